@@ -1,0 +1,110 @@
+"""The algebra: update = -learning_rate · direction(g) · rate_1(g) · rate_2(g) · …
+
+A *direction* says which way and is any `optax.GradientTransformation`. A *rate* says how far, as positive,
+dimensionless multipliers measured from the raw gradient g, never from the direction's output. Where the rate
+stands in an Optax chain decides whether it acts inside or outside a momentum buffer.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import optax
+from jax.typing import ArrayLike
+from jaxtyping import Array, PyTree
+
+from adaptax._checks import check_floating
+from adaptax._numbers import narrow, scalar, wide
+
+
+class Rate(NamedTuple):
+    """How far each weight moves, measured from the raw gradient.
+
+    Attributes:
+        init: `init(params) -> state`; must work on `jax.ShapeDtypeStruct` leaves and empty trees.
+        measure: `measure(gradients, state, params, **extra_args) -> (rates, state)`; `rates` is a tree or tree
+            prefix of positive multipliers without unit, each of a shape that broadcasts to its gradient.
+
+    A rate is a value: measure it alone to log or plot it.
+
+    >>> import jax.numpy as jnp, adaptax
+    >>> rate = adaptax.lsalr_rate()
+    >>> gradients = {"dense": {"kernel": jnp.array([3.0, 4.0])}}
+    >>> rates, _ = rate.measure(gradients, rate.init(gradients), None)
+    >>> print(f"{rates['dense']['kernel']:.4f}")
+    1.1823
+    """
+
+    init: Callable[[PyTree], PyTree]
+    measure: Callable[..., tuple[PyTree, PyTree]]
+
+
+class RescaleState(NamedTuple):
+    """State of `rescale`."""
+
+    direction: Any  # the direction's own state
+    rates: tuple  # one state for each rate, in order
+
+
+def _multiply(rates: PyTree, updates: PyTree) -> PyTree:
+    def scaled(rate: ArrayLike, update: ArrayLike) -> Array:
+        return narrow(wide(update) * scalar(rate, update), update)
+
+    return jax.tree.map(lambda rate, under: jax.tree.map(lambda u: scaled(rate, u), under), rates, updates)
+
+
+def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.GradientTransformationExtraArgs:
+    r"""Multiply a direction by rates that all see the same raw gradient.
+
+    $$ u = d(g) \cdot r_1(g) \cdot r_2(g) \cdots $$
+
+    Args:
+        direction: any gradient transformation, e.g. `optax.identity()`, `optax.trace(.9)`, `scale_by_moments()`.
+        *rates: at least one `Rate`.
+
+    Returns:
+        The corresponding `optax.GradientTransformationExtraArgs`; extra arguments reach direction and rates alike.
+        Updates keep the dtype the direction gives them and point uphill, as all of Optax's `scale_by_*`.
+
+    Raises:
+        ValueError: no rate, something that is no `Rate`, or a leaf that is no floating number.
+
+    >>> import jax.numpy as jnp, optax, adaptax
+    >>> adam_by_layer = adaptax.rescale(adaptax.scale_by_moments(), adaptax.lsalr_rate())
+    >>> optimizer = optax.chain(adam_by_layer, optax.scale_by_learning_rate(1e-3))
+    """
+    if not rates:
+        raise ValueError("rescale: rates must hold at least one Rate, got none.")
+    for rate in rates:
+        if not isinstance(rate, Rate):
+            raise ValueError(f"rescale: rates must be of type Rate, got {rate!r}.")
+    direction = optax.with_extra_args_support(direction)
+
+    def init(params: PyTree) -> RescaleState:
+        check_floating("rescale", params)
+        return RescaleState(direction=direction.init(params), rates=tuple(rate.init(params) for rate in rates))
+
+    def update(gradients: PyTree, state: RescaleState, params: PyTree = None, **extra_args: Any) -> tuple:
+        check_floating("rescale", gradients)
+        updates, direction_state = direction.update(gradients, state.direction, params, **extra_args)
+        rate_states = []
+        for rate, rate_state in zip(rates, state.rates, strict=True):
+            measured, rate_state = rate.measure(gradients, rate_state, params, **extra_args)
+            updates = _multiply(measured, updates)
+            rate_states.append(rate_state)
+        return updates, RescaleState(direction=direction_state, rates=tuple(rate_states))
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def scale_by_rate(*rates: Rate) -> optax.GradientTransformationExtraArgs:
+    """Multiply the gradient itself by rates: `rescale(optax.identity(), *rates)`.
+
+    Put before `optax.scale_by_learning_rate` and `optax.trace` it acts inside the momentum buffer, as Caffe does:
+
+    >>> import optax, adaptax
+    >>> caffe = optax.chain(
+    ...     adaptax.scale_by_rate(adaptax.lsalr_rate()), optax.scale_by_learning_rate(0.01), optax.trace(0.9)
+    ... )
+    """
+    return rescale(optax.identity(), *rates)

@@ -1,0 +1,89 @@
+"""The algebra: update = direction(g) · rate(g) · …, and every rate sees the raw gradient."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import adaptax
+
+G = {"a": {"w": jnp.array([1.0, -2.0]), "b": jnp.array(3.0)}, "c": jnp.array([0.5])}
+
+
+def spy(factor, seen):
+    """A rate that multiplies by a constant, counts its calls and notes what it was shown."""
+
+    def measure(gradients, state, params=None, **extra_args):
+        seen.append((gradients, params, extra_args))
+        return jax.tree.map(lambda _: jnp.float32(factor), gradients), state + 1
+
+    return adaptax.Rate(lambda params: jnp.int32(0), measure)
+
+
+def test_every_rate_sees_the_raw_gradient_and_all_multiply():
+    seen = []
+    optimizer = adaptax.rescale(optax.scale(10.0), spy(2.0, seen), spy(3.0, seen))
+    updates, state = optimizer.update(G, optimizer.init(G), G, value=7.0)
+    jax.tree.map(lambda u, g: np.testing.assert_allclose(u, 60.0 * g), updates, G)
+    for gradients, params, extra_args in seen:
+        assert gradients is G
+        assert params is G
+        assert extra_args == {"value": 7.0}
+    assert [int(s) for s in state.rates] == [1, 1]
+
+
+def test_direction_gets_extra_arguments_and_keeps_its_state():
+    def update(updates, state, params=None, *, value, **extra_args):
+        return jax.tree.map(lambda u: u * value, updates), state + 1
+
+    direction = optax.GradientTransformationExtraArgs(lambda params: jnp.int32(0), update)
+    optimizer = adaptax.rescale(direction, spy(1.0, []))
+    updates, state = optimizer.update(G, optimizer.init(G), value=2.0)
+    np.testing.assert_allclose(updates["c"], [1.0])
+    assert int(state.direction) == 1
+
+
+def test_rates_may_be_a_prefix():
+    rate = adaptax.Rate(lambda params: (), lambda g, s, p=None, **_: ({"a": jnp.float32(2), "c": jnp.float32(5)}, s))
+    updates, _ = adaptax.scale_by_rate(rate).update(G, adaptax.scale_by_rate(rate).init(G))
+    np.testing.assert_allclose(updates["a"]["b"], 6.0)
+    np.testing.assert_allclose(updates["c"], [2.5])
+
+
+def test_updates_keep_their_dtype_and_are_scaled_in_float32():
+    """1e-3 · 3e4 in float16 would lose half its digits on the way; 7e4 alone would be infinite."""
+    half = {"w": jnp.float16([1e-3])}
+    updates, _ = adaptax.scale_by_rate(spy(7e4, [])).update(half, adaptax.scale_by_rate(spy(1.0, [])).init(half))
+    assert updates["w"].dtype == jnp.float16
+    np.testing.assert_allclose(updates["w"], np.float16(np.float32(np.float16(1e-3)) * 7e4))
+
+
+def test_scale_by_rate_is_rescale_of_the_identity():
+    rate = adaptax.lsalr_rate()
+    a, b = adaptax.scale_by_rate(rate), adaptax.rescale(optax.identity(), rate)
+    jax.tree.map(np.testing.assert_array_equal, a.update(G, a.init(G))[0], b.update(G, b.init(G))[0])
+
+
+def test_two_methods_in_one_update():
+    """LSALR's and Hinton's rates around momentum: the product of what each gives alone."""
+    lsalr, gains = adaptax.lsalr_rate(), adaptax.local_gains_rate()
+    both = adaptax.rescale(optax.identity(), lsalr, gains)
+    updates, state = both.update(G, both.init(G))
+    updates, state = both.update(G, state)
+    rates, _ = lsalr.measure(G, ())
+    np.testing.assert_allclose(updates["a"]["w"], 1.05 * rates["a"]["w"] * G["a"]["w"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((optax.identity(),), "rescale: rates must hold at least one Rate, got none."),
+        ((optax.identity(), optax.sgd(0.1)), "rescale: rates must be of type Rate, got Gradient"),
+    ],
+)
+def test_what_is_no_rate_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        inspect.unwrap(adaptax.rescale)(*arguments)  # beneath the types that tests check
