@@ -1,0 +1,222 @@
+"""One norm per layer, whatever a layer is, however its leaves are stacked, sharded or small."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+import adaptax
+
+P = PartitionSpec
+RANDOM = np.random.default_rng(11)
+TREE = {
+    "conv": {"kernel": RANDOM.normal(size=(8, 4)).astype("f"), "bias": RANDOM.normal(size=(4,)).astype("f")},
+    "head": {"kernel": RANDOM.normal(size=(4, 16)).astype("f"), "bias": RANDOM.normal(size=(16,)).astype("f")},
+}
+
+
+def norm(*leaves):
+    return np.sqrt(sum(float(np.sum(np.abs(np.asarray(leaf).astype(np.complex128)) ** 2)) for leaf in leaves))
+
+
+def test_a_layer_is_kernel_and_bias():
+    norms = adaptax.layer_norms(TREE)
+    for layer in TREE:
+        expected = norm(*TREE[layer].values())
+        for leaf in TREE[layer]:
+            assert float(norms[layer][leaf]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_layer_is_a_leaf_or_what_a_pattern_says():
+    by_leaf = adaptax.layer_norms(TREE, adaptax.by_leaf)
+    assert float(by_leaf["conv"]["bias"]) == pytest.approx(norm(TREE["conv"]["bias"]), rel=1e-6)
+    kinds = adaptax.layer_norms(TREE, adaptax.by_regex(["kernel", "bias"]))
+    assert float(kinds["head"]["bias"]) == pytest.approx(norm(TREE["conv"]["bias"], TREE["head"]["bias"]), rel=1e-6)
+    own = adaptax.layer_norms(TREE, lambda paths: ["all" for _ in paths])
+    assert float(own["conv"]["bias"]) == pytest.approx(norm(*jax.tree.leaves(TREE)), rel=1e-6)
+
+
+def test_patterns_and_paths_must_meet():
+    with pytest.raises(ValueError, match="no pattern of \\['conv'\\] matches the leaf 'head/bias'"):
+        adaptax.layer_norms(TREE, adaptax.by_regex(["conv"]))
+    with pytest.raises(ValueError, match="pattern 'attention' comes first for no leaf of"):
+        adaptax.layer_norms(TREE, adaptax.by_regex(["attention", "conv", "head"]))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "complex64"])
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_norms_are_float32_whatever_the_leaf(dtype, scale):
+    """Squares of 1e-4 are 0 and of 1e4 infinite in float16."""
+    leaf = jnp.asarray(RANDOM.normal(size=(7,)) * scale * (0.6 + 0.8j if dtype == "complex64" else 1), dtype)
+    with jax.numpy_dtype_promotion("standard"):  # real by complex
+        result = adaptax.layer_norms({"w": leaf})["w"]
+    assert result.dtype == jnp.float32
+    assert float(result) == pytest.approx(norm(leaf), rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-37, 1e-25, 1e25, 1e37])
+def test_squares_out_of_range_do_not_spoil_the_norm(scale):
+    """Nor that of a layer of ordinary size in the same tree."""
+    tree = {
+        "odd": {"a": np.float32([3, -4]) * np.float32(scale), "b": np.zeros(2, "f")},
+        "even": {"a": np.ones(4, "f")},
+    }
+    norms = adaptax.layer_norms(tree)
+    assert float(norms["odd"]["a"]) == pytest.approx(5 * scale, rel=1e-6)
+    assert float(norms["even"]["a"]) == pytest.approx(2.0, rel=1e-6)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.0, 0.0), (np.inf, np.inf), (np.nan, np.nan)])
+def test_zero_infinite_and_nan(value, expected):
+    np.testing.assert_equal(float(adaptax.layer_norms({"w": np.float32([0, value])})["w"]), expected)
+
+
+class TestStacked:
+    """A leaf with a leading layer axis, as `nn.scan` makes it, has one norm per slice."""
+
+    TREE = {
+        "blocks": {"kernel": RANDOM.normal(size=(3, 4, 5)).astype("f"), "bias": RANDOM.normal(size=(3, 5)).astype("f")},
+        "head": {"kernel": RANDOM.normal(size=(5, 2)).astype("f")},
+    }
+
+    def test_equals_the_layers_one_by_one(self):
+        norms = adaptax.layer_norms(self.TREE, stacked="blocks")
+        assert norms["blocks"]["kernel"].shape == (3, 1, 1)
+        assert norms["blocks"]["bias"].shape == (3, 1)
+        assert norms["head"]["kernel"].shape == ()
+        for k in range(3):
+            expected = norm(*(leaf[k] for leaf in self.TREE["blocks"].values()))
+            assert float(norms["blocks"]["kernel"][k, 0, 0]) == pytest.approx(expected, rel=1e-6)
+            assert float(norms["blocks"]["bias"][k, 0]) == pytest.approx(expected, rel=1e-6)
+        assert float(norms["head"]["kernel"]) == pytest.approx(norm(self.TREE["head"]["kernel"]), rel=1e-6)
+
+    def test_equals_vmap(self):
+        blocks = {"blocks": self.TREE["blocks"]}
+        by_vmap = jax.vmap(adaptax.layer_norms)(blocks)["blocks"]["kernel"]
+        stacked = adaptax.layer_norms(blocks, stacked="blocks")["blocks"]["kernel"]
+        np.testing.assert_allclose(stacked[:, 0, 0], by_vmap, rtol=1e-6)
+
+    def test_each_slice_has_its_own_range(self):
+        scales = np.float32([1e-30, 1.0, 1e30])[:, None]
+        norms = adaptax.layer_norms({"blocks": np.float32([[3, 4]] * 3) * scales}, stacked="blocks")
+        np.testing.assert_allclose(norms["blocks"], 5 * scales, rtol=1e-6)
+
+    def test_rate_scales_slices_apart(self):
+        updates, _ = adaptax.scale_by_rate(adaptax.lsalr_rate(stacked="blocks")).update(
+            self.TREE, adaptax.scale_by_rate(adaptax.lsalr_rate(stacked="blocks")).init(self.TREE)
+        )
+        plain = adaptax.scale_by_rate(adaptax.lsalr_rate())
+        for k in range(3):
+            alone = jax.tree.map(lambda leaf, k=k: leaf[k], self.TREE["blocks"])
+            expected, _ = plain.update({"block": alone}, plain.init({"block": alone}))
+            np.testing.assert_allclose(updates["blocks"]["kernel"][k], expected["block"]["kernel"], rtol=1e-6)
+
+    @pytest.mark.parametrize(
+        ("tree", "stacked", "message"),
+        [
+            (TREE, "attention", "stacked='attention' matches no leaf of"),
+            (TREE, "blocks/kernel", "layer 'blocks' mixes leaves stacked None and 3 deep"),
+            ({"scale": np.float32(1)}, "scale", "stacked='scale' matches 'scale', which has no axis"),
+        ],
+    )
+    def test_stacks_that_make_no_sense_are_named(self, tree, stacked, message):
+        with pytest.raises(ValueError, match=message):
+            adaptax.layer_norms(tree, stacked=stacked)
+
+
+class TestMesh:
+    """On a mesh of 4 x 2 devices: the same norms as on one, or an error, never another number."""
+
+    MESH = jax.make_mesh((4, 2), ("data", "model"), axis_types=(AxisType.Auto, AxisType.Auto))
+    SPECS = {
+        "conv": {"kernel": P("data", None), "bias": P()},  # one leaf of the layer sharded, the other replicated
+        "head": {"kernel": P("data", "model"), "bias": P("model")},  # over both axes, and over one
+    }
+
+    def norms(self, specs=None, tree=None, check_vma=True, **settings):
+        specs = specs or self.SPECS
+
+        def local(tree):
+            return adaptax.layer_norms(tree, **settings)
+
+        whole = jax.tree.map(lambda _: P(), specs, is_leaf=lambda s: isinstance(s, P))
+        mapped = jax.shard_map(local, mesh=self.MESH, in_specs=(specs,), out_specs=whole, check_vma=check_vma)
+        return jax.jit(mapped)(tree or TREE)
+
+    @pytest.mark.parametrize("layer_of", [adaptax.by_parent, adaptax.by_leaf])
+    def test_equals_the_unsharded_norm(self, layer_of):
+        got = self.norms(layer_of=layer_of, axis_name=("data", "model"))
+        expected = adaptax.layer_norms(TREE, layer_of)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), got, expected)
+
+    @pytest.mark.parametrize("scale", [1e-30, 1e30])
+    def test_equals_it_also_where_squares_do_not_fit(self, scale):
+        tree = jax.tree.map(lambda leaf: leaf * np.float32(scale), TREE)
+        got = self.norms(tree=tree, axis_name=("data", "model"))
+        np.testing.assert_allclose(got["head"]["bias"], adaptax.layer_norms(tree)["head"]["bias"], rtol=1e-6)
+
+    def test_a_replicated_layer_counts_once(self):
+        replicated = jax.tree.map(lambda _: P(), TREE)
+        got = self.norms(replicated, axis_name=("data", "model"))
+        np.testing.assert_allclose(got["conv"]["bias"], norm(*TREE["conv"].values()), rtol=1e-6)
+
+    @pytest.mark.parametrize(
+        ("axis_name", "leaf", "axis"),
+        [(None, "conv/kernel", "data"), ("data", "head/bias", "model"), ("model", "conv/kernel", "data")],
+    )
+    def test_an_axis_nobody_named_is_an_error(self, axis_name, leaf, axis):
+        with pytest.raises(ValueError, match=f"leaf '{leaf}' varies over mesh axis '{axis}'"):
+            self.norms(axis_name=axis_name)
+
+    @pytest.mark.parametrize("axis_name", [None, "data", ("data", "model")])
+    def test_blind_types_are_an_error(self, axis_name):
+        """Under check_vma=False no type tells what is sharded."""
+        with pytest.raises(ValueError, match=r"under shard_map\(check_vma=False\)"):
+            self.norms(axis_name=axis_name, check_vma=False)
+
+    def test_blind_types_can_be_vouched_for(self):
+        replicated = jax.tree.map(lambda _: P(), TREE)
+        got = self.norms(replicated, axis_name=(), check_vma=False)
+        np.testing.assert_allclose(got["conv"]["bias"], norm(*TREE["conv"].values()), rtol=1e-6)
+
+    def test_plain_jit_needs_nothing(self):
+        placed = jax.tree.map(lambda leaf, spec: jax.device_put(leaf, NamedSharding(self.MESH, spec)), TREE, self.SPECS)
+        got = jax.jit(adaptax.layer_norms)(placed)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), got, adaptax.layer_norms(TREE))
+
+    def test_lsalr_steps_as_on_one_device(self):
+        rate = adaptax.scale_by_rate(adaptax.lsalr_rate(axis_name=("data", "model")))
+        step = jax.shard_map(
+            lambda g: rate.update(g, rate.init(g))[0], mesh=self.MESH, in_specs=(self.SPECS,), out_specs=self.SPECS
+        )
+        alone = adaptax.scale_by_rate(adaptax.lsalr_rate())
+        expected, _ = alone.update(TREE, alone.init(TREE))
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), jax.jit(step)(TREE), expected)
+
+
+def test_names_are_the_same_for_boxes_and_bare_arrays():
+    """flax nnx shows `init` boxes with an inner `.value` and `update` bare arrays; linen boxes partitioned leaves."""
+    state = nnx.state(nnx.Linear(2, 3, rngs=nnx.Rngs(0)), nnx.Param)
+    pure = getattr(nnx, "as_pure", None) or nnx.pure
+    assert adaptax.layer_table(state) == adaptax.layer_table(pure(state))
+    dense = nn.Dense(3, kernel_init=nn.with_partitioning(nn.initializers.ones, (None, "model")))
+    boxed = dense.init(jax.random.key(0), jnp.ones((1, 2)))["params"]
+    assert adaptax.layer_table(boxed) == adaptax.layer_table(nn.unbox(boxed))
+
+
+def test_a_field_named_value_is_no_box():
+    table = adaptax.layer_table({"attention": {"value": jnp.zeros(2), "query": jnp.zeros(3)}})
+    assert "attention  attention/query attention/value" in table
+
+
+def test_integers_are_refused():
+    with pytest.raises(ValueError, match=r"layer_norms: leaves must be floating numbers, got int32 at \"\['w'\]\""):
+        adaptax.layer_norms({"w": jnp.arange(3)})
+
+
+@pytest.mark.parametrize("empty", [{}, (), None, {"a": None}])
+def test_nothing_has_no_norms(empty):
+    assert adaptax.layer_norms(empty) == empty
