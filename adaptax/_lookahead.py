@@ -1,0 +1,166 @@
+r"""Gradients taken ahead of the parameters: at x + r_k v, along the velocity v.
+
+$$ y_k = x + r_k v, \qquad v \leftarrow \mu v - \tfrac{\eta}{K} \textstyle\sum_k \nabla f(y_k), \qquad
+   x \leftarrow x + v $$
+
+Nesterov's method is K = 1, r = μ; the smoothed one reads K points r_k = μ k / K. The params an optimizer carries stay
+x; where to take the gradient is found in its state. `optax.sgd(nesterov=True)` and its kin carry the points y instead,
+so what they evaluate, save and report is not x.
+
+Who forgets and passes the gradient at x has v = μ v - η ∇f(x), x += v: classical (heavy-ball) momentum, not Nesterov.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Inexact, Int, PyTree
+
+from adaptax._checks import check, check_floating, check_fraction, check_learning_rate
+from adaptax._numbers import full_like, map_leaves, narrow, scalar, value_at, wide
+
+
+def accelerate(
+    velocity: Inexact[Array, "*n"],
+    gradient: Inexact[Array, "*n"],
+    learning_rate: Float[Array, ""],
+    momentum: Float[Array, ""],
+) -> Inexact[Array, "*n"]:
+    """Return momentum · velocity - learning_rate · gradient (Sutskever et al. 2013, eq. 3)."""
+    return momentum * velocity - learning_rate * gradient
+
+
+class LookaheadState(NamedTuple):
+    """State of the look-ahead methods."""
+
+    count: Int[Array, ""]  # steps taken
+    reach: Float[Array, " points"]  # r_k, how far along the velocity the next gradients are taken; the last is μ
+    velocity: PyTree  # v, like params, float32 at least; holds the learning rate
+
+
+def scale_by_lookahead(
+    method: str, learning_rate: optax.ScalarOrSchedule, momentum: optax.ScalarOrSchedule, points: int
+) -> optax.GradientTransformationExtraArgs:
+    """Return the update v for gradients taken at `lookahead_points`; the body of the look-ahead methods."""
+    check_learning_rate(method, learning_rate)
+    check_fraction(method, momentum=momentum)
+    check(method, "points", points, lambda v: v >= 1, "at least 1")
+
+    def reach_at(count: Int[Array, ""]) -> Float[Array, " points"]:
+        momentum_t = jnp.asarray(value_at(momentum, count), jnp.result_type(float))
+        return momentum_t * jnp.arange(1, points + 1, dtype=momentum_t.dtype) / points
+
+    def init(params: PyTree) -> LookaheadState:
+        check_floating(method, params)
+        count = jnp.zeros([], jnp.int32)
+        return LookaheadState(count=count, reach=reach_at(count), velocity=full_like(params, 0))
+
+    def update(gradients: PyTree, state: LookaheadState, params: PyTree = None, **extra_args: Any) -> tuple:
+        del params, extra_args
+        learning_rate_t = value_at(learning_rate, state.count)
+        momentum_t = state.reach[-1]  # the one the gradients were taken with, also when a schedule has moved on
+
+        def leaf(gradient: ArrayLike, v: Array) -> tuple:
+            g = wide(gradient).astype(v.dtype)
+            v = accelerate(v, g, scalar(learning_rate_t, v), scalar(momentum_t, v))
+            return narrow(v, gradient), v
+
+        updates, velocity = map_leaves(method, leaf, 2, gradients, state.velocity)
+        count = optax.safe_increment(state.count)
+        return updates, LookaheadState(count=count, reach=reach_at(count), velocity=velocity)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _is_state(node: object) -> bool:
+    return isinstance(node, LookaheadState)
+
+
+def _is_hole(node: object) -> bool:
+    return isinstance(node, optax.MaskedNode)
+
+
+def lookahead_points(params: PyTree, opt_state: PyTree) -> list[PyTree]:
+    r"""Return the points at which the next gradient is to be taken.
+
+    Args:
+        params: the parameters x.
+        opt_state: the state of an optimizer that has `nesterov` or `smoothed_nesterov` anywhere in it: in a chain,
+            under `optax.MultiSteps`, `optax.inject_hyperparams`, or for some leaves only (`optax.masked`,
+            `optax.partition`). With flax nnx, pass both through `nnx.as_pure` first.
+
+    Returns:
+        A list of trees like params: one point for `nesterov`, `points` for `smoothed_nesterov`. Leaves that no such
+        method moves stay at x.
+
+    Raises:
+        ValueError: no look-ahead method in the state, or methods with different numbers of points.
+
+    >>> import jax.numpy as jnp, adaptax
+    >>> optimizer = adaptax.nesterov(0.1, momentum=0.5)
+    >>> x = jnp.array([1.0])
+    >>> v, state = optimizer.update(jnp.array([5.0]), optimizer.init(x))
+    >>> print(v, lookahead_points(x + v, state)[0])  # (x + v) + 0.5 v
+    [-0.5] [0.25]
+    """
+    states = [s for s in jax.tree.leaves(opt_state, is_leaf=_is_state) if _is_state(s)]
+    counts = {s.reach.shape[-1] for s in states}
+    if len(counts) != 1:
+        found = f"states with {sorted(counts)} points" if counts else "none"
+        raise ValueError(f"lookahead_points: opt_state must hold one kind of look-ahead method, got {found}.")
+    points = []
+    for k in range(*counts):
+        point = params
+        for state in states:
+            point = _ahead(point, state.velocity, state.reach[k])
+        points.append(point)
+    return points
+
+
+def _ahead(params: PyTree, velocity: PyTree, reach: Float[Array, ""]) -> PyTree:
+    def leaf(v: ArrayLike | optax.MaskedNode, x: PyTree) -> PyTree:
+        return x if _is_hole(v) else narrow(wide(x) + scalar(reach, v) * v, x)
+
+    return jax.tree.map(leaf, velocity, params, is_leaf=_is_hole)
+
+
+def lookahead_value_and_grad(loss: Callable, has_aux: bool = False) -> Callable:
+    r"""Return a function that gives the mean loss and mean gradient at the look-ahead points.
+
+    $$ (x, \text{state}, \ldots) \mapsto \tfrac1K \textstyle\sum_k f(y_k), \quad \tfrac1K \sum_k \nabla f(y_k) $$
+
+    Args:
+        loss: `loss(params, *args, **kwargs) -> scalar`, or `(scalar, aux)`.
+        has_aux: whether `loss` returns an auxiliary tree too; the one from the farthest point is returned.
+
+    Returns:
+        `f(params, opt_state, *args, **kwargs) -> (value, gradient)` or `((value, aux), gradient)`, as
+        `jax.value_and_grad`. The value is the loss ahead, not at x. K points cost K gradients.
+
+    >>> import jax.numpy as jnp, optax, adaptax
+    >>> optimizer = adaptax.nesterov(learning_rate=0.1)
+    >>> loss = lambda x: jnp.sum(x**2)
+    >>> x = jnp.array([2.0, -1.0])
+    >>> state = optimizer.init(x)
+    >>> for _ in range(100):
+    ...     value, gradient = adaptax.lookahead_value_and_grad(loss)(x, state)
+    ...     updates, state = optimizer.update(gradient, state)
+    ...     x = optax.apply_updates(x, updates)
+    >>> bool(loss(x) < 1e-4)
+    True
+    """
+    value_and_grad = jax.value_and_grad(loss, has_aux=has_aux)
+
+    def mean_value_and_grad(params: PyTree, opt_state: PyTree, *args: Any, **kwargs: Any) -> tuple:
+        points = lookahead_points(params, opt_state)
+        values, gradients = zip(*(value_and_grad(point, *args, **kwargs) for point in points), strict=True)
+        gradient = jax.tree.map(lambda *g: sum(g[1:], g[0]) / len(points), *gradients)
+        if not has_aux:
+            return sum(values) / len(points), gradient
+        losses, auxes = zip(*values, strict=True)
+        return (sum(losses) / len(points), auxes[-1]), gradient
+
+    return mean_value_and_grad

@@ -1,0 +1,116 @@
+r"""Gains by agreement of gradient and velocity: Jacobs' and Hinton's advice for momentum, and t-SNE's optimizer.
+
+$$ c_t = \begin{cases} c_{t-1} + b & g_t u_{t-1} < 0 \\ c_{t-1}\, p & \text{else} \end{cases}, \qquad
+   u_t = \mu\, u_{t-1} - \eta\, c_t\, g_t, \qquad \Delta w = u_t $$
+
+Jacobs 1989, in Hinton's lecture 6d; van der Maaten & Hinton 2008 for t-SNE.
+Symbols      η learning_rate; μ momentum; u velocity, which points downhill: gradient and velocity *agree* where
+             g u < 0. scikit-learn had this sign inverted until 2017.
+Conventions  what an exact zero does, the first step (u = 0) included, differs between programs; zero="decay" is
+             scikit-learn's.
+
+             | program               | rule                                              | first step |
+             | --------------------- | ------------------------------------------------- | ---------- |
+             | scikit-learn, here    | g u < 0: + .2, else · .8; at least .01            | .8         |
+             | van der Maaten's      | sign g ≠ sign u: + .2, else · .8; at least .01    | 1.2        |
+             | openTSNE              | sign g ≠ sign u: + .2, else · .8 + .01            | 1.2        |
+
+Units        gains are dimensionless; invariant to the scale of the loss once η is scaled inversely.
+Symmetries   each weight alone; odd in g.
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int, PyTree
+
+from adaptax._agreement import Zero, adapt_gain, agreement, check_gain, sign_of
+from adaptax._checks import check, check_floating, check_fraction, check_learning_rate, check_nonnegative
+from adaptax._lookahead import accelerate
+from adaptax._numbers import full_like, map_leaves, narrow, scalar, value_at, wide
+
+
+def velocity_gain(
+    gain: Float[Array, "*n"],
+    gradient: Float[Array, "*n"],
+    velocity: Float[Array, "*n"],
+    bonus: ArrayLike,
+    penalty: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    zero: Zero,
+) -> Float[Array, "*n"]:
+    """Return c_t from c_{t-1}, g_t and u_{t-1}; they agree where their signs differ."""
+    return adapt_gain(gain, agreement(sign_of(gradient), sign_of(-velocity), zero), bonus, penalty, low, high)
+
+
+class VelocityGainsState(NamedTuple):
+    """State of `velocity_gains`."""
+
+    count: Int[Array, ""]  # steps taken, for schedules
+    gains: PyTree  # like params, float32 at least, in [low, high]; starts at 1
+    velocity: PyTree  # like params, float32 at least: u, holds the learning rate; starts at 0
+
+
+def velocity_gains(
+    learning_rate: optax.ScalarOrSchedule,
+    momentum: optax.ScalarOrSchedule,
+    bonus: ArrayLike = 0.2,
+    penalty: ArrayLike = 0.8,
+    low: ArrayLike = 0.01,
+    high: ArrayLike = jnp.inf,
+    zero: Zero = "decay",
+) -> optax.GradientTransformationExtraArgs:
+    r"""Momentum with a gain per weight on the gradient: u = μ u - η c g.
+
+    Args:
+        learning_rate: η, a number or a schedule (t-SNE: 200, or points / exaggeration).
+        momentum: μ in [0, 1), a number or a schedule (t-SNE: .5, then .8).
+        bonus: added to the gain where gradient and velocity agree; at least 0.
+        penalty: the gain's factor where they do not; in [0, 1].
+        low: least gain, in [0, 1].
+        high: greatest gain, at least 1.
+        zero: what an exact zero of gradient or velocity does: "decay" multiplies by the penalty (scikit-learn), "hold"
+            keeps the gain (Jacobs).
+
+    The update is the velocity: put nothing behind it in a chain. A gradient that is not finite passes on into the
+    velocity, as in any momentum (guard with `optax.apply_if_finite`), but never into a gain.
+
+    Raises:
+        ValueError: a number out of range, a complex or integer leaf (signs mean nothing there).
+
+    >>> import adaptax
+    >>> tsne = adaptax.velocity_gains(learning_rate=200.0, momentum=lambda step: jnp.where(step < 250, 0.5, 0.8))
+    """
+    check_learning_rate("velocity_gains", learning_rate)
+    check_fraction("velocity_gains", momentum=momentum)
+    check_nonnegative("velocity_gains", bonus=bonus)
+    check("velocity_gains", "penalty", penalty, lambda v: 0 <= v <= 1, "in [0, 1]")
+    check_gain("velocity_gains", low, high, zero)
+
+    def init(params: PyTree) -> VelocityGainsState:
+        check_floating("velocity_gains", params, real=True)
+        return VelocityGainsState(
+            count=jnp.zeros([], jnp.int32), gains=full_like(params, 1), velocity=full_like(params, 0)
+        )
+
+    def update(gradients: PyTree, state: VelocityGainsState, params: PyTree = None, **extra_args: Any) -> tuple:
+        del params, extra_args
+        learning_rate_t = value_at(learning_rate, state.count)
+        momentum_t = value_at(momentum, state.count)
+
+        def leaf(gradient: ArrayLike, gain: Array, u: Array) -> tuple:
+            g = wide(gradient).astype(u.dtype)
+            gain = velocity_gain(gain, g, u, bonus, penalty, low, high, zero)
+            u = accelerate(u, gain * g, scalar(learning_rate_t, u), scalar(momentum_t, u))
+            return narrow(u, gradient), gain, u
+
+        updates, gains, velocity = map_leaves(
+            "velocity_gains", leaf, 3, gradients, state.gains, state.velocity, real=True
+        )
+        count = optax.safe_increment(state.count)
+        return updates, VelocityGainsState(count=count, gains=gains, velocity=velocity)
+
+    return optax.GradientTransformationExtraArgs(init, update)
