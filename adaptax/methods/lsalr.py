@@ -1,0 +1,89 @@
+r"""LSALR: layer-specific adaptive learning rates.
+
+$$ t_l = t \left(1 + \log\left(1 + 1 / \lVert g_l \rVert_2\right)\right), \qquad
+   v \leftarrow \mu v + t_l\, g, \qquad \Delta w = -v $$
+
+Singh, De, Zhang, Goldstein & Taylor, Layer-Specific Adaptive Learning Rates for Deep Networks, ICMLA 2015.
+Symbols      t learning_rate; g_l gradient of layer l; μ momentum; v velocity.
+Conventions  natural log; norm of the raw gradient; a layer is kernel and bias together (`by_parent`), which the paper
+             leaves open: Caffe, where it was made, runs by blob (`by_leaf`). The rate stands inside the momentum
+             buffer, as in Caffe's solvers. At a zero or infinite norm and at NaN the rate is 1.
+Elsewhere    no other implementation is known to us. `lars` and `lamb` scale by the weights' norm, without a log.
+Units        the rate has no unit but takes the log of one: it is *not* invariant to the scale of the loss.
+Symmetries   permuting or rotating the weights of a layer; layers are independent of each other.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PyTree
+
+from adaptax._checks import check_fraction, scale_by_descent
+from adaptax._layers import AxisName, LayerOf, by_parent, layer_norms
+from adaptax._numbers import is_exactly
+from adaptax._rate import Rate, scale_by_rate
+
+
+def log_norm_rate(norm: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Return 1 + log(1 + 1/norm), from log1p(norm) - log(norm): 1/norm overflows float32 below 2.9e-39."""
+    known = (norm > 0) & (norm < jnp.inf)
+    safe = jnp.where(known, norm, 1)
+    return jnp.where(known, 1 + (jnp.log1p(safe) - jnp.log(safe)), 1)
+
+
+def lsalr_rate(layer_of: LayerOf = by_parent, *, stacked: str | None = None, axis_name: AxisName | None = None) -> Rate:
+    """Return LSALR's factor 1 + log(1 + 1/norm) as a `Rate`, one per layer, without state.
+
+    Args:
+        layer_of: what a layer is: `by_parent`, `by_leaf`, `by_regex(…)`, see `layer_norms`.
+        stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
+        axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
+
+    Raises:
+        ValueError: as `layer_norms`.
+
+    >>> rate = lsalr_rate()
+    >>> rates, _ = rate.measure({"deep": jnp.array([1e-3]), "top": {"kernel": jnp.array([10.0])}}, ())
+    >>> print(jax.tree.map(lambda r: round(float(r), 4), rates))
+    {'deep': 7.9088, 'top': {'kernel': 1.0953}}
+    """
+
+    def init(params: PyTree) -> tuple:
+        del params
+        return ()
+
+    def measure(gradients: PyTree, state: tuple, params: PyTree = None, **extra_args: Any) -> tuple:
+        del params, extra_args
+        norms = layer_norms(gradients, layer_of, stacked=stacked, axis_name=axis_name)
+        return jax.tree.map(log_norm_rate, norms), state
+
+    return Rate(init, measure)
+
+
+def lsalr(
+    learning_rate: optax.ScalarOrSchedule, momentum: ArrayLike = 0.0, nesterov: bool = False
+) -> optax.GradientTransformationExtraArgs:
+    r"""Descend with one adaptive rate per layer, in Caffe's order: rate and learning rate inside the momentum buffer.
+
+    Args:
+        learning_rate: t, a number or a schedule. Rates are at least 1, so a learning rate at the edge of stability
+            may need to be a little smaller (the paper's for ImageNet is).
+        momentum: μ in [0, 1); exactly 0 keeps no buffer.
+        nesterov: Caffe's Nesterov form, in which params are the look-ahead points. For the true one,
+            `optax.chain(scale_by_rate(lsalr_rate()), nesterov(learning_rate))`.
+
+    Other bases: `rescale(direction, lsalr_rate())` puts the rate outside, as it must stand around AdaGrad or Adam.
+
+    Raises:
+        ValueError: a number out of range, a leaf that is no floating number.
+
+    >>> import adaptax
+    >>> optimizer = adaptax.lsalr(learning_rate=0.01, momentum=0.9)
+    """
+    check_fraction("lsalr", momentum=momentum)
+    # A buffer that decays by 0 would be four dead bytes per weight.
+    inertia = optax.identity() if is_exactly(momentum, 0) else optax.trace(momentum, nesterov)
+    return optax.chain(scale_by_rate(lsalr_rate()), scale_by_descent("lsalr", learning_rate), inertia)

@@ -1,0 +1,111 @@
+"""LSALR is t (1 + log(1 + 1/norm)) per layer, inside the momentum buffer, as the paper and Caffe have it."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from helpers import SIGNALS, assert_follows, run
+from hypothesis import given
+from hypothesis import strategies as st
+
+import adaptax
+from adaptax.methods.lsalr import log_norm_rate
+
+
+def factor(norm):
+    return 1 + math.log(1 + 1 / norm) if 0 < norm < math.inf else 1.0
+
+
+def oracle(g, t=0.1, mu=0.0, nesterov=False):
+    """One layer: t_l = t (1 + log(1 + 1/||g_l||)); Caffe: V = μ V + t_l g; ΔW = -V, or Nesterov's (1 + μ) V' - μ V."""
+    v, steps = [0.0] * len(g[0]), []
+    for row in g:
+        norm = math.sqrt(sum(float(x) ** 2 for x in row))
+        old, v = v, [mu * vi + t * factor(norm) * float(x) for vi, x in zip(v, row, strict=True)]
+        steps.append([-((1 + mu) * new - mu * was) if nesterov else -new for new, was in zip(v, old, strict=True)])
+    return steps
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("mu", [0.0, 0.9])
+def test_follows_the_paper(mu, nesterov):
+    assert_follows(
+        lambda: adaptax.lsalr(0.1, mu, nesterov), lambda g: oracle(g, mu=mu, nesterov=nesterov), by_layer=True
+    )
+
+
+def test_published_values():
+    norms = jnp.array([100, 10, 1, 0.1, 0.01, 1e-3], jnp.float32)
+    expected = [1.00995, 1.0953, 1.6931, 3.3979, 5.6151, 7.9088]
+    np.testing.assert_allclose(log_norm_rate(norms), expected, atol=5.1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-22, 1e-15, 1e15, 1e22, 1e30])
+def test_norms_whose_squares_leave_float32(scale):
+    row = np.array([3.0, -4.0, 12.0]) * scale
+    got = run(adaptax.lsalr(1.0), {"layer": row[None]})["layer"]
+    np.testing.assert_allclose(got[0], oracle(np.float32(row)[None], t=1.0)[0], rtol=1e-5)
+
+
+def test_kernel_and_bias_share_a_rate_unless_by_leaf():
+    gradients = {"dense": {"kernel": jnp.array([3.0]), "bias": jnp.array([4.0])}, "top": {"kernel": jnp.array([2.0])}}
+    shared, _ = adaptax.lsalr_rate().measure(gradients, ())
+    alone, _ = adaptax.lsalr_rate(adaptax.by_leaf).measure(gradients, ())
+    assert float(shared["dense"]["kernel"]) == float(shared["dense"]["bias"]) == pytest.approx(factor(5.0))
+    assert float(alone["dense"]["kernel"]) == pytest.approx(factor(3.0))
+    assert float(shared["top"]["kernel"]) == float(alone["top"]["kernel"]) == pytest.approx(factor(2.0))
+
+
+def test_rotating_a_layer_rotates_its_update():
+    random = np.random.default_rng(3)
+    rotation, _ = np.linalg.qr(random.normal(size=(3, 3)))
+    signal = SIGNALS["noise"]
+    plain = run(adaptax.lsalr(0.1, 0.9), {"s": signal})["s"]
+    rotated = run(adaptax.lsalr(0.1, 0.9), {"s": signal @ rotation})["s"]
+    np.testing.assert_allclose(rotated, plain @ rotation, rtol=1e-3, atol=1e-5)
+
+
+def test_layers_do_not_see_each_other():
+    alone = run(adaptax.lsalr(0.1), {"noise": SIGNALS["noise"]})["noise"]
+    np.testing.assert_allclose(run(adaptax.lsalr(0.1), SIGNALS)["noise"], alone, rtol=1e-6)
+
+
+def test_not_invariant_to_the_scale_of_the_loss():
+    """The rate takes a log of something with a unit; the docstring says so, and this keeps it honest."""
+    small, large = (run(adaptax.lsalr(0.1), {"s": f * SIGNALS["noise"]})["s"] / f for f in (1.0, 100.0))
+    assert np.all(np.abs(small) > np.abs(large))
+
+
+def test_rate_outside_the_buffer_is_another_method():
+    """`rescale(trace, rate)` and Caffe's order part once the norm changes, and agree while it does not."""
+    inside = adaptax.lsalr(0.1, 0.9)
+    outside = optax.chain(adaptax.rescale(optax.trace(0.9), adaptax.lsalr_rate()), optax.scale_by_learning_rate(0.1))
+    a, b = run(inside, SIGNALS), run(outside, SIGNALS)
+    np.testing.assert_allclose(a["constant"], b["constant"], rtol=1e-5)
+    assert not np.allclose(a["decaying"], b["decaying"], rtol=1e-2)
+
+
+@pytest.mark.parametrize("bad", [0.0, jnp.inf, jnp.nan])
+def test_rate_is_finite_whatever_the_norm(bad):
+    rates, _ = adaptax.lsalr_rate().measure({"w": jnp.array([0.0, bad])}, ())
+    assert float(rates["w"]) == 1.0
+
+
+def test_zero_momentum_keeps_no_buffer():
+    assert not jax.tree.leaves(adaptax.lsalr(0.1).init(jnp.zeros(3)))
+    assert len(jax.tree.leaves(adaptax.lsalr(0.1, 0.9).init(jnp.zeros(3)))) == 1
+
+
+@given(st.floats(2.0**-120, 2.0**120, width=32))
+def test_rate_is_at_least_one_and_the_step_shrinks_with_the_norm(norm):
+    rate, smaller = (float(log_norm_rate(jnp.float32(n))) for n in (norm, norm / 2))
+    assert 1.0 <= rate <= smaller < 90
+    assert rate * norm >= smaller * norm / 2 * (1 - 1e-6)
+
+
+def test_bad_momentum_is_named():
+    with pytest.raises(ValueError, match=r"lsalr: momentum must be in \[0, 1\), got 1.0."):
+        adaptax.lsalr(0.1, momentum=1.0)
