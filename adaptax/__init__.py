@@ -1,0 +1,41 @@
+"""Adaptive-learning-rate methods for JAX, each a composable `optax.GradientTransformation`."""
+
+# The algebra
+from adaptax._rate import Rate as Rate
+from adaptax._rate import rescale as rescale
+from adaptax._rate import scale_by_rate as scale_by_rate
+
+# Layers
+from adaptax._layers import by_leaf as by_leaf
+from adaptax._layers import by_parent as by_parent
+from adaptax._layers import by_regex as by_regex
+from adaptax._layers import layer_norms as layer_norms
+from adaptax._layers import layer_table as layer_table
+
+# Directions
+from adaptax._history import scale_by_history as scale_by_history
+from adaptax._moments import scale_by_moments as scale_by_moments
+from adaptax.methods.adadelta import scale_by_adadelta as scale_by_adadelta
+
+# Rates
+from adaptax.methods.delta_bar_delta import delta_bar_delta_rate as delta_bar_delta_rate
+from adaptax.methods.local_gains import local_gains_rate as local_gains_rate
+from adaptax.methods.lsalr import lsalr_rate as lsalr_rate
+
+# Methods
+from adaptax.methods.adadelta import adadelta as adadelta
+from adaptax.methods.adagrad import adagrad as adagrad
+from adaptax.methods.adam import adam as adam
+from adaptax.methods.adamax import adamax as adamax
+from adaptax.methods.delta_bar_delta import delta_bar_delta as delta_bar_delta
+from adaptax.methods.local_gains import local_gains as local_gains
+from adaptax.methods.lsalr import lsalr as lsalr
+from adaptax.methods.nadam import nadam as nadam
+from adaptax.methods.nesterov import nesterov as nesterov
+from adaptax.methods.rmsprop import rmsprop as rmsprop
+from adaptax.methods.smoothed_nesterov import smoothed_nesterov as smoothed_nesterov
+from adaptax.methods.velocity_gains import velocity_gains as velocity_gains
+
+# Gradients ahead of the parameters
+from adaptax._lookahead import lookahead_points as lookahead_points
+from adaptax._lookahead import lookahead_value_and_grad as lookahead_value_and_grad

@@ -1,0 +1,93 @@
+r"""Dividing by the history of the gradient's size: the Adagrad family.
+
+$$ s_t = s_{t-1} + |g_t|^p \quad\text{or}\quad s_t = \rho\, s_{t-1} + (1-\rho) |g_t|^p, \qquad
+   u_t = \frac{g_t}{(s_t + \epsilon)^{q}} $$
+
+Adagrad is p = 2, q = 1/2 with the sum, RMSProp the same with the average. Article 003 names the family's other
+members and does not try them: accumulate absolute values (p = 1), drop the root (q = 1).
+
+Duchi, Hazan & Singer 2011; Hinton, Coursera lecture 6e; article 003, eqs. (11)-(14).
+Conventions  eps inside the root, as in the article and in Optax; Duchi et al. and PyTorch add it outside.
+Symmetries   each weight alone; odd in g; for q = 1/p invariant to the scale of g up to eps and `initial`.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Inexact, PyTree
+
+from adaptax._checks import check, check_floating, check_fraction, check_nonnegative
+from adaptax._moments import abs_power, ema
+from adaptax._numbers import divide, full_like, is_exactly, map_leaves, narrow, real_dtype, scalar, wide
+
+
+def over_history(
+    g: Inexact[Array, "*n"], s: Float[Array, "*n"], exponent: ArrayLike, eps: ArrayLike
+) -> Inexact[Array, "*n"]:
+    """Return g / (s + eps)^exponent, and 0 where there is no history."""
+    history = s + scalar(eps, s)
+    return divide(g, jnp.sqrt(history) if is_exactly(exponent, 0.5) else history ** scalar(exponent, s))
+
+
+class ScaleByHistoryState(NamedTuple):
+    """State of `scale_by_history`."""
+
+    s: PyTree  # like params, real, float32 at least: sum or average of abs(g)^power; starts at `initial`
+
+
+def scale_by_history(
+    power: ArrayLike = 2.0,
+    exponent: ArrayLike | None = None,
+    decay: ArrayLike | None = None,
+    eps: ArrayLike = 1e-8,
+    *,
+    initial: ArrayLike = 0.0,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Divide the gradient by its history: g / (s + eps)^exponent.
+
+    Args:
+        power: p > 0: s collects abs(g)^p.
+        exponent: q at least 0; None: 1/power, the root that makes the step independent of the gradient's unit.
+        decay: None for the sum of all history, or the average's decay in [0, 1).
+        eps: at least 0, in the unit of abs(g)^p; a zero gradient without history gives a zero step also for 0.
+        initial: at least 0, the start of s, same unit.
+
+    Raises:
+        ValueError: a number out of range, or a leaf that is no floating number.
+
+    >>> import jax.numpy as jnp
+    >>> no_root = scale_by_history(power=1.0, eps=0.0)  # absolute values, summed
+    >>> state = no_root.init(jnp.zeros(2))
+    >>> for gradient in jnp.array([[4.0, 1.0], [4.0, 3.0]]):
+    ...     updates, state = no_root.update(gradient, state)
+    >>> print(updates)
+    [0.5  0.75]
+    """
+    check("scale_by_history", "power", power, lambda v: 0 < v < math.inf, "above 0 and finite")
+    check_nonnegative("scale_by_history", eps=eps, initial=initial)
+    if decay is not None:
+        check_fraction("scale_by_history", decay=decay)
+    if exponent is None:
+        exponent = 1 / power
+    check_nonnegative("scale_by_history", exponent=exponent)
+
+    def init(params: PyTree) -> ScaleByHistoryState:
+        check_floating("scale_by_history", params)
+        return ScaleByHistoryState(s=full_like(params, initial, real_dtype))
+
+    def update(gradients: PyTree, state: ScaleByHistoryState, params: PyTree = None, **extra_args: Any) -> tuple:
+        del params, extra_args
+
+        def leaf(gradient: ArrayLike, s: Array) -> tuple:
+            g = wide(gradient)
+            sample = abs_power(g, power).astype(s.dtype)
+            s = s + sample if decay is None else ema(s, sample, decay)
+            return narrow(over_history(g, s.astype(real_dtype(g)), exponent, eps), gradient), s
+
+        updates, s = map_leaves("scale_by_history", leaf, 2, gradients, state.s)
+        return updates, ScaleByHistoryState(s=s)
+
+    return optax.GradientTransformationExtraArgs(init, update)

@@ -1,0 +1,152 @@
+r"""Moving averages with bias correction that composes, for any power: the Adam family.
+
+$$ m_t = \beta_1 m_{t-1} + (1-\beta_1) g_t, \qquad s_t = \beta_2 s_{t-1} + (1-\beta_2) |g_t|^p $$
+$$ u_t = \frac{\hat m_t}{\hat s_t^{1/p} + \epsilon}, \qquad
+   \hat m_t = \frac{m_t}{1 - \prod_{i \le t} \beta_{1,i}}, \quad
+   \hat s_t = \frac{s_t}{1 - \prod_{i \le t} \beta_{2,i}} $$
+
+For p = ∞ the second average is $s_t = \max(\beta_2 s_{t-1}, |g_t|)$, uncorrected. With `nesterov` the first one looks
+a step ahead: $\hat m_t = \beta_{1,t+1} m_t / (1 - \prod_{i \le t+1} \beta_{1,i}) + (1 - \beta_{1,t}) g_t /
+(1 - \prod_{i \le t} \beta_{1,i})$.
+
+Kingma & Ba 2015, Algorithms 1 and 2; Dozat 2016, Algorithm 2; article 003, eqs. (20)-(28).
+Symmetries   each weight alone; odd in g; invariant to the scale of g up to eps.
+"""
+
+import math
+import numbers
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Inexact, Int, PyTree
+
+from adaptax._checks import check, check_floating, check_fraction, check_nonnegative
+from adaptax._numbers import divide, full_like, is_exactly, map_leaves, narrow, real_dtype, scalar, value_at, wide
+
+
+def ema(average: Inexact[Array, "*n"], sample: Inexact[Array, "*n"], decay: ArrayLike) -> Inexact[Array, "*n"]:
+    """Return decay · average + (1 - decay) · sample."""
+    return scalar(decay, average) * average + scalar(1 - decay, average) * sample
+
+
+def log_decay(decay: ArrayLike) -> Float[Array, ""]:
+    """Return log(decay), from 1 - decay: float32 holds .001 a thousand times better than .999 tells it."""
+    return jnp.log1p(-jnp.asarray(1 - decay, jnp.result_type(float)))
+
+
+def debias(average: Inexact[Array, "*n"], log_decays: Float[Array, ""]) -> Inexact[Array, "*n"]:
+    """Return average / (1 - product of the decays so far), given the sum of their logarithms."""
+    return average / scalar(-jnp.expm1(log_decays), average)
+
+
+def abs_power(x: Inexact[Array, "*n"], power: ArrayLike) -> Float[Array, "*n"]:
+    """Return abs(x)^power, without a root or a logarithm for the powers 1 and 2."""
+    if is_exactly(power, 2):
+        return x.real**2 + x.imag**2 if jnp.iscomplexobj(x) else x**2
+    magnitude = jnp.abs(x)
+    if is_exactly(power, 1):
+        return magnitude
+    return magnitude ** scalar(power, x)
+
+
+def root(x: Float[Array, "*n"], power: ArrayLike) -> Float[Array, "*n"]:
+    """Return x^(1/power)."""
+    if is_exactly(power, 2):
+        return jnp.sqrt(x)
+    return x ** scalar(1 / power, x)
+
+
+class ScaleByMomentsState(NamedTuple):
+    """State of `scale_by_moments`; m and s are float32 at least, whatever the params are."""
+
+    count: Int[Array, ""]  # steps taken
+    log_decay_1: Float[Array, ""]  # sum of log b1 over the steps taken
+    log_decay_2: Float[Array, ""]  # the same of b2
+    m: PyTree  # moving average of g
+    s: PyTree  # moving average of abs(g)^power, or the decaying maximum of abs(g)
+
+
+def scale_by_moments(
+    b1: optax.ScalarOrSchedule = 0.9,
+    b2: optax.ScalarOrSchedule = 0.999,
+    eps: ArrayLike = 1e-8,
+    *,
+    power: ArrayLike = 2.0,
+    nesterov: bool = False,
+    bias_correction: bool = True,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Divide the average gradient by its average size: m / (s^(1/p) + eps).
+
+    Args:
+        b1: decay of the gradient's average, in [0, 1), or a schedule of it; 0: no averaging.
+        b2: decay of the average of abs(g)^power, in [0, 1), or a schedule. Kingma & Ba's eq. for general p writes
+            b2^p here; pass `b2**p` to follow it.
+        eps: at least 0, in the gradient's unit, outside the root. Where s is 0 too, the step is 0.
+        power: p > 0, a Python number, since it picks the formula; `math.inf` for AdaMax's maximum. abs(g)^p over-
+            and underflows float32 early for large p: at p = 2 above abs(g) = 1.8e19.
+        nesterov: look a step ahead in m (Dozat). A scheduled b1 is read at t and t + 1.
+        bias_correction: divide by 1 minus the product of the decays, exact also for scheduled ones.
+
+    Raises:
+        ValueError: a number out of range, or a leaf that is no floating number.
+
+    Differs from `optax.scale_by_adam`: averages are kept in float32 for half-precision params too (bfloat16 stalls
+    at half the true second moment), so a zero fp16 gradient gives a zero step, not NaN; b1 and b2 take schedules.
+
+    >>> import jax.numpy as jnp
+    >>> direction = scale_by_moments(power=3.0)
+    >>> updates, state = direction.update(jnp.array([8.0, -2.0]), direction.init(jnp.zeros(2)))
+    >>> print(updates.round(4))
+    [ 1. -1.]
+    """
+    for name, decay in (("b1", b1), ("b2", b2)):
+        check_fraction("scale_by_moments", **{name: decay})
+    check_nonnegative("scale_by_moments", eps=eps)
+    if not isinstance(power, numbers.Real):
+        raise ValueError(
+            f"scale_by_moments: power must be a Python number (static under inject_hyperparams), got {power!r}."
+        )
+    check("scale_by_moments", "power", power, lambda v: v > 0, "above 0")
+
+    def init(params: PyTree) -> ScaleByMomentsState:
+        check_floating("scale_by_moments", params)
+        return ScaleByMomentsState(
+            count=jnp.zeros([], jnp.int32),
+            log_decay_1=jnp.zeros([], jnp.result_type(float)),
+            log_decay_2=jnp.zeros([], jnp.result_type(float)),
+            m=full_like(params, 0),
+            s=full_like(params, 0, real_dtype),
+        )
+
+    def update(gradients: PyTree, state: ScaleByMomentsState, params: PyTree = None, **extra_args: Any) -> tuple:
+        del params, extra_args
+        b1_t, b1_next = value_at(b1, state.count), value_at(b1, state.count + 1)
+        b2_t = value_at(b2, state.count)
+        logs_1 = state.log_decay_1 + log_decay(b1_t)
+        logs_2 = state.log_decay_2 + log_decay(b2_t)
+
+        def leaf(gradient: ArrayLike, m: Array, s: Array) -> tuple:
+            g = wide(gradient).astype(m.dtype)
+            m = ema(m, g, b1_t)
+            s = jnp.maximum(scalar(b2_t, s) * s, jnp.abs(g)) if math.isinf(power) else ema(s, abs_power(g, power), b2_t)
+            ahead, size = m, s
+            if nesterov:
+                ahead = scalar(b1_next, m) * m
+                now = scalar(1 - b1_t, m) * g
+                if bias_correction:
+                    ahead, now = debias(ahead, logs_1 + log_decay(b1_next)), debias(now, logs_1)
+                ahead = ahead + now
+            elif bias_correction:
+                ahead = debias(m, logs_1)
+            if not math.isinf(power):
+                size = root(debias(s, logs_2) if bias_correction else s, power)
+            return narrow(divide(ahead, size + scalar(eps, size)), gradient), m, s
+
+        updates, m, s = map_leaves("scale_by_moments", leaf, 3, gradients, state.m, state.s)
+        return updates, ScaleByMomentsState(
+            count=optax.safe_increment(state.count), log_decay_1=logs_1, log_decay_2=logs_2, m=m, s=s
+        )
+
+    return optax.GradientTransformationExtraArgs(init, update)

@@ -1,0 +1,98 @@
+r"""Adadelta: steps in the weight's own unit, from the ratio of two running root mean squares.
+
+$$ E_t = \rho E_{t-1} + (1 - \rho) g_t^2, \qquad \Delta_t = -\sqrt{\frac{D_{t-1} + \epsilon}{E_t + \epsilon}}\; g_t $$
+$$ D_t = \rho D_{t-1} + (1 - \rho) \Delta_t^2, \qquad \Delta w = \eta\, \Delta_t $$
+
+Zeiler, ADADELTA, arXiv:1212.5701, Algorithm 1; article 003, eqs. (16)-(19).
+Symbols      η learning_rate; E mean square of gradients (`squares`); D of steps (`steps`); ρ rho; ε eps.
+Conventions  D takes in the step before the learning rate scales it, as in Lasagne, Keras, Optax and PyTorch.
+             `initial` is D's start. The method favors *frequent* weights, which earn a large D first: the opposite of
+             Adagrad. From a large start (article: 50) rare weights take large steps too, the longer the nearer ρ is
+             to 1, but still smaller ones than frequent weights.
+Elsewhere    `optax.adadelta()` without a learning rate climbs: its default None skips the change of sign.
+Symmetries   each weight alone; odd in g.
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Inexact, PyTree
+
+from adaptax._checks import check_floating, check_fraction, check_nonnegative, scale_by_descent
+from adaptax._moments import abs_power, ema
+from adaptax._numbers import divide, full_like, map_leaves, narrow, real_dtype, scalar, wide
+
+
+def adadelta_step(
+    g: Inexact[Array, "*n"], squares: Float[Array, "*n"], steps: Float[Array, "*n"], eps: ArrayLike
+) -> Inexact[Array, "*n"]:
+    """Return sqrt((D + eps) / (E + eps)) g, and 0 where E + eps is 0 (Algorithm 1, line 5, uphill)."""
+    eps = scalar(eps, squares)
+    return jnp.sqrt(divide(steps + eps, squares + eps)) * g
+
+
+class ScaleByAdadeltaState(NamedTuple):
+    """State of `scale_by_adadelta`."""
+
+    squares: PyTree  # like params, real, float32 at least: E, average of abs(g)^2; starts at 0
+    steps: PyTree  # the same of the steps: D; starts at `initial`
+
+
+def scale_by_adadelta(
+    rho: ArrayLike = 0.95, eps: ArrayLike = 1e-6, *, initial: ArrayLike = 0.0
+) -> optax.GradientTransformationExtraArgs:
+    """Return Adadelta's direction, uphill and without a learning rate; arguments and errors as `adadelta`.
+
+    >>> direction = scale_by_adadelta(rho=0.5, initial=0.5)
+    >>> updates, state = direction.update(jnp.array([4.0, -2.0]), direction.init(jnp.zeros(2)))
+    >>> print(updates.round(3))
+    [ 1. -1.]
+    """
+    check_fraction("adadelta", rho=rho)
+    check_nonnegative("adadelta", eps=eps, initial=initial)
+
+    def init(params: PyTree) -> ScaleByAdadeltaState:
+        check_floating("adadelta", params)
+        return ScaleByAdadeltaState(
+            squares=full_like(params, 0, real_dtype), steps=full_like(params, initial, real_dtype)
+        )
+
+    def update(gradients: PyTree, state: ScaleByAdadeltaState, params: PyTree = None, **extra_args: Any) -> tuple:
+        del params, extra_args
+
+        def leaf(gradient: ArrayLike, squares: Array, steps: Array) -> tuple:
+            g = wide(gradient)
+            squares = ema(squares, abs_power(g, 2).astype(squares.dtype), rho)
+            step = adadelta_step(g, squares.astype(real_dtype(g)), steps.astype(real_dtype(g)), eps)
+            return narrow(step, gradient), squares, ema(steps, abs_power(step, 2).astype(steps.dtype), rho)
+
+        updates, squares, steps = map_leaves("adadelta", leaf, 3, gradients, state.squares, state.steps)
+        return updates, ScaleByAdadeltaState(squares=squares, steps=steps)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def adadelta(
+    learning_rate: optax.ScalarOrSchedule = 1.0,
+    rho: ArrayLike = 0.95,
+    eps: ArrayLike = 1e-6,
+    *,
+    initial: ArrayLike = 0.0,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Scale by the ratio of past steps' size to past gradients' size.
+
+    Args:
+        learning_rate: η, a number or a schedule; the paper has none, that is 1.
+        rho: ρ in [0, 1), decay of both averages (paper: .95).
+        eps: ε at least 0 (paper: 1e-6). It starts the method: with eps and `initial` 0 no step is ever taken.
+        initial: at least 0, what D starts from, in the weight's unit squared.
+
+    Raises:
+        ValueError: a number out of range, a leaf that is no floating number.
+
+    >>> import adaptax
+    >>> greedy, like_rmsprop = adaptax.adadelta(), adaptax.adadelta(initial=50.0)
+    """
+    return optax.chain(scale_by_adadelta(rho, eps, initial=initial), scale_by_descent("adadelta", learning_rate))

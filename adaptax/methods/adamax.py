@@ -1,0 +1,46 @@
+r"""AdaMax: Adam with the infinity norm, a decaying maximum in place of the second moment.
+
+$$ m_t = \beta_1 m_{t-1} + (1 - \beta_1) g_t, \quad u_t = \max(\beta_2 u_{t-1}, |g_t|), \quad
+   \Delta w = -\frac{\eta}{1 - \beta_1^t} \frac{m_t}{u_t} $$
+
+Kingma & Ba, Adam, ICLR 2015, Algorithm 2; article 003, eqs. (27)-(28).
+Symbols      η learning_rate (the paper's α); u decaying maximum (`s`); β b1, b2.
+Conventions  the paper has no eps, so the default is 0; a weight that never saw a gradient does not move. u needs no
+             bias correction.
+Elsewhere    `optax.adamax` and PyTorch add eps = 1e-8 to |g| inside the maximum; PyTorch's rate is .002, the paper's.
+Symmetries   each weight alone; odd in g; invariant to the scale of g.
+"""
+
+import math
+
+import optax
+from jax.typing import ArrayLike
+
+from adaptax._checks import scale_by_descent
+from adaptax._moments import scale_by_moments
+
+
+def adamax(
+    learning_rate: optax.ScalarOrSchedule = 2e-3,
+    b1: optax.ScalarOrSchedule = 0.9,
+    b2: optax.ScalarOrSchedule = 0.999,
+    eps: ArrayLike = 0.0,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Return AdaMax as published.
+
+    Args:
+        learning_rate: η, a number or a schedule: the most a weight moves in a step (paper: .002).
+        b1: β₁ in [0, 1) or a schedule (.9).
+        b2: β₂ in [0, 1) or a schedule, decay of the maximum (.999).
+        eps: at least 0, added to u, in the gradient's unit (the paper has none).
+
+    Raises:
+        ValueError: a number out of range, a leaf that is no floating number.
+
+    >>> import jax.numpy as jnp
+    >>> optimizer = adamax()
+    >>> updates, state = optimizer.update(jnp.array([4.0, -0.2]), optimizer.init(jnp.zeros(2)))
+    >>> print(updates)
+    [-0.002  0.002]
+    """
+    return optax.chain(scale_by_moments(b1, b2, eps, power=math.inf), scale_by_descent("adamax", learning_rate))
