@@ -1,0 +1,368 @@
+"""What every method owes Optax and JAX. Methods are found in `adaptax.methods`, never listed."""
+
+import functools
+import importlib
+import inspect
+import pkgutil
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from helpers import x64
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+import adaptax
+import adaptax.methods
+
+SLUGS = sorted(module.name for module in pkgutil.iter_modules(adaptax.methods.__path__))
+METHODS = {slug: getattr(importlib.import_module(f"adaptax.methods.{slug}"), slug) for slug in SLUGS}
+REQUIRED = {"learning_rate": 0.05, "momentum": 0.8}  # for arguments without a default
+
+PARAMS = {"dense": {"kernel": jnp.array([[0.4, -1.2, 2.0], [0.1, 3.0, -0.7]]), "bias": jnp.array([0.0, 1.0, -2.0])},
+          "scale": jnp.array(1.5)}  # fmt: skip
+
+
+def required(method):
+    """Return values for the arguments that have no default, and for the learning rate."""
+    parameters = inspect.signature(method).parameters.values()
+    return {p.name: REQUIRED[p.name] for p in parameters if p.default is p.empty or p.name == "learning_rate"}
+
+
+@pytest.fixture(params=SLUGS)
+def make(request):
+    """Build the method with its defaults, filled up where it has none."""
+    method = METHODS[request.param]
+    return functools.wraps(method)(lambda **settings: method(**required(method) | settings))
+
+
+def gradients_at(step, params=PARAMS):
+    """Another asymmetric gradient at every step, with exact zeros in it."""
+    wave = 1.3 * np.sin(1.7 * step + 0.4) + 0.2
+
+    def leaf(p):
+        at = np.arange(p.size, dtype=np.float64).reshape(p.shape)
+        return jnp.asarray(np.where((at + step) % 5 == 0, 0.0, wave * (at + 0.5) * (-1) ** at), p.dtype)
+
+    return jax.tree.map(leaf, params)
+
+
+def walk(optimizer, params=PARAMS, steps=4, **extra_args):
+    """Return the updates of a few steps, and the last state."""
+    state, seen = optimizer.init(params), []
+    for step in range(steps):
+        updates, state = optimizer.update(gradients_at(step, params), state, params, **extra_args)
+        seen.append(updates)
+    return seen, state
+
+
+def assert_close(actual, expected, rtol=1e-5):
+    chex.assert_trees_all_close(actual, expected, rtol=rtol, atol=1e-7)
+
+
+def test_methods_are_found():
+    assert len(SLUGS) >= 12
+    assert "lsalr" in SLUGS
+
+
+# --- Optax -----------------------------------------------------------------------------------------------------------
+
+
+def test_takes_extra_arguments_it_does_not_know(make):
+    plain, _ = walk(make())
+    extra, _ = walk(make(), value=jnp.float32(3.0), value_fn=lambda params: 0.0, unheard_of="x")
+    assert isinstance(make(), optax.GradientTransformationExtraArgs)
+    assert_close(extra, plain, 0)
+
+
+def test_a_constant_schedule_is_the_constant(make):
+    assert_close(walk(make(learning_rate=lambda count: jnp.float32(0.02)))[0], walk(make(learning_rate=0.02))[0])
+
+
+def test_a_schedule_is_read_at_its_step(make):
+    """Rates 0 at steps 0 and 2 stop new gradients from counting there; the first update is then exactly 0."""
+    updates, _ = walk(make(learning_rate=lambda count: jnp.where(count % 2 == 0, 0.0, 0.1)))
+    chex.assert_trees_all_equal(updates[0], jax.tree.map(jnp.zeros_like, PARAMS))
+    assert all(jnp.any(leaf != 0) for leaf in jax.tree.leaves(updates[1]))
+
+
+def test_survives_inject_hyperparams(make):
+    method = make.__wrapped__
+    static = {"points", "nesterov", "zero"} & set(inspect.signature(method).parameters)
+    updates, state = walk(optax.inject_hyperparams(method, static_args=static)(**required(method)))
+    assert float(state.hyperparams["learning_rate"]) == pytest.approx(0.05)
+    assert_close(updates, walk(make())[0], 1e-4)
+
+
+def test_steps_downhill_first(make):
+    updates, _ = make().update(jnp.array([2.0, -3.0]), make().init(jnp.zeros(2)))
+    assert updates[0] < 0 < updates[1]
+
+
+def test_converges_on_a_bowl(make):
+    def loss(params):
+        return sum(jnp.sum((leaf - 0.3) ** 2) for leaf in jax.tree.leaves(params))
+
+    optimizer = make(learning_rate=5.0) if make.__wrapped__ is adaptax.adadelta else make()  # it has a unit of its own
+
+    def step(carry, _):
+        params, state = carry
+        try:
+            _, gradients = adaptax.lookahead_value_and_grad(loss)(params, state)
+        except ValueError:  # a method that takes its gradient at the params
+            gradients = jax.grad(loss)(params)
+        updates, state = optimizer.update(gradients, state, params)
+        return (optax.apply_updates(params, updates), state), None
+
+    start = (PARAMS, optimizer.init(PARAMS))
+    (params, _), _ = jax.jit(lambda start: jax.lax.scan(step, start, length=1500))(start)
+    assert loss(params) < 0.3 * loss(PARAMS)
+
+
+def test_survives_masked_and_partition(make):
+    mask = {"dense": {"kernel": True, "bias": False}, "scale": True}
+    masked, _ = walk(optax.masked(make(), mask))
+    chex.assert_trees_all_equal(masked[1]["dense"]["bias"], gradients_at(1)["dense"]["bias"])
+    labels = {"dense": "ours", "scale": "frozen"}
+    parted, _ = walk(optax.partition({"ours": make(), "frozen": optax.set_to_zero()}, labels))
+    alone, _ = walk(make(), {"dense": PARAMS["dense"]}, steps=2)
+    assert float(parted[1]["scale"]) == 0
+    assert_close(parted[1]["dense"], alone[1]["dense"])
+
+
+def test_survives_multi_steps_and_apply_if_finite(make):
+    with jax.numpy_dtype_promotion("standard"):  # MultiSteps' own arithmetic
+        updates, _ = walk(optax.MultiSteps(make(), 2))
+    mean = jax.tree.map(lambda a, b: (a + b) / 2, gradients_at(0), gradients_at(1))
+    expected, _ = make().update(mean, make().init(PARAMS))
+    chex.assert_trees_all_equal(updates[0], jax.tree.map(jnp.zeros_like, PARAMS))
+    assert_close(updates[1], expected, 1e-4)
+
+    guarded = optax.apply_if_finite(make(), 5)
+    state = guarded.init(PARAMS)
+    broken = jax.tree.map(lambda g: g * jnp.nan, gradients_at(0))
+    updates, state = guarded.update(broken, state)
+    chex.assert_trees_all_equal(updates, jax.tree.map(jnp.zeros_like, PARAMS))
+    assert_close(guarded.update(gradients_at(0), state)[0], make().update(gradients_at(0), make().init(PARAMS))[0])
+
+
+def test_params_shaped_state_is_found_by_optax(make):
+    """`map_params` runs `init` on a placeholder tree; it must meet params-like leaves alone."""
+    optimizer, state = make(), make().init(PARAMS)
+    fits = optax.tree.map_params(
+        optimizer, lambda leaf, p: leaf.shape == p.shape, state, PARAMS, transform_non_params=lambda leaf: leaf.ndim < 2
+    )
+    assert all(jax.tree.leaves(fits))
+
+
+# --- JAX -------------------------------------------------------------------------------------------------------------
+
+
+def test_jit_is_eager(make):
+    optimizer = make()
+    jitted = optax.GradientTransformationExtraArgs(jax.jit(optimizer.init), jax.jit(optimizer.update))
+    (eager, state), (compiled, other) = walk(optimizer), walk(jitted)
+    assert_close(compiled, eager)
+    assert_close(other, state)
+
+
+def test_second_call_does_not_trace_again(make):
+    chex.clear_trace_counter()
+    optimizer = make()
+    traced = jax.jit(chex.assert_max_traces(lambda g, s: optimizer.update(g, s), n=1))
+    state = jax.jit(optimizer.init)(PARAMS)
+    for step in range(3):
+        _, state = traced(gradients_at(step), state)
+
+
+def test_state_is_stable_in_scan(make):
+    """Same structure, shape, dtype and weak type from `init` on; a scan accepts nothing else."""
+    optimizer = make()
+    state = optimizer.init(PARAMS)
+    stacked = jax.tree.map(lambda *g: jnp.stack(g), *[gradients_at(step) for step in range(4)])
+    last, updates = jax.lax.scan(lambda s, g: optimizer.update(g, s)[::-1], state, stacked)
+    expected, state_by_steps = walk(optimizer)
+    assert_close(jax.tree.map(lambda u: u[3], updates), expected[3])
+    assert_close(last, state_by_steps)
+    weak = [leaf.aval.weak_type for leaf in jax.tree.leaves(state)]
+    assert not any(weak)
+
+
+def test_vmap_over_the_learning_rate(make):
+    rates = jnp.array([0.01, 0.2])
+
+    def second_update(rate):
+        return walk(make(learning_rate=rate), steps=2)[0][1]
+
+    together = jax.jit(jax.vmap(second_update))(rates)
+    for k, rate in enumerate((0.01, 0.2)):
+        assert_close(jax.tree.map(lambda u, k=k: u[k], together), second_update(rate))
+
+
+def test_vmap_over_a_stack_is_each_alone(make):
+    optimizer = make()
+    stack = jax.tree.map(lambda g, h: jnp.stack([g, 3 * h]), gradients_at(1), gradients_at(2))
+    state = jax.vmap(optimizer.init)(stack)
+    updates, _ = jax.vmap(lambda g, s: optimizer.update(g, s))(stack, state)
+    for k in range(2):
+        alone = jax.tree.map(lambda g, k=k: g[k], stack)
+        assert_close(jax.tree.map(lambda u, k=k: u[k], updates), optimizer.update(alone, optimizer.init(alone))[0])
+
+
+def test_params_and_state_may_be_donated(make):
+    optimizer = make()
+
+    @functools.partial(jax.jit, donate_argnums=(0, 1))
+    def step(params, state, gradients):
+        updates, state = optimizer.update(gradients, state, params)
+        return optax.apply_updates(params, updates), state
+
+    params = jax.tree.map(jnp.copy, PARAMS)
+    state = optimizer.init(params)
+    for k in range(2):
+        params, state = step(params, state, gradients_at(k))
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+
+
+def test_init_needs_only_shapes(make):
+    shapes = jax.eval_shape(lambda: PARAMS)
+    chex.assert_trees_all_equal_shapes_and_dtypes(make().init(shapes), make().init(PARAMS))
+
+
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit], ids=str)
+def test_sharded_is_unsharded(make, kind):
+    """On eight devices, under jit: the same updates, and a state that is sharded as the params are."""
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(kind,))
+    params = {"dense": {"kernel": jnp.linspace(-1.0, 2.0, 32).reshape(16, 2), "bias": jnp.array([0.3, -1.0])}}
+    place = {"dense": {"kernel": NamedSharding(mesh, PartitionSpec("x")), "bias": NamedSharding(mesh, PartitionSpec())}}
+    optimizer = make()
+    with jax.set_mesh(mesh):
+        sharded = jax.device_put(params, place)
+        state = jax.jit(optimizer.init)(sharded)
+        for step in range(2):
+            gradients = jax.device_put(gradients_at(step, params), place)
+            updates, state = jax.jit(optimizer.update)(gradients, state)
+    assert updates["dense"]["kernel"].sharding.spec[0] == "x"
+    for leaf in jax.tree.leaves(state):
+        if leaf.shape == (16, 2):
+            assert leaf.sharding.spec[0] == "x"
+    assert_close(jax.device_get(updates), jax.device_get(walk(optimizer, params, steps=2)[0][1]))
+
+
+# --- Leaves ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("empty", [{}, (), None, {"a": None, "b": {}}])
+def test_survives_empty_trees(make, empty):
+    updates, state = make().update(empty, make().init(empty))
+    assert updates == empty
+    assert make().update(empty, state)[0] == empty
+
+
+def test_survives_none_scalar_and_empty_leaves(make):
+    params = {"w": jnp.ones(3), "none": None, "zero_d": jnp.float32(2.0), "nothing": jnp.zeros((0, 4)), "python": 1.5}
+    gradients = params | {"python": 0.5}
+    updates, _ = make().update(gradients, make().init(params))
+    assert updates["none"] is None
+    assert updates["nothing"].shape == (0, 4)
+    assert updates["zero_d"].shape == updates["python"].shape == ()
+    assert updates["zero_d"] < 0
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
+def test_updates_keep_the_dtype_of_gradients(make, dtype):
+    with x64(dtype == "float64"):
+        params = jax.tree.map(lambda p: jnp.asarray(p, dtype), PARAMS)
+        (updates, *_), state = walk(make(), params, steps=2)
+        assert {leaf.dtype.name for leaf in jax.tree.leaves(updates)} == {dtype}
+        inexact = {leaf.dtype.name for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.inexact)}
+        assert inexact <= {"float64" if dtype == "float64" else "float32"}
+        chex.assert_trees_all_equal_shapes_and_dtypes(state, make().init(params))
+
+
+def test_mixed_precision_keeps_the_state(make):
+    """bfloat16 params with float32 gradients, and the reverse: the state's dtype must not drift."""
+    for of_params, of_gradients in (("bfloat16", "float32"), ("float32", "bfloat16")):
+        params = jax.tree.map(lambda p, dtype=of_params: jnp.asarray(p, dtype), PARAMS)
+        gradients = jax.tree.map(lambda p, dtype=of_gradients: jnp.asarray(p, dtype), PARAMS)
+        before = make().init(params)
+        updates, after = make().update(gradients, before)
+        chex.assert_trees_all_equal_shapes_and_dtypes(before, after)
+        assert {leaf.dtype.name for leaf in jax.tree.leaves(updates)} == {of_gradients}
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
+def test_a_zero_gradient_moves_nothing(make, dtype):
+    with x64(dtype == "float64"):
+        params = jax.tree.map(lambda p: jnp.asarray(p, dtype), PARAMS)
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        state = make().init(params)
+        for _ in range(3):
+            updates, state = make().update(zeros, state)
+            chex.assert_trees_all_equal(updates, zeros)
+
+
+@pytest.mark.parametrize("bad", [jnp.nan, jnp.inf, -jnp.inf])
+def test_no_gradient_leaves_a_nan_in_a_gain(make, bad):
+    """Neither in stored gains nor in what a method's rate measures, then or later."""
+    state = make().init(PARAMS)
+    slug = make.__name__
+    rate = getattr(adaptax, f"{slug}_rate", lambda: None)()
+    rate_state = rate.init(PARAMS) if rate else None
+    for step in range(4):
+        gradients = gradients_at(step)
+        if step == 1:
+            gradients = jax.tree.map(lambda g: jnp.full_like(g, bad), gradients)
+        _, state = make().update(gradients, state)
+        gains = [gain for _, gain in optax.tree.get_all_with_path(state, "gains")]
+        if rate:
+            rates, rate_state = rate.measure(gradients, rate_state)
+            gains.append(rates)
+        for leaf in jax.tree.leaves(gains):
+            assert jnp.isfinite(leaf).all()
+
+
+def test_complex_turns_with_its_phase_or_is_refused(make):
+    """Where a rule means something for complex weights, a common phase of all gradients turns all updates."""
+    phase = np.complex64(0.6 + 0.8j)
+    turned = [jax.tree.map(lambda g: jnp.asarray(np.asarray(g) * phase), gradients_at(step)) for step in range(3)]
+    with jax.numpy_dtype_promotion("standard"):  # real by complex
+        try:
+            state = make().init(turned[0])
+        except ValueError as error:
+            assert "leaves must be real floating numbers, got complex64 at" in str(error)  # noqa: PT017
+            return
+        for gradients in turned:
+            updates, state = make().update(gradients, state)
+    straight, _ = walk(make(), steps=3)
+    assert all(leaf.dtype == jnp.complex64 for leaf in jax.tree.leaves(updates))
+    assert_close(jax.tree.map(lambda u: u / phase, jax.device_get(updates)), jax.device_get(straight[2]))
+
+
+# --- Bad input -------------------------------------------------------------------------------------------------------
+
+
+def test_integers_are_named(make):
+    with pytest.raises(ValueError, match=r"leaves must be (real )?floating numbers, got int32 at \"\['steps'\]\""):
+        make().update({"steps": jnp.arange(3)}, make().init({"steps": jnp.arange(3)}))
+
+
+def test_a_negative_rate_is_named(make):
+    with pytest.raises(ValueError, match=f"{make.__name__}: learning_rate must be at least 0, got -0.1."):
+        make(learning_rate=-0.1)
+
+
+def test_mismatched_trees_are_named(make):
+    """Stateless rules have nothing to compare with and take any tree."""
+    state = make().init(PARAMS)
+    if not any(leaf.shape == (2, 3) for leaf in jax.tree.leaves(state)):
+        return
+    other = gradients_at(0) | {"scale": jnp.ones(7)}
+    with pytest.raises(ValueError, match=r"gradient at \"\['scale'\]\" has shape \(7,\), but init saw \(\)"):
+        make().update(other, state)
+    with pytest.raises(ValueError, match=r"gradient at \"\['scale'\]\" has shape None, but init saw \(\)"):
+        make().update({"dense": gradients_at(0)["dense"]}, state)
+    with pytest.raises(ValueError, match=r"gradient at \"\['new'\]\" has shape \(\), but init saw None"):
+        make().update(gradients_at(0) | {"new": jnp.ones(())}, state)
