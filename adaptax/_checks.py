@@ -54,15 +54,15 @@ def check_floating(method: str, tree: PyTree, *, real: bool = False) -> None:
             raise ValueError(f"{method}: leaves must be {kind} numbers, got {dtype} at {at!r}.")
 
 
-def check_matches(method: str, gradients: PyTree, kept: PyTree) -> None:
-    """Raise `ValueError` naming the first leaf in which gradients differ from what `init` saw."""
+def check_matches(method: str, tree: PyTree, kept: PyTree, what: str = "gradient") -> None:
+    """Raise `ValueError` naming the first leaf whose shape differs from what `init` saw."""
     got, seen = (
         {jax.tree_util.keystr(path): jnp.shape(leaf) for path, leaf in leaves}
-        for leaves in map(jax.tree_util.tree_leaves_with_path, (gradients, kept))
+        for leaves in map(jax.tree_util.tree_leaves_with_path, (tree, kept))
     )
     for path in (*got, *seen):
         if got.get(path) != seen.get(path):
             raise ValueError(
-                f"{method}: the gradient at {path!r} has shape {got.get(path)}, "
+                f"{method}: the {what} at {path!r} has shape {got.get(path)}, "
                 f"but init saw {seen.get(path)} (None: no such leaf)."
             )

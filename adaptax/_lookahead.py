@@ -19,7 +19,7 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Inexact, Int, PyTree
 
-from adaptax._checks import check, check_floating, check_fraction, check_learning_rate
+from adaptax._checks import check, check_floating, check_fraction, check_learning_rate, check_matches
 from adaptax._numbers import full_like, map_leaves, narrow, scalar, value_at, wide
 
 
@@ -90,14 +90,14 @@ def lookahead_points(params: PyTree, opt_state: PyTree) -> list[PyTree]:
         params: the parameters x.
         opt_state: the state of an optimizer that has `nesterov` or `smoothed_nesterov` anywhere in it: in a chain,
             under `optax.MultiSteps`, `optax.inject_hyperparams`, or for some leaves only (`optax.masked`,
-            `optax.partition`). With flax nnx, pass both through `nnx.as_pure` first.
+            `optax.partition`). With flax nnx: `nnx.state(model, nnx.Param)` and `trainer.opt_state`.
 
     Returns:
         A list of trees like params: one point for `nesterov`, `points` for `smoothed_nesterov`. Leaves that no such
         method moves stay at x.
 
     Raises:
-        ValueError: no look-ahead method in the state, or methods with different numbers of points.
+        ValueError: params is None, no look-ahead method in the state, or methods with different numbers of points.
 
     >>> import jax.numpy as jnp, adaptax
     >>> optimizer = adaptax.nesterov(0.1, momentum=0.5)
@@ -106,6 +106,8 @@ def lookahead_points(params: PyTree, opt_state: PyTree) -> list[PyTree]:
     >>> print(v, lookahead_points(x + v, state)[0])  # (x + v) + 0.5 v
     [-0.5] [0.25]
     """
+    if params is None:
+        raise ValueError("lookahead_points: params must be the tree that init saw, got None.")
     states = [s for s in jax.tree.leaves(opt_state, is_leaf=_is_state) if _is_state(s)]
     counts = {s.reach.shape[-1] for s in states}
     if len(counts) != 1:
@@ -124,7 +126,12 @@ def _ahead(params: PyTree, velocity: PyTree, reach: Float[Array, ""]) -> PyTree:
     def leaf(v: ArrayLike | optax.MaskedNode, x: PyTree) -> PyTree:
         return x if _is_hole(v) else narrow(wide(x) + scalar(reach, v) * v, x)
 
-    return jax.tree.map(leaf, velocity, params, is_leaf=_is_hole)
+    if any(map(_is_hole, jax.tree.leaves(velocity, is_leaf=_is_hole))):
+        return jax.tree.map(leaf, velocity, params, is_leaf=_is_hole)
+    # Leaf by leaf, since flax nnx boxes params and state in nodes of different types.
+    (xs, structure), vs = jax.tree.flatten(params), jax.tree.leaves(velocity)
+    check_matches("lookahead_points", xs, vs, "parameter")
+    return structure.unflatten(map(leaf, vs, xs))
 
 
 def lookahead_value_and_grad(loss: Callable, has_aux: bool = False) -> Callable:

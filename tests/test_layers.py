@@ -1,11 +1,9 @@
 """One norm per layer, whatever a layer is, however its leaves are stacked, sharded or small."""
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import adaptax
@@ -195,16 +193,6 @@ class TestMesh:
         alone = adaptax.scale_by_rate(adaptax.lsalr_rate())
         expected, _ = alone.update(TREE, alone.init(TREE))
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), jax.jit(step)(TREE), expected)
-
-
-def test_names_are_the_same_for_boxes_and_bare_arrays():
-    """flax nnx shows `init` boxes with an inner `.value` and `update` bare arrays; linen boxes partitioned leaves."""
-    state = nnx.state(nnx.Linear(2, 3, rngs=nnx.Rngs(0)), nnx.Param)
-    pure = getattr(nnx, "as_pure", None) or nnx.pure
-    assert adaptax.layer_table(state) == adaptax.layer_table(pure(state))
-    dense = nn.Dense(3, kernel_init=nn.with_partitioning(nn.initializers.ones, (None, "model")))
-    boxed = dense.init(jax.random.key(0), jnp.ones((1, 2)))["params"]
-    assert adaptax.layer_table(boxed) == adaptax.layer_table(nn.unbox(boxed))
 
 
 def test_a_field_named_value_is_no_box():

@@ -78,6 +78,17 @@ def test_states_without_one_method_are_refused(optimizer, message):
         adaptax.lookahead_points(PARAMS, optimizer.init(PARAMS))
 
 
+def test_missing_params_are_named():
+    with pytest.raises(ValueError, match=r"lookahead_points: params must be the tree that init saw, got None."):
+        adaptax.lookahead_points(None, adaptax.nesterov(0.1).init(PARAMS))
+
+
+def test_other_params_are_named():
+    state = adaptax.nesterov(0.1).init(PARAMS)
+    with pytest.raises(ValueError, match=r"the parameter at '.0.' has shape .3,., but init saw .2,."):
+        adaptax.lookahead_points(PARAMS | {"a": jnp.zeros(3)}, state)
+
+
 def test_value_gradient_and_aux_at_the_points():
     """On a cubic the mean over points differs from the middle: a mean taken elsewhere would show."""
 
