@@ -20,7 +20,7 @@ Zero = Literal["hold", "decay"]
 NO_SIGN = 2  # there is no gradient to speak of: before the first step, or after a NaN
 
 
-def sign_of(x: Float[Array, "*n"] | float) -> Int8[Array, "*n"]:
+def sign_of(x: Float[ArrayLike, "*n"]) -> Int8[Array, "*n"]:
     """Return -1, 0 or 1, and `NO_SIGN` for NaN, in one byte.
 
     >>> print(sign_of(jnp.array([-3.0, 0.0, jnp.inf, jnp.nan])))

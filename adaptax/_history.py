@@ -78,7 +78,7 @@ def scale_by_history(
         check_floating("scale_by_history", params)
         return ScaleByHistoryState(s=full_like(params, initial, real_dtype))
 
-    def update(gradients: PyTree, state: ScaleByHistoryState, params: PyTree = None, **extra_args: Any) -> tuple:
+    def update(updates: PyTree, state: ScaleByHistoryState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
 
         def leaf(gradient: ArrayLike, s: Array) -> tuple:
@@ -87,7 +87,7 @@ def scale_by_history(
             s = s + sample if decay is None else ema(s, sample, decay)
             return narrow(over_history(g, s.astype(real_dtype(g)), exponent, eps), gradient), s
 
-        updates, s = map_leaves("scale_by_history", leaf, 2, gradients, state.s)
+        updates, s = map_leaves("scale_by_history", leaf, 2, updates, state.s)
         return updates, ScaleByHistoryState(s=s)
 
     return optax.GradientTransformationExtraArgs(init, update)

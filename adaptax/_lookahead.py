@@ -58,7 +58,7 @@ def scale_by_lookahead(
         count = jnp.zeros([], jnp.int32)
         return LookaheadState(count=count, reach=reach_at(count), velocity=full_like(params, 0))
 
-    def update(gradients: PyTree, state: LookaheadState, params: PyTree = None, **extra_args: Any) -> tuple:
+    def update(updates: PyTree, state: LookaheadState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
         learning_rate_t = value_at(learning_rate, state.count)
         momentum_t = state.reach[-1]  # the one the gradients were taken with, also when a schedule has moved on
@@ -68,7 +68,7 @@ def scale_by_lookahead(
             v = accelerate(v, g, scalar(learning_rate_t, v), scalar(momentum_t, v))
             return narrow(v, gradient), v
 
-        updates, velocity = map_leaves(method, leaf, 2, gradients, state.velocity)
+        updates, velocity = map_leaves(method, leaf, 2, updates, state.velocity)
         count = optax.safe_increment(state.count)
         return updates, LookaheadState(count=count, reach=reach_at(count), velocity=velocity)
 
@@ -124,7 +124,7 @@ def lookahead_points(params: PyTree, opt_state: PyTree) -> list[PyTree]:
 
 def _ahead(params: PyTree, velocity: PyTree, reach: Float[Array, ""]) -> PyTree:
     def leaf(v: ArrayLike | optax.MaskedNode, x: PyTree) -> PyTree:
-        return x if _is_hole(v) else narrow(wide(x) + scalar(reach, v) * v, x)
+        return x if isinstance(v, optax.MaskedNode) else narrow(wide(x) + scalar(reach, v) * v, x)
 
     if any(map(_is_hole, jax.tree.leaves(velocity, is_leaf=_is_hole))):
         return jax.tree.map(leaf, velocity, params, is_leaf=_is_hole)

@@ -120,7 +120,7 @@ def scale_by_moments(
             s=full_like(params, 0, real_dtype),
         )
 
-    def update(gradients: PyTree, state: ScaleByMomentsState, params: PyTree = None, **extra_args: Any) -> tuple:
+    def update(updates: PyTree, state: ScaleByMomentsState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
         b1_t, b1_next = value_at(b1, state.count), value_at(b1, state.count + 1)
         b2_t = value_at(b2, state.count)
@@ -144,7 +144,7 @@ def scale_by_moments(
                 size = root(debias(s, logs_2) if bias_correction else s, power)
             return narrow(divide(ahead, size + scalar(eps, size)), gradient), m, s
 
-        updates, m, s = map_leaves("scale_by_moments", leaf, 3, gradients, state.m, state.s)
+        updates, m, s = map_leaves("scale_by_moments", leaf, 3, updates, state.m, state.s)
         return updates, ScaleByMomentsState(
             count=optax.safe_increment(state.count), log_decay_1=logs_1, log_decay_2=logs_2, m=m, s=s
         )

@@ -84,7 +84,8 @@ def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.Grad
         check_floating("rescale", params)
         return RescaleState(direction=direction.init(params), rates=tuple(rate.init(params) for rate in rates))
 
-    def update(gradients: PyTree, state: RescaleState, params: PyTree = None, **extra_args: Any) -> tuple:
+    def update(updates: PyTree, state: RescaleState, params: PyTree = None, **extra_args: Any) -> tuple:
+        gradients = updates  # what every rate sees, whatever the direction makes of it
         check_floating("rescale", gradients)
         updates, direction_state = direction.update(gradients, state.direction, params, **extra_args)
         rate_states = []

@@ -59,7 +59,7 @@ def scale_by_adadelta(
             squares=full_like(params, 0, real_dtype), steps=full_like(params, initial, real_dtype)
         )
 
-    def update(gradients: PyTree, state: ScaleByAdadeltaState, params: PyTree = None, **extra_args: Any) -> tuple:
+    def update(updates: PyTree, state: ScaleByAdadeltaState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
 
         def leaf(gradient: ArrayLike, squares: Array, steps: Array) -> tuple:
@@ -68,7 +68,7 @@ def scale_by_adadelta(
             step = adadelta_step(g, squares.astype(real_dtype(g)), steps.astype(real_dtype(g)), eps)
             return narrow(step, gradient), squares, ema(steps, abs_power(step, 2).astype(steps.dtype), rho)
 
-        updates, squares, steps = map_leaves("adadelta", leaf, 3, gradients, state.squares, state.steps)
+        updates, squares, steps = map_leaves("adadelta", leaf, 3, updates, state.squares, state.steps)
         return updates, ScaleByAdadeltaState(squares=squares, steps=steps)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -61,11 +61,10 @@ def nadam(
     """
     check_fraction("nadam", b1=b1)
     if momentum_decay is None:
-        momentum = b1
-    else:
-        check_nonnegative("nadam", momentum_decay=momentum_decay)
+        return optax.chain(scale_by_moments(b1, b2, eps, nesterov=True), scale_by_descent("nadam", learning_rate))
+    check_nonnegative("nadam", momentum_decay=momentum_decay)
 
-        def momentum(count: ArrayLike) -> Float[Array, ""]:
-            return warm_momentum(count + 1, b1, momentum_decay)
+    def momentum(count: ArrayLike) -> Float[Array, ""]:
+        return warm_momentum(count + 1, b1, momentum_decay)
 
     return optax.chain(scale_by_moments(momentum, b2, eps, nesterov=True), scale_by_descent("nadam", learning_rate))

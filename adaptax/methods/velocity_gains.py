@@ -96,7 +96,7 @@ def velocity_gains(
             count=jnp.zeros([], jnp.int32), gains=full_like(params, 1), velocity=full_like(params, 0)
         )
 
-    def update(gradients: PyTree, state: VelocityGainsState, params: PyTree = None, **extra_args: Any) -> tuple:
+    def update(updates: PyTree, state: VelocityGainsState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
         learning_rate_t = value_at(learning_rate, state.count)
         momentum_t = value_at(momentum, state.count)
@@ -108,7 +108,7 @@ def velocity_gains(
             return narrow(u, gradient), gain, u
 
         updates, gains, velocity = map_leaves(
-            "velocity_gains", leaf, 3, gradients, state.gains, state.velocity, real=True
+            "velocity_gains", leaf, 3, updates, state.gains, state.velocity, real=True
         )
         count = optax.safe_increment(state.count)
         return updates, VelocityGainsState(count=count, gains=gains, velocity=velocity)
