@@ -1,0 +1,97 @@
+"""The commands of `python -m experiments`; each function is one, its docstring the help."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from experiments import figure as figures
+from experiments import records, registry, runner
+from experiments import table as tables
+from experiments.experiment import InputError
+
+RECORDS = Path(__file__).parent / "results"  # the committed ones
+DEMO_RESULTS = Path("results")
+# So many that the whole demo stays under a minute on two CPU cores; the committed records have 10.
+DEMO_SEEDS = 3
+
+Slug = tyro.conf.Positional[str]
+
+
+def list_() -> None:
+    """List the experiments by slug."""
+    for slug, experiment in registry.find_all().items():
+        print(f"{slug}: {experiment.title}")
+
+
+def run(slug: Slug, seeds: int | None = None, out: Path = RECORDS) -> None:
+    """Run one experiment and leave record, table and figure in OUT/SLUG."""
+    experiment = registry.find(slug)
+    if seeds is not None:
+        experiment = dataclasses.replace(experiment, seeds=seeds)
+    console = Console()
+    folder = runner.perform(slug, experiment, out, console)
+    console.print(tables.to_terminal(records.read(folder)))
+
+
+def table(slug: Slug, out: Path = RECORDS) -> None:
+    """Make OUT/SLUG/table.md again from the record, and print the table."""
+    registry.find(slug)
+    record = records.read(out / slug)
+    (out / slug / "table.md").write_text(tables.to_markdown(record), encoding="utf-8")
+    Console().print(tables.to_terminal(record))
+
+
+def figure(slug: Slug, out: Path = RECORDS) -> None:
+    """Make OUT/SLUG/figure.png again from the record."""
+    registry.find(slug)
+    figures.draw(records.read(out / slug), out / slug / "figure.png")
+    print(out / slug / "figure.png")
+
+
+def calibrate(slug: Slug, seeds: int = 3, out: Path = RECORDS) -> None:
+    """Print how an experiment's free settings were chosen, on its baselines alone."""
+    calibration = registry.find_calibration(slug)
+    lines = []
+    for line in calibration.calibrate(seeds):
+        print(line, flush=True)
+        lines.append(line + "\n")
+    (out / slug).mkdir(parents=True, exist_ok=True)
+    (out / slug / "calibration.md").write_text("".join(lines), encoding="utf-8")
+
+
+def demo(seeds: int = DEMO_SEEDS, out: Path = DEMO_RESULTS) -> None:
+    """Run every experiment on a few seeds, in under a minute: tables here, pictures in OUT."""
+    console = Console()
+    start = time.monotonic()
+    for slug, experiment in registry.find_all().items():
+        few = dataclasses.replace(experiment, seeds=min(seeds, experiment.seeds))
+        folder = runner.perform(slug, few, out, console)
+        console.print(tables.to_terminal(records.read(folder)))
+        console.print(f"Picture: {folder / 'figure.png'}\n")
+    console.print(f"Done in {time.monotonic() - start:.0f} s.")
+
+
+COMMANDS = {
+    "list": list_,
+    "run": run,
+    "table": table,
+    "figure": figure,
+    "calibrate": calibrate,
+    "demo": demo,
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the command line and run the command; bad input ends in one sentence."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="python -m experiments", description=__doc__, args=arguments
+        )
+    except InputError as error:
+        sys.exit(str(error))

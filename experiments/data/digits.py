@@ -1,0 +1,36 @@
+"""Scikit-learn's bundled digits: 1,797 real handwritten digits, 8 x 8 pixels, 17 grey levels.
+
+The split is fixed and keeps the share of each class: 1,000 to train, 297 to choose learning rates
+on (`validation`), 500 to test.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from experiments.data import Dataset, Split
+
+TRAIN, VALIDATION, TEST = 1_000, 297, 500
+LEVELS = 16.0  # the brightest pixel
+
+
+def load() -> Dataset:
+    """Read the scans and split them."""
+    pictures, classes = load_digits(return_X_y=True)
+    pictures = (pictures / LEVELS).astype(np.float32).reshape(-1, 8, 8)
+    classes = classes.astype(np.int32)
+    rest, test = _divide(Split(pictures, classes), TEST)
+    train, validation = _divide(rest, VALIDATION)
+    return {"train": train, "validation": validation, "test": test}
+
+
+def _divide(whole: Split, held_out: int) -> tuple[Split, Split]:
+    kept, held = train_test_split(
+        np.arange(len(whole.classes)), test_size=held_out, stratify=whole.classes, random_state=0
+    )
+    return (
+        Split(whole.pictures[kept], whole.classes[kept]),
+        Split(whole.pictures[held], whole.classes[held]),
+    )

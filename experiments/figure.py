@@ -1,0 +1,125 @@
+"""The figure of a record: per trial the training loss above the error, made from the record alone.
+
+Colors are Okabe and Ito's, which the color-blind can tell apart.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")  # a file, never a window
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogFormatter, MaxNLocator
+
+from experiments.records import Record
+from experiments.statistics import Curves, curves, estimate
+
+COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7")
+TRIALS_PER_ROW = 3
+ERROR_TICKS = (0, 1, 3, 5, 10, 20, 30, 40, 60, 80, 100)
+
+
+class _Plain(LogFormatter):
+    """Label the same sparse choice of ticks, without powers of ten."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
+def draw(record: Record, path: Path) -> None:
+    """Draw all trials into one picture."""
+    trials = record.config["trials"]
+    bands = math.ceil(len(trials) / TRIALS_PER_ROW)
+    columns = min(len(trials), TRIALS_PER_ROW)
+    picture, axes = plt.subplots(
+        2 * bands, columns, figsize=(4.6 * columns, 6.6 * bands), squeeze=False, layout="constrained"
+    )
+    for number, (trial, settings) in enumerate(trials.items()):
+        band, column = divmod(number, TRIALS_PER_ROW)
+        above, below = axes[2 * band, column], axes[2 * band + 1, column]
+        _draw_trial(record, trial, settings, above, below)
+    picture.suptitle(
+        f"{record.config['title']}\nmean and 95 % interval over {record.config['seeds']} seeds "
+        "(thin lines: each seed), the same initial weights for all curves of a column",
+        fontsize=12,
+    )
+    picture.savefig(path, dpi=110)
+    plt.close(picture)
+
+
+def _draw_trial(record: Record, trial: str, settings: dict[str, Any], above: Axes, below: Axes) -> None:
+    for contender, color in zip(settings["contenders"], COLORS, strict=False):
+        train = curves(record.rows, trial, contender, "train")
+        test = curves(record.rows, trial, contender, "test")
+        _band(above, train.epochs, train.loss, color, label=_label(contender, train))
+        _seeds(above, train, color)
+        _band(below, test.epochs, test.error, color)
+        if train.seeds:
+            below.plot(train.epochs, train.error.mean(axis=0), color=color, linestyle=":")
+        _mark_published(below, record, settings["published"].get(contender, {}), color)
+    above.set(title=settings["title"], yscale="log", ylabel="training loss (nats per picture)")
+    below.set(xlabel="epochs", ylabel="error (%)")
+    # Square roots: wide where final errors differ, and zero is on the axis, as it would not be on a logarithmic one.
+    below.set_yscale("function", functions=(_signed_root, _signed_square))
+    below.set_yticks(ERROR_TICKS, labels=map(str, ERROR_TICKS))
+    below.set_ylim(0, 100)
+    for axes in (above, below):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    above.yaxis.set_major_formatter("{x:g}")
+    above.yaxis.set_minor_formatter(_Plain(minor_thresholds=(1.5, 0.5)))
+    above.legend(fontsize=8)
+    _explain_styles(below, bool(settings["published"]))
+
+
+def _signed_root(values: np.ndarray) -> np.ndarray:
+    return np.sign(values) * np.sqrt(np.abs(values))
+
+
+def _signed_square(values: np.ndarray) -> np.ndarray:
+    return np.sign(values) * np.square(values)
+
+
+def _band(axes: Axes, epochs: np.ndarray, values: np.ndarray, color: str, **style: Any) -> None:
+    """Plot mean and interval; a contender of which no seed finished has a legend and no curve."""
+    if not len(values):
+        axes.plot([], [], color=color, **style)
+        return
+    mean, half_width = estimate(values)
+    axes.plot(epochs, mean, color=color, **style)
+    low = np.maximum(mean - half_width, values.min())  # an interval may not cross a log axis' 0
+    axes.fill_between(epochs, low, mean + half_width, color=color, alpha=0.2, linewidth=0)
+
+
+def _seeds(axes: Axes, of: Curves, color: str) -> None:
+    """Plot every seed, thinly: a mean hides whether all of them or a single one failed."""
+    for loss in of.loss:
+        axes.plot(of.epochs, loss, color=color, linewidth=0.5, alpha=0.35)
+
+
+def _label(contender: str, of: Curves) -> str:
+    if not of.diverged:
+        return contender
+    return f"{contender} ({len(of.diverged)} of {len(of.seeds) + len(of.diverged)} seeds diverged)"
+
+
+def _mark_published(axes: Axes, record: Record, errors: dict[str, float], color: str) -> None:
+    for split, face in (("test", color), ("train", "white")):
+        if split in errors:
+            place = (record.config["epochs"], errors[split])
+            axes.plot(*place, "D", color=color, markerfacecolor=face, clip_on=False, zorder=5)
+
+
+def _explain_styles(axes: Axes, published: bool) -> None:
+    grey = "#666666"
+    axes.plot([], [], color=grey, label="test")
+    axes.plot([], [], color=grey, linestyle=":", label="train")
+    if published:
+        axes.plot([], [], "D", color=grey, label="published, test")
+        axes.plot([], [], "D", color=grey, markerfacecolor="white", label="published, train")
+    axes.legend(fontsize=8)

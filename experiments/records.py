@@ -1,0 +1,67 @@
+"""What a run leaves behind, in one folder; tables and figures are made from it and nothing else.
+
+config.json     the experiment as it was run
+meta.json       commit, device, versions, checksums of the data, wall time
+seed_<n>.jsonl  one line per evaluation: trial, contender, seed, epoch, step, split, loss, error;
+                a loss that is no longer finite is `null` with "diverged": true, and nothing follows
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments.experiment import Experiment, InputError, describe
+from experiments.loop import Row
+
+
+class Record(NamedTuple):
+    """A folder, read."""
+
+    config: dict[str, Any]
+    meta: dict[str, Any]
+    rows: list[Row]
+
+
+def write(folder: Path, experiment: Experiment, meta: dict[str, Any], rows: Iterable[Row]) -> None:
+    """Replace the record in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob("seed_*.jsonl"):  # there may have been more seeds
+        stale.unlink()
+    _write_json(folder / "config.json", describe(experiment))
+    _write_json(folder / "meta.json", meta)
+    lines: dict[int, list[str]] = {}
+    for row in rows:
+        lines.setdefault(row.seed, []).append(_to_line(row))
+    for seed, of_seed in lines.items():
+        (folder / f"seed_{seed}.jsonl").write_text("".join(of_seed), encoding="utf-8")
+
+
+def read(folder: Path) -> Record:
+    """Read a record back."""
+    if not (folder / "config.json").exists():
+        raise InputError(f"There is no record in {str(folder)!r}; run the experiment first.")
+    return Record(
+        config=json.loads((folder / "config.json").read_text(encoding="utf-8")),
+        meta=json.loads((folder / "meta.json").read_text(encoding="utf-8")),
+        rows=[
+            Row(**json.loads(line))
+            for path in sorted(folder.glob("seed_*.jsonl"), key=_seed)
+            for line in path.read_text(encoding="utf-8").splitlines()
+        ],
+    )
+
+
+def _seed(path: Path) -> int:
+    return int(path.stem.removeprefix("seed_"))
+
+
+def _to_line(row: Row) -> str:
+    loss, error = (None if x is None else float(f"{x:.6g}") for x in (row.loss, row.error))
+    return json.dumps(row._replace(loss=loss, error=error)._asdict(), ensure_ascii=False) + "\n"
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

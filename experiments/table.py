@@ -1,0 +1,141 @@
+"""The table of a record, one row per contender, made from the record alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import rich.box
+import rich.console
+import rich.table
+
+from experiments.records import Record
+from experiments.statistics import Curves, curves, estimate
+
+ONLY_IN_MARKDOWN = ("train loss", "test error at")  # a terminal is narrow
+
+Section = tuple[str, list[list[str]]]  # a trial's title and its rows
+
+
+def header(record: Record) -> list[str]:
+    """Name the columns."""
+    quarter = quarter_epoch(record.config)
+    return [
+        "contender",
+        "loss rises, %",
+        "train loss",
+        "train error, %",
+        f"test error at epoch {quarter}, %",
+        "test error, %",
+        "against the first",
+        *(["published train, test, %"] if _has_published(record.config) else []),
+    ]
+
+
+def sections(record: Record) -> Iterator[Section]:
+    """Compute all cells; ± is the half width of a 95 % interval over the seeds."""
+    quarter, published = quarter_epoch(record.config), _has_published(record.config)
+    for trial, settings in record.config["trials"].items():
+        names = list(settings["contenders"])
+        train, test = ([curves(record.rows, trial, name, split) for name in names] for split in ("train", "test"))
+        rows = [
+            [
+                _name(name, test[i]),
+                *(_results(train[i], test[i], quarter) if test[i].seeds else ["–"] * 5),
+                _paired(test[i], test[0]) if i else "",
+                *([_published(settings["published"].get(name, {}))] if published else []),
+            ]
+            for i, name in enumerate(names)
+        ]
+        yield settings["title"], rows
+
+
+def quarter_epoch(config: dict[str, Any]) -> int:
+    """Find the first evaluated epoch at or after a quarter of the run."""
+    every = config["evaluate_every_epochs"]
+    return every * -(-config["epochs"] // (4 * every))
+
+
+def _name(contender: str, test: Curves) -> str:
+    if not test.diverged:
+        return contender
+    return f"{contender}; {len(test.diverged)} of {len(test.seeds + test.diverged)} seeds diverged"
+
+
+def _results(train: Curves, test: Curves, quarter: int) -> list[str]:
+    at_quarter = int(np.flatnonzero(test.epochs == quarter)[0])
+    rises = 100 * (np.diff(train.loss, axis=1) > 0).mean(axis=1)
+    return [
+        _show(rises, ".0f"),
+        _show(train.loss[:, -1], ".4f"),
+        _show(train.error[:, -1]),
+        _show(test.error[:, at_quarter]),
+        _show(test.error[:, -1]),
+    ]
+
+
+def _show(values: np.ndarray, digits: str = ".2f") -> str:
+    mean, half_width = estimate(values)
+    if np.isnan(half_width):
+        return f"{mean:{digits}}"
+    return f"{mean:{digits}} ± {half_width:{digits}}"
+
+
+def _paired(test: Curves, first: Curves) -> str:
+    """Compare final test errors seed by seed: same seed, same initial weights, same batches."""
+    final, final_first = (dict(zip(c.seeds, c.error[:, -1:], strict=True)) for c in (test, first))
+    common = sorted(final.keys() & final_first.keys())
+    if not common:
+        return "–"
+    mean, half_width = estimate(np.array([final[seed] - final_first[seed] for seed in common])[:, 0])
+    return f"{mean:+.2f}" if np.isnan(half_width) else f"{mean:+.2f} ± {half_width:.2f}"
+
+
+def _has_published(config: dict[str, Any]) -> bool:
+    return any(settings["published"] for settings in config["trials"].values())
+
+
+def _published(errors: dict[str, float]) -> str:
+    return ", ".join(f"{errors[split]:.2f}" for split in ("train", "test") if split in errors)
+
+
+def to_markdown(record: Record) -> str:
+    """Write title, reading help and a table per trial as Markdown."""
+    names = header(record)
+    lines = [f"# {record.config['title']}", "", caption(record)]
+    for title, rows in sections(record):
+        lines += ["", f"## {title}", "", _line(names), _line(["---"] * len(names))]
+        lines += map(_line, rows)
+    return "\n".join(lines) + "\n"
+
+
+def to_terminal(record: Record) -> rich.console.Group:
+    """Lay the columns that fit out for a terminal, a table per trial."""
+    names = header(record)
+    shown = [i for i, name in enumerate(names) if not name.startswith(ONLY_IN_MARKDOWN)]
+    tables = []
+    for title, rows in sections(record):
+        table = rich.table.Table(title=title, title_justify="left", box=rich.box.SIMPLE_HEAD)
+        for column in shown:
+            table.add_column(names[column])
+        for row in rows:
+            # Square brackets would be read as markup.
+            table.add_row(*(row[column].replace("[", r"\[") for column in shown))
+        tables.append(table)
+    return rich.console.Group(f"[bold]{record.config['title']}[/bold]", *tables, caption(record))
+
+
+def caption(record: Record) -> str:
+    """Say what the numbers are."""
+    seeds, epochs = record.config["seeds"], record.config["epochs"]
+    return (
+        f"Mean ± 95 % interval (Student's t) over {seeds} seeds, after {epochs} epochs unless said "
+        "otherwise. Loss rises: share of the evaluations with a training loss above the one before. "
+        "Against the first: difference of the final test error to the trial's first contender, seed "
+        "by seed, in percentage points. A seed that diverged is counted, and is in no mean."
+    )
+
+
+def _line(row: list[str]) -> str:
+    return f"| {' | '.join(row)} |"

@@ -1,0 +1,139 @@
+"""The experiments' records: nothing is lost on disk, no record is stale, no table says what the rows do not."""
+
+import json
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import command_line, figure, records, table
+from experiments.experiment import InputError, describe
+from experiments.loop import Row
+from experiments.registry import find, find_all, find_calibration
+from experiments.statistics import curves, estimate
+
+RESULTS = Path(command_line.__file__).parent / "results"
+T_975 = {9: 2.262157}  # Student's t by degrees of freedom, from a printed table
+
+
+def row(seed: int, epoch: int, loss: float | None, contender: str = "a", split: str = "test") -> Row:
+    error = None if loss is None else {"train": 4, "test": 10}[split] * loss
+    return Row("trial", contender, seed, epoch, 2 * epoch, split, loss, error, loss is None)
+
+
+def test_rows_survive_the_disk(tmp_path: Path):
+    rows = [row(0, 0, 1.25), row(10, 0, 0.5), row(2, 0, 0.5), row(2, 1, None)]
+    (tmp_path / "seed_7.jsonl").write_text("a longer run left this\n")
+    records.write(tmp_path, find("lsalr_digits"), {"wall_seconds": 1.5}, rows)
+    record = records.read(tmp_path)
+    assert record.rows == [rows[0], rows[2], rows[3], rows[1]]  # by seed, as numbers
+    assert record.meta == {"wall_seconds": 1.5}
+    assert record.config["trials"]["nag_best"]["contenders"]["with LSALR"]["momentum"] == 0.9
+    assert "NaN" not in (tmp_path / "seed_2.jsonl").read_text()
+
+
+def test_estimate_is_students_interval():
+    mean, half_width = estimate(np.array([[1.0], [2.0], [4.0]]))
+    np.testing.assert_allclose(mean, 7 / 3)
+    np.testing.assert_allclose(half_width, 4.302653 * 1.527525 / np.sqrt(3), rtol=1e-5)
+    assert np.isnan(estimate(np.array([1.0])).half_width)
+
+
+def test_diverged_seeds_are_counted_and_in_no_mean():
+    rows = [row(0, 0, 1.0), row(0, 1, 0.5), row(1, 0, 1.0), row(1, 1, None)]
+    of = curves(rows, "trial", "a", "test")
+    assert (of.seeds, of.diverged) == ((0,), (1,))
+    np.testing.assert_array_equal(of.error, [[10.0, 5.0]])
+
+
+def test_table_and_figure_stand_a_contender_of_which_every_seed_diverged(tmp_path: Path):
+    rows = [
+        row(seed, epoch, loss, contender, split)
+        for contender, losses in {"a": (1.0, 0.5), "b": (1.0, None)}.items()
+        for seed in (0, 1)
+        for split in ("train", "test")
+        for epoch, loss in enumerate(losses)
+    ]
+    trial = {"title": "Trial", "contenders": {"a": {}, "b": {}}, "published": {"a": {"test": 4.5}}}
+    config = {"title": "T", "seeds": 2, "epochs": 1, "evaluate_every_epochs": 1}
+    record = records.Record(config | {"trials": {"trial": trial}}, {}, rows)
+    text = table.to_markdown(record)
+    assert "| a | 0 ± 0 | 0.5000 ± 0.0000 | 2.00 ± 0.00 | 5.00 ± 0.00 | 5.00 ± 0.00 |  | 4.50 |" in text
+    assert "| b; 2 of 2 seeds diverged | – | – | – | – | – | – |  |" in text
+    assert [t.row_count for t in table.to_terminal(record).renderables[1:-1]] == [2]
+    figure.draw(record, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("slug", find_all())
+def test_committed_record_is_of_todays_experiment(slug: str):
+    committed = json.loads((RESULTS / slug / "config.json").read_text(encoding="utf-8"))
+    assert committed == json.loads(json.dumps(describe(find(slug))))
+    assert committed["seeds"] >= 10
+    assert len(list((RESULTS / slug).glob("seed_*.jsonl"))) == committed["seeds"]
+
+
+@pytest.mark.parametrize("slug", find_all())
+def test_committed_table_says_what_the_committed_rows_say(slug: str):
+    config = json.loads((RESULTS / slug / "config.json").read_text(encoding="utf-8"))
+    final = defaultdict(list)
+    for path in (RESULTS / slug).glob("seed_*.jsonl"):
+        for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+            if line["epoch"] == config["epochs"] and not line["diverged"]:
+                final[line["trial"], line["contender"], line["split"]].append(line["error"])
+    text = (RESULTS / slug / "table.md").read_text(encoding="utf-8")
+    assert text == table.to_markdown(records.read(RESULTS / slug))
+    checked = 0
+    for trial, settings in config["trials"].items():
+        section = text.partition(f"## {settings['title']}\n")[2].partition("##")[0]
+        for contender in settings["contenders"]:
+            errors = final[trial, contender, "test"]
+            if len(errors) - 1 not in T_975:
+                continue  # some seed diverged
+            half_width = T_975[len(errors) - 1] * np.std(errors, ddof=1) / np.sqrt(len(errors))
+            (line,) = (x for x in section.splitlines() if x.startswith(f"| {contender} |"))
+            assert line.split(" | ")[5] == f"{np.mean(errors):.2f} ± {half_width:.2f}"
+            checked += 1
+    assert checked >= len(config["trials"])
+
+
+@pytest.mark.parametrize("slug", find_all())
+def test_committed_record_says_where_it_comes_from_and_names_no_machine(slug: str):
+    meta = json.loads((RESULTS / slug / "meta.json").read_text(encoding="utf-8"))
+    assert set(meta) == {
+        "commit",
+        "uncommitted_changes",
+        "device",
+        "processor",
+        "cores",
+        "python",
+        "versions",
+        "data_sha256",
+        "wall_seconds",
+    }
+    assert set(meta["data_sha256"]) == set(find(slug).trials)
+
+
+def test_unknown_names_are_answered_with_the_nearest():
+    with pytest.raises(InputError, match=r"no experiment 'lsalr_digit'; the nearest is 'lsalr_digits'"):
+        find("lsalr_digit")
+    with pytest.raises(InputError, match=r"the nearest is 'local_gains_letters'"):
+        find_calibration("local_gain_letters")
+
+
+def test_the_command_line_ends_bad_input_in_one_sentence(tmp_path: Path):
+    with pytest.raises(SystemExit, match=r"^There is no experiment 'nothing'; [^\n]*$"):
+        command_line.main(["run", "nothing"])
+    with pytest.raises(SystemExit, match=r"^There is no record in '[^\n]*; run the experiment first\.$"):
+        command_line.main(["table", "lsalr_digits", "--out", str(tmp_path)])
+
+
+def test_list_names_every_experiment(capsys: pytest.CaptureFixture[str]):
+    command_line.main(["list"])
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == list(find_all())
+
+
+def test_describe_writes_partials_by_public_name_and_keywords():
+    assert describe(partial(find, slug="x")) == {"call": "experiments.find", "slug": "x"}
