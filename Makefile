@@ -1,0 +1,52 @@
+# What README and CONTRIBUTING name; CI calls the same targets.
+PYTHON ?= python3
+VENV := .venv
+IN_VENV := $(VENV)/bin/
+EXTRAS ?= dev
+
+.PHONY: demo test oldest mutants notebooks docs lint format clean
+
+# One environment for everything, made when missing and again when the pins or the requirements change.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(IN_VENV)pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	@touch $@
+
+demo: $(VENV)/installed  ## the two experiments of the first release: progress, tables, pictures in results/
+	$(IN_VENV)python -m experiments demo
+
+test: $(VENV)/installed  ## the whole suite, doctests included
+	$(IN_VENV)python -m pytest -n auto
+
+mutants: $(VENV)/installed  ## wrong formulas on purpose: the tests must kill every one
+	$(IN_VENV)python -m tests.mutants
+
+notebooks: $(VENV)/installed  ## run every notebook from top to bottom
+	$(IN_VENV)python -m pytest --nbmake notebooks
+
+docs: $(VENV)/installed  ## the documentation, into site/
+	$(IN_VENV)pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(IN_VENV)python -m mkdocs build --strict
+
+lint: $(VENV)/installed  ## formatting, lint and types
+	$(IN_VENV)ruff format --check .
+	$(IN_VENV)ruff check .
+	$(IN_VENV)pyright
+
+format: $(VENV)/installed
+	$(IN_VENV)ruff format .
+	$(IN_VENV)ruff check --fix .
+
+# The same library tests at the oldest JAX and Optax that pyproject.toml promises, in an environment of their own.
+.venv-oldest/installed: pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/pip install --quiet --disable-pip-version-check --constraint constraints-oldest.txt \
+		--editable . beartype chex hypothesis pytest pytest-xdist
+	@touch $@
+
+oldest: .venv-oldest/installed
+	.venv-oldest/bin/python -m pytest -n auto adaptax tests --ignore tests/test_frameworks.py \
+		--ignore-glob 'tests/test_experiments*.py'
+
+clean:
+	rm -rf $(VENV) .venv-oldest site results
