@@ -1,0 +1,82 @@
+"""What MkDocs does not do by itself: list the public names by role, show doctests as code, set equations."""
+
+import ast
+import html
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import griffe
+from latex2mathml.converter import convert
+
+PACKAGE = Path(__file__).parent.parent / "adaptax"
+MARKER = "<!-- every public name, by role -->"
+DOCTEST = re.compile(r"^>>> .*?(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
+FACT = re.compile(r"^([A-Z]\w+(?: \w+)?) {2,}(?=\S)", re.MULTILINE)
+
+
+def spaced(docstring: str) -> str:
+    """Set a blank line between equations, without which Markdown takes two for one."""
+    return re.sub(r"\$\$\n(?= *\$\$)", "$$\n\n", docstring)
+
+
+class FencedDoctests(griffe.Extension):
+    """Fence the examples of a docstring, which griffe knows by a heading "Examples:" alone."""
+
+    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Rewrite the docstring before it is parsed."""
+        if obj.docstring:
+            obj.docstring.value = spaced(DOCTEST.sub(r"```pycon\n\g<0>\n```", obj.docstring.value))
+
+
+def roles() -> dict[str, dict[str, str]]:
+    """Return the registry as {role: {public name: module}}; a role is a comment line in `adaptax/__init__.py`."""
+    source = (PACKAGE / "__init__.py").read_text()
+    comments = {n: line[2:] for n, line in enumerate(source.splitlines(), 1) if line.startswith("# ")}
+    found: dict[str, dict[str, str]] = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ImportFrom):
+            role = comments[max(n for n in comments if n < node.lineno)]
+            found.setdefault(role, {}).update({alias.name: str(node.module) for alias in node.names})
+    return found
+
+
+def facts(docstring: str) -> str:
+    """Return a method's docstring as Markdown, its "Symbols  …", "Conventions  …" as a list of definitions."""
+    prose, *rest = FACT.split(spaced(docstring))
+    rows = []
+    for term, body in zip(rest[::2], rest[1::2], strict=True):
+        first, _, more = body.partition("\n")
+        rows.append(f'<dt>{term}</dt>\n<dd markdown="block">\n\n{first}\n{textwrap.dedent(more)}\n\n</dd>\n')
+    return "\n".join([prose, '<dl class="facts" markdown>', *rows, "</dl>", ""])
+
+
+def api() -> str:
+    """Return the API page's body: roles as headings, names as mkdocstrings blocks, methods below their equations."""
+    body = []
+    for role, names in roles().items():
+        body.append(f"## {role}\n")
+        for name, module in names.items():
+            block = f"::: adaptax.{name}\n"
+            if module.endswith(f".methods.{name}"):
+                docstring = ast.get_docstring(ast.parse((PACKAGE / "methods" / f"{name}.py").read_text()))
+                body.append(f"### {name}\n\n{facts(docstring or '')}")
+                block += "    options:\n      heading_level: 4\n      show_root_toc_entry: false\n"
+            body.append(block)
+    return "\n".join(body)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put the public names where a page asks for them."""
+    return markdown.replace(MARKER, api()) if MARKER in markdown else markdown
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    r"""Set every equation that arithmatex has found, `\(…\)` or `\[…\]`, as MathML, which browsers show as it is."""
+
+    def mathml(match: re.Match) -> str:
+        display = "block" if match[1] == "div" else "inline"
+        return convert(html.unescape(match[2]).strip()[2:-2], display=display)
+
+    return re.sub(r'<(div|span) class="arithmatex">(.*?)</\1>', mathml, content, flags=re.DOTALL)
