@@ -48,10 +48,10 @@ def check_floating(method: str, tree: PyTree, *, real: bool = False) -> None:
     """Raise `ValueError` naming the first leaf that is not floating (with `real`: or is complex)."""
     wanted, kind = (jnp.floating, "real floating") if real else (jnp.inexact, "floating")
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        dtype = jnp.result_type(getattr(leaf, "dtype", leaf))
-        if not jnp.issubdtype(dtype, wanted):
+        found = getattr(leaf, "dtype", type(leaf))
+        if found not in (float, complex)[: 1 if real else 2] and not jnp.issubdtype(found, wanted):
             at = jax.tree_util.keystr(path)
-            raise ValueError(f"{method}: leaves must be {kind} numbers, got {dtype} at {at!r}.")
+            raise ValueError(f"{method}: leaves must be {kind} numbers, got {found} at {at!r}.")
 
 
 def check_matches(method: str, tree: PyTree, kept: PyTree, what: str = "gradient") -> None:

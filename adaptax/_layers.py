@@ -25,7 +25,7 @@ AxisName = Hashable | Sequence[Hashable]
 
 
 def by_parent(paths: Sequence[str]) -> list[str]:
-    """Leaves that share a parent, such as kernel and bias, are one layer.
+    """Leaves that share a parent, such as kernel and bias, are one layer; so are all leaves of a flat tree.
 
     >>> by_parent(["conv/kernel", "conv/bias", "scale"])
     ['conv', 'conv', '']
@@ -92,10 +92,10 @@ def layer_table(params: PyTree, layer_of: LayerOf = by_parent) -> str:
     >>> import jax.numpy as jnp
     >>> params = {"dense": {"kernel": jnp.zeros((3, 2)), "bias": jnp.zeros(2)}, "scale": jnp.zeros(())}
     >>> print(layer_table(params))
-    layer  leaves                   shapes       weights
-    dense  dense/bias dense/kernel  (2,) (3, 2)        8
-           scale                    ()                 1
-    total                                              9
+    layer   leaves                   shapes       weights
+    dense   dense/bias dense/kernel  (2,) (3, 2)        8
+    (root)  scale                    ()                 1
+    total                                               9
     """
     paths, leaves = leaf_paths(params), jax.tree.leaves(params)
     groups: dict[str, list[int]] = {}
@@ -104,7 +104,7 @@ def layer_table(params: PyTree, layer_of: LayerOf = by_parent) -> str:
     rows = [("layer", "leaves", "shapes", "weights")]
     for name, members in groups.items():
         where, shapes = (" ".join(str(x[i]) for i in members) for x in (paths, [jnp.shape(leaf) for leaf in leaves]))
-        rows.append((name, where, shapes, str(sum(jnp.size(leaves[i]) for i in members))))
+        rows.append((name or "(root)", where, shapes, str(sum(jnp.size(leaves[i]) for i in members))))
     rows.append(("total", "", "", str(sum(jnp.size(leaf) for leaf in leaves))))
     wide_as = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join(

@@ -47,6 +47,8 @@ def scale_by_lookahead(
     """Return the update v for gradients taken at `lookahead_points`; the body of the look-ahead methods."""
     check_learning_rate(method, learning_rate)
     check_fraction(method, momentum=momentum)
+    if not isinstance(points, int):
+        raise ValueError(f"{method}: points must be a Python int (static under inject_hyperparams), got {points!r}.")
     check(method, "points", points, lambda v: v >= 1, "at least 1")
 
     def reach_at(count: Int[Array, ""]) -> Float[Array, " points"]:

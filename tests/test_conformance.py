@@ -349,6 +349,13 @@ def test_integers_are_named(make):
         make().update({"steps": jnp.arange(3)}, make().init({"steps": jnp.arange(3)}))
 
 
+@pytest.mark.parametrize("leaf", [jnp.tanh, "name", True, np.arange(3)], ids=["function", "string", "bool", "integers"])
+def test_leaves_that_are_no_floating_numbers_are_named(make, leaf):
+    """A whole Equinox model, functions and all, instead of its filtered arrays, say."""
+    with pytest.raises(ValueError, match=r"leaves must be (real )?floating numbers, got .* at \"\['odd'\]\""):
+        make().init({"odd": leaf, "w": jnp.ones(2)})
+
+
 def test_a_negative_rate_is_named(make):
     with pytest.raises(ValueError, match=f"{make.__name__}: learning_rate must be at least 0, got -0.1."):
         make(learning_rate=-0.1)

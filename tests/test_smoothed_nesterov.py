@@ -1,5 +1,7 @@
 """Smoothed Nesterov averages the gradient at k/K of the way ahead, k = 1..K (article 003, eq. 8)."""
 
+import inspect
+
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -8,6 +10,7 @@ from helpers import as_float, assert_follows, x64
 from test_nesterov import X0, slope, value
 
 import adaptax
+from adaptax._lookahead import scale_by_lookahead
 
 
 def oracle(steps, eta, mu, K):
@@ -57,6 +60,12 @@ def test_points_lie_on_the_way_and_exclude_x():
 
 
 @pytest.mark.parametrize("points", [0, -4])
-def test_bad_points_are_named(points):
+def test_points_out_of_range_are_named(points):
     with pytest.raises(ValueError, match=f"smoothed_nesterov: points must be at least 1, got {points}."):
         adaptax.smoothed_nesterov(0.1, points=points)
+
+
+def test_traced_points_are_named():
+    """They set the number of gradients, so they can not be traced: under inject_hyperparams they are static."""
+    with pytest.raises(ValueError, match=r"smoothed_nesterov: points must be a Python int .*, got Array"):
+        inspect.unwrap(scale_by_lookahead)("smoothed_nesterov", 0.1, 0.9, jnp.int32(4))

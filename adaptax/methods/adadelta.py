@@ -6,9 +6,9 @@ $$ D_t = \rho D_{t-1} + (1 - \rho) \Delta_t^2, \qquad \Delta w = \eta\, \Delta_t
 Zeiler, ADADELTA, arXiv:1212.5701, Algorithm 1; article 003, eqs. (16)-(19).
 Symbols      η learning_rate; E mean square of gradients (`squares`); D of steps (`steps`); ρ rho; ε eps.
 Conventions  D takes in the step before the learning rate scales it, as in Lasagne, Keras, Optax and PyTorch.
-             `initial` is D's start. The method favors *frequent* weights, which earn a large D first: the opposite of
-             Adagrad. From a large start (article: 50) rare weights take large steps too, the longer the nearer ρ is
-             to 1, but still smaller ones than frequent weights.
+             `initial` is D's start. D must be earned by steps, so unlike Adagrad's, a rare weight's steps are not the
+             larger ones; for gradients of constant size they are smaller. From a large start (article: 50) they are
+             large at first, the longer the nearer ρ is to 1, yet D decays all the same while a weight is not met.
 Elsewhere    `optax.adadelta()` without a learning rate climbs: its default None skips the change of sign.
 Symmetries   each weight alone; odd in g.
 """
@@ -93,6 +93,6 @@ def adadelta(
         ValueError: a number out of range, a leaf that is no floating number.
 
     >>> import adaptax
-    >>> greedy, like_rmsprop = adaptax.adadelta(), adaptax.adadelta(initial=50.0)
+    >>> cautious, bold = adaptax.adadelta(), adaptax.adadelta(initial=50.0)
     """
     return optax.chain(scale_by_adadelta(rho, eps, initial=initial), scale_by_descent("adadelta", learning_rate))
