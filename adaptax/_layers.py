@@ -131,7 +131,8 @@ def layer_norms(
             arrays need nothing.
 
     Returns:
-        A tree like `tree`: at each leaf a float32 (float64 for float64 leaves) scalar, or a column where stacked.
+        A tree like `tree`: at each leaf a float32 scalar (float64 in a layer with a float64 leaf), or a column where
+        stacked.
 
     Raises:
         ValueError: a leaf that varies over a mesh axis not named (the message names both), a pattern that matches
@@ -158,7 +159,7 @@ def layer_norms(
         largest = largest_of([jnp.abs(leaf) for leaf in leaves])
         unit = {name: jnp.where((m > 0) & (m < jnp.inf), m, 1) for name, m in largest.items()}
         columns = [_column(unit[name], leaf, stack) for name, leaf, stack in zip(names, leaves, stacks, strict=True)]
-        ratios = [leaf / column.astype(leaf.real.dtype) for leaf, column in zip(leaves, columns, strict=True)]
+        ratios = [jnp.abs(leaf).astype(column.dtype) / column for leaf, column in zip(leaves, columns, strict=True)]
         sums = sum_of_squares([_square(ratio) for ratio in ratios])
         return {name: unit[name] * jnp.sqrt(total) for name, total in sums.items()}
 

@@ -85,7 +85,8 @@ def scale_by_moments(
             b2^p here; pass `b2**p` to follow it.
         eps: at least 0, in the gradient's unit, outside the root. Where s is 0 too, the step is 0.
         power: p > 0, a Python number, since it picks the formula; `math.inf` for AdaMax's maximum. abs(g)^p over-
-            and underflows float32 early for large p: at p = 2 above abs(g) = 1.8e19.
+            and underflows float32 early for large p: at p = 2 above abs(g) = 1.8e19, after which s stays infinite and
+            the weight still. Clip or guard where gradients may come near it.
         nesterov: look a step ahead in m (Dozat). A scheduled b1 is read at t and t + 1.
         bias_correction: divide by 1 minus the product of the decays, exact also for scheduled ones.
 

@@ -73,7 +73,7 @@ def assert_follows(optimizer_of, oracle, signals=SIGNALS, *, by_layer: bool = Fa
                 expected = np.stack([oracle([float(g) for g in column]) for column in signal.T], axis=1)
             assert np.abs(expected).max() > 0, f"{name}: an oracle that never moves proves nothing"
             scale = np.abs(expected).max(axis=0)
-            wrong = np.abs(got[name] - expected) > rtol * np.abs(expected) + atol * scale
+            wrong = ~(np.abs(got[name] - expected) <= rtol * np.abs(expected) + atol * scale)  # NaN is wrong, too
             where = np.argwhere(wrong)
             assert not wrong.any(), (
                 f"{name} ({dtype}): first off at step, weight {where[0].tolist()}: "

@@ -7,6 +7,7 @@ import pytest
 from helpers import SIGNALS, assert_follows, run
 
 import adaptax
+from adaptax._checks import check_learning_rate
 
 
 def oracle(g, alpha=0.001, b1=0.9, b2=0.999, eps=1e-8):
@@ -36,6 +37,11 @@ def test_equals_optax():
     ours = run(adaptax.adam(), SIGNALS)
     for name in SIGNALS:
         np.testing.assert_allclose(ours[name], theirs[name], rtol=2e-5, atol=1e-8)
+
+
+def test_a_missing_rate_is_named():
+    with pytest.raises(ValueError, match="adam: learning_rate must be a number or a schedule, got None"):
+        check_learning_rate("adam", None)  # beneath the types that tests check
 
 
 def test_odd_and_blind_to_scale():

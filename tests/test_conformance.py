@@ -91,9 +91,12 @@ def test_a_schedule_is_read_at_its_step(make):
 def test_survives_inject_hyperparams(make):
     method = make.__wrapped__
     static = {"points", "nesterov", "zero"} & set(inspect.signature(method).parameters)
-    updates, state = walk(optax.inject_hyperparams(method, static_args=static)(**required(method)))
+    optimizer = optax.inject_hyperparams(method, static_args=static)(**required(method))
+    updates, state = walk(optimizer)
     assert float(state.hyperparams["learning_rate"]) == pytest.approx(0.05)
     assert_close(updates, walk(make())[0], 1e-4)
+    jitted = optax.GradientTransformationExtraArgs(optimizer.init, jax.jit(optimizer.update))
+    assert_close(walk(jitted)[0], updates, 1e-4)
 
 
 def test_steps_downhill_first(make):

@@ -1,9 +1,12 @@
 """One norm per layer, whatever a layer is, however its leaves are stacked, sharded or small."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import x64
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import adaptax
@@ -37,6 +40,30 @@ def test_a_layer_is_a_leaf_or_what_a_pattern_says():
     assert float(own["conv"]["bias"]) == pytest.approx(norm(*jax.tree.leaves(TREE)), rel=1e-6)
 
 
+def test_a_layer_is_the_innermost_parent():
+    norms = adaptax.layer_norms({"block": TREE})["block"]
+    for layer in TREE:
+        assert float(norms[layer]["bias"]) == pytest.approx(norm(*TREE[layer].values()), rel=1e-6)
+
+
+def test_the_smallest_layers_of_two_precisions_keep_their_norm():
+    """The unit of a float64 layer must not be rounded to 0 for its float32 leaf."""
+    with x64(True):
+        norms = adaptax.layer_norms({"dense": {"bias": np.zeros(2, np.float32), "kernel": np.float64([1e-200])}})
+    assert float(norms["dense"]["bias"]) == pytest.approx(1e-200, rel=1e-6, abs=0)
+
+
+def test_an_infinite_complex_leaf_has_an_infinite_norm():
+    assert float(adaptax.layer_norms({"w": np.complex64([complex(np.inf, 0), 1])})["w"]) == np.inf
+
+
+def test_a_layer_of_two_precisions_is_summed_in_the_wider():
+    with x64(True):
+        norms = adaptax.layer_norms({"dense": {"bias": np.float32([2.0**-14]), "kernel": np.float64([3.0])}})
+    assert norms["dense"]["bias"].dtype == norms["dense"]["kernel"].dtype == jnp.float64
+    assert float(norms["dense"]["bias"]) == pytest.approx(math.sqrt(9 + 2.0**-28), rel=1e-14)
+
+
 def test_patterns_and_paths_must_meet():
     with pytest.raises(ValueError, match="no pattern of \\['conv'\\] matches the leaf 'head/bias'"):
         adaptax.layer_norms(TREE, adaptax.by_regex(["conv"]))
@@ -63,7 +90,7 @@ def test_squares_out_of_range_do_not_spoil_the_norm(scale):
         "even": {"a": np.ones(4, "f")},
     }
     norms = adaptax.layer_norms(tree)
-    assert float(norms["odd"]["a"]) == pytest.approx(5 * scale, rel=1e-6)
+    assert float(norms["odd"]["a"]) == pytest.approx(5 * scale, rel=1e-6, abs=0)
     assert float(norms["even"]["a"]) == pytest.approx(2.0, rel=1e-6)
 
 
@@ -155,6 +182,9 @@ class TestMesh:
         tree = jax.tree.map(lambda leaf: leaf * np.float32(scale), TREE)
         got = self.norms(tree=tree, axis_name=("data", "model"))
         np.testing.assert_allclose(got["head"]["bias"], adaptax.layer_norms(tree)["head"]["bias"], rtol=1e-6)
+        tree["conv"]["kernel"][:2] = 0  # the first device's whole shard
+        got = self.norms(tree=tree, layer_of=adaptax.by_leaf, axis_name=("data", "model"))["conv"]["kernel"]
+        np.testing.assert_allclose(got, norm(tree["conv"]["kernel"]), rtol=1e-6)
 
     def test_a_replicated_layer_counts_once(self):
         replicated = jax.tree.map(lambda _: P(), TREE)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import adaptax
-from adaptax._agreement import NO_SIGN
+from adaptax._agreement import NO_SIGN, check_gain
 from adaptax.methods.local_gains import local_gain
 
 
@@ -102,6 +102,11 @@ def test_gain_stays_within_limits(gain, current, previous, zero):
     assert 0.25 <= new <= 8.0
     if NO_SIGN in (current, previous):
         assert new == gain
+
+
+def test_unknown_convention_is_named():
+    with pytest.raises(ValueError, match=r"local_gains: zero must be one of .*, got 'drop'\."):
+        check_gain("local_gains", 0.1, 10.0, "drop")  # beneath the types that tests check
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, assert_follows, run
+from helpers import SIGNALS, as_float, assert_follows, run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +35,15 @@ def test_follows_the_paper(mu, nesterov):
     assert_follows(
         lambda: adaptax.lsalr(0.1, mu, nesterov), lambda g: oracle(g, mu=mu, nesterov=nesterov), by_layer=True
     )
+
+
+def test_learning_rate_stands_inside_the_buffer():
+    """Caffe's V = μ V + t_l g: what was taken in at an old rate keeps it when the schedule moves on."""
+    got = run(adaptax.lsalr(lambda count: 0.1 / (1 + as_float(count)), 0.9), SIGNALS)["noise"]
+    v = np.zeros(3)
+    for t, g in enumerate(SIGNALS["noise"]):
+        v = 0.9 * v + 0.1 / (1 + t) * factor(np.linalg.norm(g)) * g
+        np.testing.assert_allclose(got[t], -v, rtol=1e-4, atol=1e-6)
 
 
 def test_published_values():

@@ -46,6 +46,20 @@ def test_direction_gets_extra_arguments_and_keeps_its_state():
     assert int(state.direction) == 1
 
 
+def test_direction_sees_the_params():
+    optimizer = adaptax.rescale(optax.add_decayed_weights(0.5), spy(2.0, []))
+    params = jax.tree.map(lambda g: 4 * g, G)
+    updates, _ = optimizer.update(G, optimizer.init(params), params)
+    jax.tree.map(lambda u, g: np.testing.assert_allclose(u, 6 * g), updates, G)
+
+
+def test_integer_gradients_are_named():
+    optimizer = adaptax.scale_by_rate(spy(2.0, []))
+    state = optimizer.init({"steps": jnp.zeros(3)})
+    with pytest.raises(ValueError, match="rescale: leaves must be floating numbers, got int32 at"):
+        optimizer.update({"steps": jnp.arange(3)}, state)
+
+
 def test_rates_may_be_a_prefix():
     rate = adaptax.Rate(lambda params: (), lambda g, s, p=None, **_: ({"a": jnp.float32(2), "c": jnp.float32(5)}, s))
     updates, _ = adaptax.scale_by_rate(rate).update(G, adaptax.scale_by_rate(rate).init(G))
