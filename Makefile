@@ -41,7 +41,7 @@ format: $(VENV)/installed
 .venv-oldest/installed: pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/pip install --quiet --disable-pip-version-check --constraint constraints-oldest.txt \
-		--editable . beartype chex hypothesis pytest pytest-xdist
+		--editable . beartype chex hypothesis pytest pytest-xdist scikit-learn
 	@touch $@
 
 oldest: .venv-oldest/installed
