@@ -5,45 +5,42 @@ $$ a = \operatorname{sign}(g_t)\,\operatorname{sign}(g_{t-1}), \qquad
 
 Signs are multiplied, never the numbers: a product of small gradients underflows and would read as "no change".
 Implementations differ in what an exact zero does (dead units, sparse gradients), so the convention is an argument.
+
+A gain is positive, so its sign is free to remember the slope's: `pack` and `unpack` keep both in one number, exactly.
 """
 
 from typing import Literal, get_args
 
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int8
+from jaxtyping import Array, Bool, Float
 
 from adaptax._checks import check
 from adaptax._numbers import scalar
 
 Zero = Literal["hold", "decay"]
-NO_SIGN = 2  # there is no gradient to speak of: before the first step, or after a NaN
+
+HIDDEN = 2.0**-64  # the factor, exact in floating point, by which a packed gain says that its slope had no sign
+PACKED = 2.0**31  # packed gains lie within 1/PACKED and PACKED, so that hidden ones can not be taken for others
 
 
-def sign_of(x: Float[ArrayLike, "*n"]) -> Int8[Array, "*n"]:
-    """Return -1, 0 or 1, and `NO_SIGN` for NaN, in one byte.
+def agreement(
+    current: Float[ArrayLike, "*n"],
+    previous: Float[ArrayLike, "*n"],
+    zero: Zero,
+    known: Bool[Array, "*n"] | bool = True,
+) -> Float[Array, "*n"]:
+    """Return 1 where the signs of two slopes agree, -1 where they oppose, and at a zero 0 ("hold") or -1 ("decay").
 
-    >>> print(sign_of(jnp.array([-3.0, 0.0, jnp.inf, jnp.nan])))
-    [-1  0  1  2]
+    Where there is no slope to speak of, NaN now or `known` false before, the answer is neither under either convention.
     """
-    x = jnp.asarray(x)
-    return jnp.where(jnp.isnan(x), NO_SIGN, (x > 0).astype(jnp.int8) - (x < 0).astype(jnp.int8)).astype(jnp.int8)
-
-
-def agreement(current: Int8[Array, "*n"], previous: Int8[Array, "*n"], zero: Zero) -> Int8[Array, "*n"]:
-    """Return 1 where two signs agree, -1 where they oppose, and at a zero 0 ("hold") or -1 ("decay").
-
-    Where either is `NO_SIGN` nothing is known, and the answer is 0 under both conventions.
-    """
-    product = current * previous
-    if zero == "decay":
-        product = jnp.where(product == 0, jnp.int8(-1), product)
-    return jnp.where((current == NO_SIGN) | (previous == NO_SIGN), jnp.int8(0), product)
+    product = jnp.sign(current) * jnp.sign(previous)
+    return jnp.where((product == 0) & known, -1.0, product) if zero == "decay" else product
 
 
 def adapt_gain(
     gain: Float[Array, "*n"],
-    agreed: Int8[Array, "*n"],
+    agreed: Float[Array, "*n"],
     bonus: ArrayLike,
     penalty: ArrayLike,
     low: ArrayLike,
@@ -51,8 +48,39 @@ def adapt_gain(
 ) -> Float[Array, "*n"]:
     """Return gain + bonus where signs agree, gain · penalty where they oppose, kept within [low, high]."""
     bonus, penalty, low, high = (scalar(number, gain) for number in (bonus, penalty, low, high))
-    moved = jnp.where(agreed > 0, gain + bonus, jnp.where(agreed < 0, gain * penalty, gain))
-    return jnp.minimum(jnp.maximum(moved, low), high)
+
+    def clip(gain: Float[Array, "*n"]) -> Float[Array, "*n"]:
+        return jnp.minimum(jnp.maximum(gain, low), high)
+
+    # Clipped inside the choice, not after it: XLA on CPU computes a trailing clip, and all before it, once per reader.
+    return jnp.where(agreed > 0, clip(gain + bonus), jnp.where(agreed < 0, clip(gain * penalty), clip(gain)))
+
+
+def pack(gain: Float[Array, "*n"], slope: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Return the gain with the slope's sign; hidden at a zero slope, hidden and negative where there is none (NaN).
+
+    >>> packed = pack(jnp.full(4, 1.5), jnp.array([7.0, -7.0, 0.0, jnp.nan]))
+    >>> print(packed[:2], packed[2:] / HIDDEN)
+    [ 1.5 -1.5] [ 1.5 -1.5]
+    """
+    hidden = gain * scalar(HIDDEN, gain)
+    signed = jnp.where(slope < 0, -gain, gain)
+    return jnp.where(slope == 0, hidden, jnp.where(jnp.isnan(slope), -hidden, signed))
+
+
+def unpack(
+    packed: Float[Array, "*n"],
+) -> tuple[Float[Array, "*n"], Float[Array, "*n"], Bool[Array, "*n"]]:
+    """Return the gain, a number with the slope's sign (0 for none), and whether there was a slope.
+
+    >>> gain, slope, known = unpack(pack(jnp.full(4, 1.5), jnp.array([7.0, -7.0, 0.0, jnp.nan])))
+    >>> print(gain, slope, known)
+    [1.5 1.5 1.5 1.5] [ 1.5 -1.5  0.   0. ] [ True  True  True False]
+    """
+    magnitude = jnp.abs(packed)
+    hidden = magnitude < scalar(1 / PACKED / 2, packed)
+    gain = jnp.where(hidden, magnitude * scalar(1 / HIDDEN, packed), magnitude)
+    return gain, jnp.where(hidden, 0.0, packed), ~hidden | (packed > 0)
 
 
 def check_gain(method: str, low: ArrayLike, high: ArrayLike, zero: str = "hold") -> None:

@@ -21,7 +21,7 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from adaptax._agreement import adapt_gain, agreement, check_gain, sign_of
+from adaptax._agreement import adapt_gain, agreement, check_gain
 from adaptax._checks import check, check_floating, check_fraction, check_nonnegative, scale_by_descent
 from adaptax._moments import ema
 from adaptax._numbers import full_like, map_leaves, wide
@@ -38,7 +38,7 @@ def delta_bar_gain(
     high: ArrayLike,
 ) -> Float[Array, "*n"]:
     """Return c_t from c_{t-1}, δ_t and δ̄_{t-1} (Jacobs 1988, eq. 3)."""
-    return adapt_gain(gain, agreement(sign_of(delta), sign_of(average), "hold"), kappa, 1 - phi, low, high)
+    return adapt_gain(gain, agreement(delta, average, "hold"), kappa, 1 - phi, low, high)
 
 
 class DeltaBarDeltaState(NamedTuple):
@@ -79,7 +79,9 @@ def delta_bar_delta_rate(
         def leaf(gradient: ArrayLike, gain: Array, average: Array) -> tuple:
             delta = wide(gradient).astype(average.dtype)
             gain = delta_bar_gain(gain, delta, average, kappa, phi, low, high)
-            return gain, jnp.where(jnp.isfinite(delta), ema(average, delta, theta), average)
+            # No gain is negative. To ask makes XLA read δ̄ for the gain first, then overwrite it, and not copy it.
+            counts = jnp.isfinite(delta) & (gain >= 0)
+            return gain, jnp.where(counts, ema(average, delta, theta), average)
 
         gains, average = map_leaves("delta_bar_delta", leaf, 2, gradients, state.gains, state.average, real=True)
         return gains, DeltaBarDeltaState(gains=gains, average=average)

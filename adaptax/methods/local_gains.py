@@ -18,33 +18,32 @@ from typing import Any, NamedTuple
 
 import optax
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int8, PyTree
+from jaxtyping import Array, Float, PyTree
 
-from adaptax._agreement import NO_SIGN, Zero, adapt_gain, agreement, check_gain, sign_of
+from adaptax._agreement import HIDDEN, PACKED, Zero, adapt_gain, agreement, check_gain, pack, unpack
 from adaptax._checks import check, check_floating, check_nonnegative, scale_by_descent
-from adaptax._numbers import full_like, map_leaves
+from adaptax._numbers import full_like, map_leaves, wide
 from adaptax._rate import Rate, scale_by_rate
 
 
 def local_gain(
-    gain: Float[Array, "*n"],
-    current: Int8[Array, "*n"],
-    previous: Int8[Array, "*n"],
+    packed: Float[Array, "*n"],
+    gradient: Float[Array, "*n"],
     bonus: ArrayLike,
     penalty: ArrayLike,
     low: ArrayLike,
     high: ArrayLike,
     zero: Zero,
 ) -> Float[Array, "*n"]:
-    """Return c_t from c_{t-1} and the signs of g_t and g_{t-1} (lecture 6d, "One way to determine the gains")."""
-    return adapt_gain(gain, agreement(current, previous, zero), bonus, penalty, low, high)
+    """Return c_t with the sign of g_t, from c_{t-1} with the sign of g_{t-1} (lecture 6d)."""
+    gain, previous, known = unpack(packed)
+    return pack(adapt_gain(gain, agreement(gradient, previous, zero, known), bonus, penalty, low, high), gradient)
 
 
 class LocalGainsState(NamedTuple):
-    """State of `local_gains_rate`, five bytes per weight."""
+    """State of `local_gains_rate`: four bytes per weight; `gains(opt_state)` reads it."""
 
-    gains: PyTree  # like params, float32 at least, in [low, high]; starts at 1
-    previous: PyTree  # like params, int8: sign of the gradient before, NO_SIGN before the first and after a NaN
+    packed: PyTree  # like params, float32 at least: gain in [low, high] and sign of the gradient before, see `pack`
 
 
 def local_gains_rate(
@@ -67,20 +66,23 @@ def local_gains_rate(
     check_nonnegative("local_gains", bonus=bonus)
     check("local_gains", "penalty", penalty, lambda v: 0 <= v <= 1, "in [0, 1]")
     check_gain("local_gains", low, high, zero)
+    check("local_gains", "low", low, lambda v: v * PACKED >= 1, f"at least {1 / PACKED}")
+    check("local_gains", "high", high, lambda v: v <= PACKED, f"at most {PACKED}")
 
     def init(params: PyTree) -> LocalGainsState:
         check_floating("local_gains", params, real=True)
-        return LocalGainsState(gains=full_like(params, 1), previous=full_like(params, NO_SIGN, lambda _: "int8"))
+        return LocalGainsState(packed=full_like(params, -HIDDEN))  # gain 1, no gradient before
 
     def measure(gradients: PyTree, state: LocalGainsState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
 
-        def leaf(gradient: ArrayLike, gain: Array, previous: Array) -> tuple:
-            current = sign_of(gradient)
-            return local_gain(gain, current, previous, bonus, penalty, low, high, zero), current
+        def leaf(gradient: ArrayLike, before: Array) -> tuple:
+            g = wide(gradient).astype(before.dtype)
+            packed = local_gain(before, g, bonus, penalty, low, high, zero)
+            return unpack(packed)[0], packed
 
-        gains, signs = map_leaves("local_gains", leaf, 2, gradients, state.gains, state.previous, real=True)
-        return gains, LocalGainsState(gains=gains, previous=signs)
+        rates, packed = map_leaves("local_gains", leaf, 2, gradients, state.packed, real=True)
+        return rates, LocalGainsState(packed=packed)
 
     return Rate(init, measure)
 

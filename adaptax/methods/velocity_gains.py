@@ -26,7 +26,7 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
-from adaptax._agreement import Zero, adapt_gain, agreement, check_gain, sign_of
+from adaptax._agreement import Zero, adapt_gain, agreement, check_gain
 from adaptax._checks import check, check_floating, check_fraction, check_learning_rate, check_nonnegative
 from adaptax._lookahead import accelerate
 from adaptax._numbers import full_like, map_leaves, narrow, scalar, value_at, wide
@@ -43,7 +43,7 @@ def velocity_gain(
     zero: Zero,
 ) -> Float[Array, "*n"]:
     """Return c_t from c_{t-1}, g_t and u_{t-1}; they agree where their signs differ."""
-    return adapt_gain(gain, agreement(sign_of(gradient), sign_of(-velocity), zero), bonus, penalty, low, high)
+    return adapt_gain(gain, agreement(gradient, -velocity, zero), bonus, penalty, low, high)
 
 
 class VelocityGainsState(NamedTuple):
