@@ -79,8 +79,8 @@ def delta_bar_delta_rate(
         def leaf(gradient: ArrayLike, gain: Array, average: Array) -> tuple:
             delta = wide(gradient).astype(average.dtype)
             gain = delta_bar_gain(gain, delta, average, kappa, phi, low, high)
-            # No gain is negative. To ask makes XLA read δ̄ for the gain first, then overwrite it, and not copy it.
-            counts = jnp.isfinite(delta) & (gain >= 0)
+            # A gain is never NaN. To ask makes XLA read δ̄ for the gain before it overwrites it, instead of copying it.
+            counts = jnp.isfinite(delta) & ~jnp.isnan(gain)
             return gain, jnp.where(counts, ema(average, delta, theta), average)
 
         gains, average = map_leaves("delta_bar_delta", leaf, 2, gradients, state.gains, state.average, real=True)
