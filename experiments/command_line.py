@@ -6,6 +6,7 @@ import dataclasses
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import tyro
 from rich.console import Console
@@ -14,6 +15,7 @@ from experiments import figure as figures
 from experiments import records, registry, runner
 from experiments import table as tables
 from experiments.experiment import InputError
+from experiments.roofline.run import run as measure_roofline
 
 RECORDS = Path(__file__).parent / "results"  # the committed ones
 DEMO_RESULTS = Path("results")
@@ -77,6 +79,17 @@ def demo(seeds: int = DEMO_SEEDS, out: Path = DEMO_RESULTS) -> None:
     console.print(f"Done in {time.monotonic() - start:.0f} s.")
 
 
+def roofline(
+    device: Literal["cpu", "gpu"] = "cpu",
+    params: int = 2**25,
+    leaves: int = 1000,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    out: Path = RECORDS,
+) -> None:
+    """Measure how near each method comes to the bandwidth limit; record, table and picture in OUT/roofline/DEVICE."""
+    measure_roofline(device, params, leaves, dtype, out)
+
+
 COMMANDS = {
     "list": list_,
     "run": run,
@@ -84,6 +97,7 @@ COMMANDS = {
     "figure": figure,
     "calibrate": calibrate,
     "demo": demo,
+    "roofline": roofline,
 }
 
 

@@ -1,0 +1,133 @@
+"""Measure one optimizer step against a plain `a*x + y` of the same run.
+
+The limit of a step is its traffic at best: read the gradient, read and write params and state, and for a rule that
+needs the norm of a layer first, read the gradient once more. What share of the measured bandwidth that traffic reaches
+is the figure that counts; machine and neighbors' noise move it less than they move a time.
+"""
+
+import functools
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from experiments.roofline.layouts import Shape, weights
+
+WINDOWS = 9
+
+
+class Row(NamedTuple):
+    """What was measured of one contender on one layout."""
+
+    contender: str
+    layout: str
+    leaves: int
+    best_bytes: float  # per weight: traffic of a perfect single pass
+    xla_bytes: float  # per weight: XLA's own count of the compiled step
+    state_bytes: float  # per weight
+    milliseconds: float  # per step, median of WINDOWS
+    share: float  # of the bandwidth of a*x+y, at best_bytes
+    compile_seconds: float
+    equations: int  # of the step's jaxpr, inner ones included
+
+
+def median_seconds(run: Callable[[], Any]) -> float:
+    """Return the median time of a few windows, after one that does not count."""
+    run()
+    windows = []
+    for _ in range(WINDOWS):
+        start = time.perf_counter()
+        run()
+        windows.append(time.perf_counter() - start)
+    return statistics.median(windows)
+
+
+def bandwidth(params: int, dtype: str) -> float:
+    """Return the bytes per second of a*x + y, which reads two arrays and overwrites one."""
+    x, y = jnp.ones(params, dtype), jnp.ones(params, dtype)
+    step = jax.jit(lambda x, y: jnp.asarray(1e-3, x.dtype) * x + y, donate_argnums=1)
+
+    def run() -> None:
+        nonlocal y
+        y = jax.block_until_ready(step(x, y))
+
+    return 3 * x.nbytes / median_seconds(run)
+
+
+def trees(shapes: list[Shape], dtype: str) -> tuple[Any, Any]:
+    """Return params and gradients: finite, not constant, of both signs."""
+
+    def leaf(shape: Shape, phase: float) -> jax.Array:
+        size = functools.reduce(int.__mul__, shape, 1)
+        return jnp.sin(jnp.arange(size, dtype=jnp.float32) * 1.7 + phase).reshape(shape).astype(dtype)
+
+    return tuple({f"{k:04d}": {"w": leaf(shape, phase)} for k, shape in enumerate(shapes)} for phase in (0.3, 1.1))
+
+
+def count_equations(jaxpr: Any) -> int:
+    """Return the number of equations, those of inner jaxprs included."""
+    inner = [sub for equation in jaxpr.eqns for sub in jax.core.jaxprs_in_params(equation.params)]
+    return len(jaxpr.eqns) + sum(map(count_equations, inner))
+
+
+def compiled_step(optimizer: optax.GradientTransformation, params: Any, gradients: Any) -> tuple[Any, Any, int, float]:
+    """Return the compiled step (params and state donated), the state, the number of equations, compile seconds."""
+
+    def step(params: Any, state: Any, gradients: Any) -> tuple[Any, Any]:
+        updates, state = optimizer.update(gradients, state, params)
+        return optax.apply_updates(params, updates), state
+
+    state = jax.jit(optimizer.init)(params)
+    jitted = jax.jit(step, donate_argnums=(0, 1))
+    start = time.perf_counter()
+    traced = jitted.trace(params, state, gradients)
+    compiled = traced.lower().compile()
+    return compiled, state, count_equations(traced.jaxpr.jaxpr), time.perf_counter() - start
+
+
+def measure(name: str, optimizer: optax.GradientTransformation, layout: str, shapes: list[Shape], dtype: str) -> Row:
+    """Measure one contender on one layout, with the bandwidth measured before and after it."""
+    params, gradients = trees(shapes, dtype)
+    compiled, state, equations, compile_seconds = compiled_step(optimizer, params, gradients)
+    n = weights(shapes)
+    state_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) / n
+    width = jnp.dtype(dtype).itemsize
+    best = 3 * width + 2 * state_bytes + (width if needs_a_norm(name) else 0)
+    first = jax.tree.leaves(params)[0].copy()
+    carry = [params, state]
+
+    def run() -> None:
+        carry[:] = compiled(*carry, gradients)
+        jax.block_until_ready(carry)
+
+    before = bandwidth(n, dtype)
+    seconds = median_seconds(run)
+    limit = (before + bandwidth(n, dtype)) / 2
+    if bool(jnp.all(jax.tree.leaves(carry[0])[0] == first)):
+        raise RuntimeError(f"{name}: params did not change in the timed steps, so nothing was measured.")
+    return Row(
+        contender=name,
+        layout=layout,
+        leaves=len(shapes),
+        best_bytes=round(best, 2),
+        xla_bytes=round(cost(compiled) / n, 2),
+        state_bytes=round(state_bytes, 2),
+        milliseconds=round(1e3 * seconds, 3),
+        share=round(best * n / seconds / limit, 3),
+        compile_seconds=round(compile_seconds, 2),
+        equations=equations,
+    )
+
+
+def cost(compiled: Any) -> float:
+    """Return XLA's count of the bytes a compiled program touches."""
+    return compiled.cost_analysis()["bytes accessed"]
+
+
+def needs_a_norm(name: str) -> bool:
+    """Return whether a rule must read the gradient before it can use it (lamb's params and directions not counted)."""
+    return "lsalr" in name or "lamb" in name
