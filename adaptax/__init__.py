@@ -22,6 +22,9 @@ from adaptax.methods.delta_bar_delta import delta_bar_delta_rate as delta_bar_de
 from adaptax.methods.local_gains import local_gains_rate as local_gains_rate
 from adaptax.methods.lsalr import lsalr_rate as lsalr_rate
 
+# Looking inside
+from adaptax._agreement import gains as gains
+
 # Methods
 from adaptax.methods.adadelta import adadelta as adadelta
 from adaptax.methods.adagrad import adagrad as adagrad

@@ -11,9 +11,10 @@ A gain is positive, so its sign is free to remember the slope's: `pack` and `unp
 
 from typing import Literal, get_args
 
+import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, PyTree
 
 from adaptax._checks import check
 from adaptax._numbers import scalar
@@ -81,6 +82,37 @@ def unpack(
     hidden = magnitude < scalar(1 / PACKED / 2, packed)
     gain = jnp.where(hidden, magnitude * scalar(1 / HIDDEN, packed), magnitude)
     return gain, jnp.where(hidden, 0.0, packed), ~hidden | (packed > 0)
+
+
+def _has_gains(node: object) -> bool:
+    return hasattr(node, "gains")
+
+
+def gains(opt_state: PyTree) -> PyTree:
+    """Return the gains of the one gain method in an optimizer's state, to log or plot.
+
+    Args:
+        opt_state: the state of an optimizer that has `local_gains`, `delta_bar_delta` or `velocity_gains` anywhere in
+            it: in a chain, under `optax.MultiSteps`, `optax.masked`, ...
+
+    Returns:
+        A tree like params of positive numbers without unit, 1 at the start.
+
+    Raises:
+        ValueError: no gain method in the state, or several.
+
+    >>> import adaptax
+    >>> optimizer = adaptax.local_gains(0.1)
+    >>> state = optimizer.init(jnp.zeros(3))
+    >>> for gradient in jnp.array([[1.0, 1.0, 0.0], [2.0, -2.0, 0.0]]):
+    ...     updates, state = optimizer.update(gradient, state)
+    >>> print(gains(state))
+    [1.05 0.95 1.  ]
+    """
+    found = [node for node in jax.tree.leaves(opt_state, is_leaf=_has_gains) if _has_gains(node)]
+    if len(found) != 1:
+        raise ValueError(f"gains: opt_state must hold one gain method, got {len(found)}.")
+    return found[0].gains
 
 
 def check_gain(method: str, low: ArrayLike, high: ArrayLike, zero: str = "hold") -> None:

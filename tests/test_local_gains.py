@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from helpers import SIGNALS, as_float, assert_follows, run
 from hypothesis import given
@@ -63,6 +64,22 @@ def test_gains_ignore_positive_scale_and_sign():
     np.testing.assert_allclose(run(adaptax.local_gains(0.1), {"s": -signal})["s"], -plain, rtol=1e-6)
     wild = np.exp(np.random.default_rng(0).normal(0, 5, signal.shape))  # another positive factor at every step
     np.testing.assert_allclose(run(adaptax.local_gains(0.1), {"s": signal * wild})["s"], plain * wild, rtol=1e-4)
+
+
+def test_state_is_four_bytes_per_weight():
+    state = adaptax.local_gains(0.1).init(jnp.zeros(1000))
+    assert sum(leaf.nbytes for leaf in jax.tree.leaves(state)) == 4000
+
+
+def test_gains_are_read_from_anywhere_in_a_state():
+    optimizer = optax.chain(optax.clip(1.0), optax.MultiSteps(adaptax.local_gains(0.1), 1))
+    with jax.numpy_dtype_promotion("standard"):  # MultiSteps' own arithmetic
+        state = optimizer.init(jnp.zeros(3))
+        for g in ([1.0, -1.0, 2.0], [1.0, 1.0, 0.0], [0.5, 1.0, 2.0]):
+            _, state = optimizer.update(jnp.array(g), state)
+    np.testing.assert_allclose(adaptax.gains(state), [1.1, 1.0, 1.0], rtol=1e-6)
+    with pytest.raises(ValueError, match="gains: opt_state must hold one gain method, got 0"):
+        adaptax.gains(adaptax.adam().init(jnp.zeros(3)))
 
 
 def test_no_bonus_and_no_penalty_is_gradient_descent():

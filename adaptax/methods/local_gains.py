@@ -16,6 +16,7 @@ Good for     full batches or large ones: with b + p = 1 random signs drive a gai
 
 from typing import Any, NamedTuple
 
+import jax
 import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
@@ -44,6 +45,11 @@ class LocalGainsState(NamedTuple):
     """State of `local_gains_rate`: four bytes per weight; `gains(opt_state)` reads it."""
 
     packed: PyTree  # like params, float32 at least: gain in [low, high] and sign of the gradient before, see `pack`
+
+    @property
+    def gains(self) -> PyTree:
+        """The gains alone."""
+        return jax.tree.map(lambda packed: unpack(packed)[0], self.packed)
 
 
 def local_gains_rate(

@@ -65,7 +65,7 @@ def draw(meta: dict, rows: list[Row], path: Path) -> None:
     bars = axes.barh([row.contender for row in chosen], [row.share for row in chosen], color=colors)
     axes.bar_label(bars, [f"{row.share:.2f}" for row in chosen], padding=3, fontsize=8)
     axes.axvline(1.0, color="black", linewidth=1)
-    axes.set_xlabel("share of the limit: traffic at best ÷ time, over the bandwidth of a·x + y in the same run")
+    axes.set_xlabel("share of the limit (bandwidth of a·x + y in the same run)")
     axes.set_title(
         f"One optimizer step, {chosen[0].layout}\n"
         f"blue: adaptax, grey: Optax; {meta['processor']}, {meta['cores']} cores"
