@@ -204,6 +204,22 @@ def test_vmap_over_the_learning_rate(make):
         assert_close(jax.tree.map(lambda u, k=k: u[k], together), second_update(rate))
 
 
+def test_a_sweep_of_rates_compiles_once(make):
+    """A rate is an argument like any other: build the optimizer inside the jitted function."""
+    traces = 0
+
+    @jax.jit
+    def first_update(rate):
+        nonlocal traces
+        traces += 1
+        optimizer = make(learning_rate=rate)
+        return optimizer.update(gradients_at(1), optimizer.init(PARAMS))[0]
+
+    updates = [first_update(rate) for rate in np.geomspace(1e-4, 1.0, 20)]
+    assert traces == 1
+    assert abs(updates[19]["scale"]) > 100 * abs(updates[0]["scale"]) > 0
+
+
 def test_vmap_over_a_stack_is_each_alone(make):
     optimizer = make()
     stack = jax.tree.map(lambda g, h: jnp.stack([g, 3 * h]), gradients_at(1), gradients_at(2))

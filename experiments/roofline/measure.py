@@ -70,8 +70,9 @@ def trees(shapes: list[Shape], dtype: str) -> tuple[Any, Any]:
 
 def count_equations(jaxpr: Any) -> int:
     """Return the number of equations, those of inner jaxprs included."""
-    inner = [sub for equation in jaxpr.eqns for sub in jax.core.jaxprs_in_params(equation.params)]
-    return len(jaxpr.eqns) + sum(map(count_equations, inner))
+    values = [value for equation in jaxpr.eqns for value in jax.tree.leaves(list(equation.params.values()))]
+    inner = [getattr(value, "jaxpr", value) for value in values]  # closed ones hold an open one
+    return len(jaxpr.eqns) + sum(count_equations(value) for value in inner if hasattr(value, "eqns"))
 
 
 def compiled_step(optimizer: optax.GradientTransformation, params: Any, gradients: Any) -> tuple[Any, Any, int, float]:

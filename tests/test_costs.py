@@ -1,0 +1,43 @@
+"""No method moves more bytes or takes more equations than recorded in costs.json, for the JAX it was recorded with.
+
+XLA's own counts, on one device kind, without a clock. After a change that is meant: `python -m tests.test_costs`.
+"""
+
+import json
+from pathlib import Path
+
+import jax
+import pytest
+from test_conformance import METHODS, SLUGS, required
+
+from experiments.roofline.measure import compiled_step, cost, trees
+
+RECORD = Path(__file__).parent / "costs.json"
+SHAPES = [(4096,)]
+
+
+def costs(slug):
+    """Return bytes per weight and equations of one donated step."""
+    compiled, _, equations, _ = compiled_step(METHODS[slug](**required(METHODS[slug])), *trees(SHAPES, "float32"))
+    return {"bytes": round(cost(compiled) / SHAPES[0][0], 1), "equations": equations}
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_costs_do_not_grow(slug):
+    recorded = json.loads(RECORD.read_text()).get(jax.__version__)
+    if recorded is None:
+        pytest.skip(f"no costs recorded for jax {jax.__version__}")
+    assert slug in recorded, "a new method: record its costs"
+    for kind, value in costs(slug).items():
+        assert value <= recorded[slug][kind], kind
+
+
+def record():
+    """Write today's costs for this JAX."""
+    records = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    records[jax.__version__] = {slug: costs(slug) for slug in SLUGS}
+    RECORD.write_text(json.dumps(records, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    record()
