@@ -78,8 +78,9 @@ def test_gains_are_read_from_anywhere_in_a_state():
         for g in ([1.0, -1.0, 2.0], [1.0, 1.0, 0.0], [0.5, 1.0, 2.0]):
             _, state = optimizer.update(jnp.array(g), state)
     np.testing.assert_allclose(adaptax.gains(state), [1.1, 1.0, 1.0], rtol=1e-6)
-    with pytest.raises(ValueError, match="gains: opt_state must hold one gain method, got 0"):
-        adaptax.gains(adaptax.adam().init(jnp.zeros(3)))
+    for optimizer, number in ((adaptax.adam(), 0), (optax.chain(*[adaptax.local_gains(0.1)] * 2), 2)):
+        with pytest.raises(ValueError, match=f"gains: opt_state must hold one gain method, got {number}"):
+            adaptax.gains(optimizer.init(jnp.zeros(3)))
 
 
 def test_no_bonus_and_no_penalty_is_gradient_descent():
