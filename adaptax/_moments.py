@@ -36,9 +36,14 @@ def log_decay(decay: ArrayLike) -> Float[Array, ""]:
     return jnp.log1p(-jnp.asarray(1 - decay, jnp.result_type(float)))
 
 
-def debias(average: Inexact[Array, "*n"], log_decays: Float[Array, ""]) -> Inexact[Array, "*n"]:
-    """Return average / (1 - product of the decays so far), given the sum of their logarithms."""
-    return average / scalar(-jnp.expm1(log_decays), average)
+def total_weight(log_decays: Float[Array, ""]) -> Float[Array, ""]:
+    """Return 1 - product of the decays so far, given the sum of their logarithms."""
+    return -jnp.expm1(log_decays)
+
+
+def debias(average: Inexact[Array, "*n"], weight: Float[Array, ""]) -> Inexact[Array, "*n"]:
+    """Return an average that started at 0, divided by the total weight it has given to samples."""
+    return average / scalar(weight, average)
 
 
 def abs_power(x: Inexact[Array, "*n"], power: ArrayLike) -> Float[Array, "*n"]:
@@ -127,6 +132,8 @@ def scale_by_moments(
         b2_t = value_at(b2, state.count)
         logs_1 = state.log_decay_1 + log_decay(b1_t)
         logs_2 = state.log_decay_2 + log_decay(b2_t)
+        weight_1, weight_2 = total_weight(logs_1), total_weight(logs_2)
+        weight_ahead = total_weight(logs_1 + log_decay(b1_next))
 
         def leaf(gradient: ArrayLike, m: Array, s: Array) -> tuple:
             g = wide(gradient).astype(m.dtype)
@@ -137,12 +144,12 @@ def scale_by_moments(
                 ahead = scalar(b1_next, m) * m
                 now = scalar(1 - b1_t, m) * g
                 if bias_correction:
-                    ahead, now = debias(ahead, logs_1 + log_decay(b1_next)), debias(now, logs_1)
+                    ahead, now = debias(ahead, weight_ahead), debias(now, weight_1)
                 ahead = ahead + now
             elif bias_correction:
-                ahead = debias(m, logs_1)
+                ahead = debias(m, weight_1)
             if not math.isinf(power):
-                size = root(debias(s, logs_2) if bias_correction else s, power)
+                size = root(debias(s, weight_2) if bias_correction else s, power)
             return narrow(divide(ahead, size + scalar(eps, size)), gradient), m, s
 
         updates, m, s = map_leaves("scale_by_moments", leaf, 3, updates, state.m, state.s)

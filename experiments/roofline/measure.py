@@ -68,11 +68,16 @@ def trees(shapes: list[Shape], dtype: str) -> tuple[Any, Any]:
     return tuple({f"{k:04d}": {"w": leaf(shape, phase)} for k, shape in enumerate(shapes)} for phase in (0.3, 1.1))
 
 
-def count_equations(jaxpr: Any) -> int:
-    """Return the number of equations, those of inner jaxprs included."""
-    values = [value for equation in jaxpr.eqns for value in jax.tree.leaves(list(equation.params.values()))]
-    inner = [getattr(value, "jaxpr", value) for value in values]  # closed ones hold an open one
-    return len(jaxpr.eqns) + sum(count_equations(value) for value in inner if hasattr(value, "eqns"))
+def count_equations(jaxpr: Any, seen: set[int] | None = None) -> int:
+    """Return the number of equations; an inner jaxpr counts once, however often it is called."""
+    seen = set() if seen is None else seen
+    seen.add(id(jaxpr))
+    count = len(jaxpr.eqns)
+    for value in jax.tree.leaves([list(equation.params.values()) for equation in jaxpr.eqns]):
+        inner = getattr(value, "jaxpr", value)  # a closed one holds an open one
+        if hasattr(inner, "eqns") and id(inner) not in seen:
+            count += count_equations(inner, seen)
+    return count
 
 
 def compiled_step(optimizer: optax.GradientTransformation, params: Any, gradients: Any) -> tuple[Any, Any, int, float]:

@@ -48,12 +48,12 @@ def render(folder: Path) -> None:
 def to_markdown(meta: dict, rows: list[Row]) -> str:
     """Return one table per layout."""
     machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
-    parts = [f"# Roofline\n\n{machine}; {meta['dtype']}. Donated; medians of {meta['windows']} windows."]
+    parts = [f"Measured on {machine}; {meta['dtype']}. Donated; medians of {meta['windows']} windows."]
     for layout in dict.fromkeys(row.layout for row in rows):
         chosen = [row for row in rows if row.layout == layout]
         lines = ["| " + " | ".join(HEADINGS.values()) + " |", "| " + " | ".join("---" for _ in HEADINGS) + " |"]
         lines += ["| " + " | ".join(str(getattr(row, key)) for key in HEADINGS) + " |" for row in chosen]
-        parts.append(f"## {layout}\n\n" + "\n".join(lines))
+        parts.append(f"### {layout}\n\n" + "\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
