@@ -6,6 +6,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import optax
+from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, PyTree
 
@@ -64,7 +65,7 @@ def map_leaves(
     """Apply a rule at every leaf of checked gradients and state slots; return its `into` results as trees."""
     check_floating(method, gradients, real=real)
     check_matches(method, gradients, slots[0])
-    if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(gradients)):
+    if any(isinstance(x, Tracer) for x in jax.tree.leaves(gradients)):
         leaf = jax.jit(leaf)  # traced and lowered once for all leaves of the same shapes, then called
     structure = jax.tree.structure(gradients)
     rows = zip(*(structure.flatten_up_to(tree) for tree in (gradients, *slots)), strict=True)
