@@ -6,6 +6,8 @@ Expect   easy set, rate .01: gains learn faster, by little in the end. Hard set,
          be far too large): failure, more oscillation with gains than without. Hard set, rate .001,
          300 epochs: train error 5.26 % without and 0 % with gains, test error 32.82 % and 25.6 %.
          What we measured stands beside these numbers in results/local_gains_letters/table.md.
+         At rate .01 training is chaotic: another number of seeds side by side rounds differently and
+         ends elsewhere, seed by seed. Only intervals over many seeds say anything there.
 
 Known from the source: 29 x 29 grey pictures, 841-100-26 with sigmoid units and softmax (86,826
 weights), cross-entropy, full batch, initial weights uniform and the same for all contenders, the

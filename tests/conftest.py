@@ -2,7 +2,7 @@
 
 import os
 
-# Before JAX wakes up. Tests are small: what time they take is compilation, so compile lightly.
+# Before JAX wakes up.
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
