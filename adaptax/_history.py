@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Inexact, PyTree
 
 from adaptax._checks import check, check_floating, check_fraction, check_nonnegative
 from adaptax._moments import abs_power, ema
-from adaptax._numbers import divide, full_like, is_exactly, map_leaves, narrow, real_dtype, scalar, wide
+from adaptax._numbers import divide, full_like, is_exactly, is_positive, map_leaves, narrow, real_dtype, scalar, wide
 
 
 def over_history(
@@ -29,7 +29,9 @@ def over_history(
 ) -> Inexact[Array, "*n"]:
     """Return g / (s + eps)^exponent, and 0 where there is no history."""
     history = s + scalar(eps, s)
-    return divide(g, jnp.sqrt(history) if is_exactly(exponent, 0.5) else history ** scalar(exponent, s))
+    if is_exactly(exponent, 0.5):
+        return divide(g, jnp.sqrt(history), is_positive(eps))
+    return divide(g, history ** scalar(exponent, s))
 
 
 class ScaleByHistoryState(NamedTuple):

@@ -23,7 +23,18 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Inexact, Int, PyTree
 
 from adaptax._checks import check, check_floating, check_fraction, check_nonnegative
-from adaptax._numbers import divide, full_like, is_exactly, map_leaves, narrow, real_dtype, scalar, value_at, wide
+from adaptax._numbers import (
+    divide,
+    full_like,
+    is_exactly,
+    is_positive,
+    map_leaves,
+    narrow,
+    real_dtype,
+    scalar,
+    value_at,
+    wide,
+)
 
 
 def ema(average: Inexact[Array, "*n"], sample: Inexact[Array, "*n"], decay: ArrayLike) -> Inexact[Array, "*n"]:
@@ -39,11 +50,6 @@ def log_decay(decay: ArrayLike) -> Float[Array, ""]:
 def total_weight(log_decays: Float[Array, ""]) -> Float[Array, ""]:
     """Return 1 - product of the decays so far, given the sum of their logarithms."""
     return -jnp.expm1(log_decays)
-
-
-def debias(average: Inexact[Array, "*n"], weight: Float[Array, ""]) -> Inexact[Array, "*n"]:
-    """Return an average that started at 0, divided by the total weight it has given to samples."""
-    return average / scalar(weight, average)
 
 
 def abs_power(x: Inexact[Array, "*n"], power: ArrayLike) -> Float[Array, "*n"]:
@@ -132,25 +138,23 @@ def scale_by_moments(
         b2_t = value_at(b2, state.count)
         logs_1 = state.log_decay_1 + log_decay(b1_t)
         logs_2 = state.log_decay_2 + log_decay(b2_t)
-        weight_1, weight_2 = total_weight(logs_1), total_weight(logs_2)
-        weight_ahead = total_weight(logs_1 + log_decay(b1_next))
+        ahead, now, unit = 1.0, 0.0, 1.0
+        if nesterov:
+            ahead, now = b1_next, 1 - b1_t
+        if bias_correction:
+            # All corrections in scalars, as at the end of the paper's section 2, but for eps exact: numerator and
+            # denominator are multiplied by the unit of s^(1/p).
+            unit = 1.0 if math.isinf(power) else root(total_weight(logs_2), power)
+            ahead *= unit / total_weight(logs_1 + log_decay(b1_next) if nesterov else logs_1)
+            now *= unit / total_weight(logs_1)
 
         def leaf(gradient: ArrayLike, m: Array, s: Array) -> tuple:
             g = wide(gradient).astype(m.dtype)
             m = ema(m, g, b1_t)
             s = jnp.maximum(scalar(b2_t, s) * s, jnp.abs(g)) if math.isinf(power) else ema(s, abs_power(g, power), b2_t)
-            ahead, size = m, s
-            if nesterov:
-                ahead = scalar(b1_next, m) * m
-                now = scalar(1 - b1_t, m) * g
-                if bias_correction:
-                    ahead, now = debias(ahead, weight_ahead), debias(now, weight_1)
-                ahead = ahead + now
-            elif bias_correction:
-                ahead = debias(m, weight_1)
-            if not math.isinf(power):
-                size = root(debias(s, weight_2) if bias_correction else s, power)
-            return narrow(divide(ahead, size + scalar(eps, size)), gradient), m, s
+            mean = scalar(ahead, m) * m + scalar(now, m) * g if nesterov else scalar(ahead, m) * m
+            size = (s if math.isinf(power) else root(s, power)) + scalar(eps * unit, s)
+            return narrow(divide(mean, size, power >= 1 and is_positive(eps)), gradient), m, s
 
         updates, m, s = map_leaves("scale_by_moments", leaf, 3, updates, state.m, state.s)
         return updates, ScaleByMomentsState(

@@ -22,15 +22,19 @@ from jaxtyping import Array, Float, Inexact, PyTree
 
 from adaptax._checks import check_floating, check_fraction, check_nonnegative, scale_by_descent
 from adaptax._moments import abs_power, ema
-from adaptax._numbers import divide, full_like, map_leaves, narrow, real_dtype, scalar, wide
+from adaptax._numbers import divide, full_like, is_positive, map_leaves, narrow, real_dtype, scalar, wide
 
 
 def adadelta_step(
-    g: Inexact[Array, "*n"], squares: Float[Array, "*n"], steps: Float[Array, "*n"], eps: ArrayLike
+    g: Inexact[Array, "*n"], squares: Float[Array, "*n"], steps: Float[Array, "*n"], rho: ArrayLike, eps: ArrayLike
 ) -> Inexact[Array, "*n"]:
-    """Return sqrt((D + eps) / (E + eps)) g, and 0 where E + eps is 0 (Algorithm 1, line 5, uphill)."""
-    eps = scalar(eps, squares)
-    return jnp.sqrt(divide(steps + eps, squares + eps)) * g
+    r"""Return sqrt((D_{t-1} + eps) / (E_t + eps)) g_t, uphill, from E_t and D_t (Algorithm 1, lines 5 and 6).
+
+    Line 6 undone: $\Delta_t^2 = g_t^2 (D_t + \rho \epsilon) / (\rho (E_t + \epsilon) + (1 - \rho) g_t^2)$. So the step
+    needs no state that is about to be overwritten, and D_t no root.
+    """
+    weight = scalar(rho, squares) * (squares + scalar(eps, squares)) + scalar(1 - rho, squares) * abs_power(g, 2)
+    return g * jnp.sqrt(divide(steps + scalar(rho * eps, steps), weight, is_positive(rho * eps)))
 
 
 class ScaleByAdadeltaState(NamedTuple):
@@ -64,9 +68,12 @@ def scale_by_adadelta(
 
         def leaf(gradient: ArrayLike, squares: Array, steps: Array) -> tuple:
             g = wide(gradient)
-            squares = ema(squares, abs_power(g, 2).astype(squares.dtype), rho)
-            step = adadelta_step(g, squares.astype(real_dtype(g)), steps.astype(real_dtype(g)), eps)
-            return narrow(step, gradient), squares, ema(steps, abs_power(step, 2).astype(steps.dtype), rho)
+            square = abs_power(g, 2).astype(squares.dtype)
+            squares = ema(squares, square, rho)
+            eps_t = scalar(eps, squares)
+            steps = ema(steps, (steps + eps_t) * divide(square, squares + eps_t, is_positive(eps)), rho)
+            step = adadelta_step(g, squares.astype(real_dtype(g)), steps.astype(real_dtype(g)), rho, eps)
+            return narrow(step, gradient), squares, steps
 
         updates, squares, steps = map_leaves("adadelta", leaf, 3, updates, state.squares, state.steps)
         return updates, ScaleByAdadeltaState(squares=squares, steps=steps)
