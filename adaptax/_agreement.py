@@ -47,14 +47,11 @@ def adapt_gain(
     low: ArrayLike,
     high: ArrayLike,
 ) -> Float[Array, "*n"]:
-    """Return gain + bonus where signs agree, gain · penalty where they oppose, kept within [low, high]."""
+    """Return gain + bonus where signs agree, gain · penalty where they oppose; from [low, high] to [low, high]."""
     bonus, penalty, low, high = (scalar(number, gain) for number in (bonus, penalty, low, high))
-
-    def clip(gain: Float[Array, "*n"]) -> Float[Array, "*n"]:
-        return jnp.minimum(jnp.maximum(gain, low), high)
-
-    # Clipped inside the choice, not after it: XLA on CPU computes a trailing clip, and all before it, once per reader.
-    return jnp.where(agreed > 0, clip(gain + bonus), jnp.where(agreed < 0, clip(gain * penalty), clip(gain)))
+    # Bounded inside the choice, not after it: XLA on CPU computes a trailing clip, and all before it, once per reader.
+    raised, lowered = jnp.minimum(gain + bonus, high), jnp.maximum(gain * penalty, low)
+    return jnp.where(agreed > 0, raised, jnp.where(agreed < 0, lowered, gain))
 
 
 def pack(gain: Float[Array, "*n"], slope: Float[Array, "*n"]) -> Float[Array, "*n"]:
@@ -64,9 +61,8 @@ def pack(gain: Float[Array, "*n"], slope: Float[Array, "*n"]) -> Float[Array, "*
     >>> print(packed[:2], packed[2:] / HIDDEN)
     [ 1.5 -1.5] [ 1.5 -1.5]
     """
-    hidden = gain * scalar(HIDDEN, gain)
-    signed = jnp.where(slope < 0, -gain, gain)
-    return jnp.where(slope == 0, hidden, jnp.where(jnp.isnan(slope), -hidden, signed))
+    magnitude = jnp.where(jnp.abs(slope) > 0, gain, gain * scalar(HIDDEN, gain))
+    return jnp.where(slope >= 0, magnitude, -magnitude)
 
 
 def unpack(
