@@ -15,14 +15,14 @@ Symmetries   permuting or rotating the weights of a layer; layers are independen
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
 from adaptax._checks import check_fraction, scale_by_descent
-from adaptax._layers import AxisName, LayerOf, by_parent, layer_norms
+from adaptax._layers import LayerOf, by_parent
+from adaptax._norms import AxisName, of_norms
 from adaptax._numbers import is_exactly
 from adaptax._rate import Rate, scale_by_rate
 
@@ -45,6 +45,7 @@ def lsalr_rate(layer_of: LayerOf = by_parent, *, stacked: str | None = None, axi
     Raises:
         ValueError: as `layer_norms`.
 
+    >>> import jax
     >>> rate = lsalr_rate()
     >>> rates, _ = rate.measure({"deep": jnp.array([1e-3]), "top": {"kernel": jnp.array([10.0])}}, ())
     >>> print(jax.tree.map(lambda r: round(float(r), 4), rates))
@@ -57,8 +58,7 @@ def lsalr_rate(layer_of: LayerOf = by_parent, *, stacked: str | None = None, axi
 
     def measure(gradients: PyTree, state: tuple, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
-        norms = layer_norms(gradients, layer_of, stacked=stacked, axis_name=axis_name)
-        return jax.tree.map(log_norm_rate, norms), state
+        return of_norms(log_norm_rate, gradients, layer_of, stacked=stacked, axis_name=axis_name), state
 
     return Rate(init, measure)
 
