@@ -1,34 +1,41 @@
-"""Every method of adaptax, and its namesake in Optax beside it. Methods are found, never listed."""
+"""Every method of adaptax, and its namesakes in Optax and PyTorch beside it. Methods are found, never listed."""
 
+import functools
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from typing import Any
 
 import optax
 
 import adaptax
 import adaptax.methods
+from experiments.roofline import pytorch
+from experiments.roofline.measure import Contender, prepare
 
 ARGUMENTS = {"learning_rate": 1e-3, "momentum": 0.9}  # for those that have no default
-PEERS = {
-    "optax.sgd": lambda: optax.sgd(1e-3),
-    "optax.sgd, momentum": lambda: optax.sgd(1e-3, momentum=0.9),
-    "optax.rprop": lambda: optax.rprop(1e-3),
-    "optax.lamb": lambda: optax.lamb(1e-3),
-}
 
 
-def contenders() -> Iterator[tuple[str, optax.GradientTransformation]]:
-    """Yield names and optimizers: a peer first, then ours of the same name."""
-    yield from ((name, make()) for name, make in PEERS.items())
+def contenders(torch_device: str | None = None) -> Iterator[tuple[str, Contender]]:
+    """Yield names and contenders: peers first, then ours of the same name; PyTorch's only if it has a device."""
+    for slug, settings in (("sgd", {}), ("sgd", {"momentum": 0.9}), ("rprop", {}), ("lamb", {})):
+        yield from peers(slug, torch_device, **settings)
     for module in pkgutil.iter_modules(adaptax.methods.__path__):
-        if hasattr(optax, module.name):
-            yield f"optax.{module.name}", getattr(optax, module.name)(1e-3)
-        yield module.name, build(getattr(adaptax, module.name))
-    yield "lsalr, momentum", adaptax.lsalr(1e-3, 0.9)
+        yield from peers(module.name, torch_device)
+        yield module.name, functools.partial(prepare, build(getattr(adaptax, module.name)))
+    yield "lsalr, momentum", functools.partial(prepare, adaptax.lsalr(1e-3, 0.9))
 
 
-def build(method) -> optax.GradientTransformation:
+def peers(slug: str, torch_device: str | None, **settings: Any) -> Iterator[tuple[str, Contender]]:
+    """Yield the optimizers of that name, Optax's and then PyTorch's, as far as there are any."""
+    if hasattr(optax, slug):
+        name = ", ".join([f"optax.{slug}", *settings])
+        yield name, functools.partial(prepare, getattr(optax, slug)(1e-3, **settings))
+    if torch_device is not None:
+        yield from pytorch.variants(slug, torch_device, **settings)
+
+
+def build(method: Any) -> optax.GradientTransformation:
     """Build a method with its defaults."""
     parameters = inspect.signature(method).parameters.values()
     return method(**{p.name: ARGUMENTS[p.name] for p in parameters if p.default is p.empty})

@@ -20,6 +20,10 @@ from experiments.roofline.layouts import Shape, weights
 WINDOWS = 9
 
 
+class NothingMeasuredError(RuntimeError):
+    """A step that left params as they were: its time would say nothing."""
+
+
 class Row(NamedTuple):
     """What was measured of one contender on one layout."""
 
@@ -27,12 +31,26 @@ class Row(NamedTuple):
     layout: str
     leaves: int
     best_bytes: float  # per weight: traffic of a perfect single pass
-    xla_bytes: float  # per weight: XLA's own count of the compiled step
+    xla_bytes: float | None  # per weight: XLA's own count of the compiled step, None if XLA did not compile it
     state_bytes: float  # per weight
     milliseconds: float  # per step, median of WINDOWS
     share: float  # of the bandwidth of a*x+y, at best_bytes
-    compile_seconds: float
-    equations: int  # of the step's jaxpr, inner ones included
+    compile_seconds: float | None
+    equations: int | None  # of the step's jaxpr, inner ones included
+
+
+class Step(NamedTuple):
+    """A contender on its params, ready to be timed."""
+
+    run: Callable[[], None]  # one step, done when it returns
+    changed: Callable[[], bool]  # whether params are others than before the first timed step
+    state_bytes: int
+    xla_bytes: float | None = None
+    compile_seconds: float | None = None
+    equations: int | None = None
+
+
+Contender = Callable[[list[Shape], str], Step]  # from the shapes of the leaves and their dtype
 
 
 def median_seconds(run: Callable[[], Any]) -> float:
@@ -95,37 +113,46 @@ def compiled_step(optimizer: optax.GradientTransformation, params: Any, gradient
     return compiled, state, count_equations(traced.jaxpr.jaxpr), time.perf_counter() - start
 
 
-def measure(name: str, optimizer: optax.GradientTransformation, layout: str, shapes: list[Shape], dtype: str) -> Row:
-    """Measure one contender on one layout, with the bandwidth measured before and after it."""
+def prepare(optimizer: optax.GradientTransformation, shapes: list[Shape], dtype: str) -> Step:
+    """Compile the step of an Optax transformation."""
     params, gradients = trees(shapes, dtype)
     compiled, state, equations, compile_seconds = compiled_step(optimizer, params, gradients)
-    n = weights(shapes)
-    state_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) / n
-    width = jnp.dtype(dtype).itemsize
-    best = 3 * width + 2 * state_bytes + (width if needs_a_norm(name) else 0)
     first = jax.tree.leaves(params)[0].copy()
+    state_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
     carry = [params, state]
 
     def run() -> None:
         carry[:] = compiled(*carry, gradients)
         jax.block_until_ready(carry)
 
+    def changed() -> bool:
+        return bool(jnp.any(jax.tree.leaves(carry[0])[0] != first))
+
+    return Step(run, changed, state_bytes, cost(compiled), compile_seconds, equations)
+
+
+def measure(name: str, contender: Contender, layout: str, shapes: list[Shape], dtype: str) -> Row:
+    """Measure one contender on one layout, with the bandwidth measured before and after it."""
+    step = contender(shapes, dtype)
+    n = weights(shapes)
+    width = jnp.dtype(dtype).itemsize
+    best = 3 * width + 2 * step.state_bytes / n + (width if needs_a_norm(name) else 0)
     before = bandwidth(n, dtype)
-    seconds = median_seconds(run)
+    seconds = median_seconds(step.run)
     limit = (before + bandwidth(n, dtype)) / 2
-    if bool(jnp.all(jax.tree.leaves(carry[0])[0] == first)):
-        raise RuntimeError(f"{name}: params did not change in the timed steps, so nothing was measured.")
+    if not step.changed():
+        raise NothingMeasuredError(f"{name}: params did not change in the timed steps, so nothing was measured.")
     return Row(
         contender=name,
         layout=layout,
         leaves=len(shapes),
         best_bytes=round(best, 2),
-        xla_bytes=round(cost(compiled) / n, 2),
-        state_bytes=round(state_bytes, 2),
+        xla_bytes=None if step.xla_bytes is None else round(step.xla_bytes / n, 2),
+        state_bytes=round(step.state_bytes / n, 2),
         milliseconds=round(1e3 * seconds, 3),
         share=round(best * n / seconds / limit, 3),
-        compile_seconds=round(compile_seconds, 2),
-        equations=equations,
+        compile_seconds=None if step.compile_seconds is None else round(step.compile_seconds, 2),
+        equations=step.equations,
     )
 
 

@@ -8,9 +8,11 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from experiments.environment import describe_environment
 from experiments.experiment import InputError
-from experiments.roofline import layouts, report
+from experiments.roofline import layouts, neighbors, pytorch, report
 from experiments.roofline.contenders import contenders
-from experiments.roofline.measure import WINDOWS, measure
+from experiments.roofline.measure import WINDOWS, NothingMeasuredError, measure
+
+QUIET = 0.05  # cores that others may keep busy; with one busy neighbor PyTorch's steps take up to 50 times as long
 
 
 def run(device: str, params: int, leaves: int, dtype: str, out: Path) -> None:
@@ -24,14 +26,30 @@ def run(device: str, params: int, leaves: int, dtype: str, out: Path) -> None:
         "ResNet-50, 161 leaves": layouts.resnet50(),
         f"{leaves:,} small leaves": layouts.many(leaves),
     }
-    work = [(name, optimizer, layout) for layout in shapes for name, optimizer in contenders()]
-    rows = []
+    meta = {**describe_environment(), "dtype": dtype, "windows": WINDOWS}
+    torch_device = None
+    if absence := pytorch.absence(device):
+        Console().print(f"Without PyTorch's optimizers: {absence}.")
+    else:
+        torch_device = device
+        meta["versions"]["torch"], meta["torch_threads"] = pytorch.version_and_threads()
+    work = [(name, contender, layout) for layout in shapes for name, contender in contenders(torch_device)]
+    rows, others = [], neighbors.watch()
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
         task = progress.add_task("roofline", total=len(work))
-        for name, optimizer, layout in work:
+        for name, contender, layout in work:
             progress.update(task, description=f"{layout}: {name}")
-            rows.append(measure(name, optimizer, layout, shapes[layout], dtype))
+            try:
+                rows.append(measure(name, contender, layout, shapes[layout], dtype))
+            except NothingMeasuredError as error:
+                if report.library(name) == "adaptax":
+                    raise
+                progress.console.print(f"Left out: {error}")  # as pytorch/pytorch#191763 does
+            pytorch.free()
             progress.advance(task)
     folder = out / "roofline" / device
-    report.write(folder, {**describe_environment(), "dtype": dtype, "windows": WINDOWS}, rows)
+    meta["cores_of_others"] = others()
+    report.write(folder, meta, rows)
     Console().print((folder / "table.md").read_text(encoding="utf-8"), f"Picture: {folder / 'figure.png'}")
+    if (meta["cores_of_others"] or 0) > QUIET:
+        Console().print(f"Others kept {meta['cores_of_others']} cores busy: measure again on a quiet machine.")

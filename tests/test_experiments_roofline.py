@@ -1,0 +1,89 @@
+"""The roofline's figures on tiny shapes, without a clock: state, parameters that really change, dashes for nothing."""
+
+from functools import partial
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from experiments.roofline import pytorch, report
+from experiments.roofline.contenders import contenders
+from experiments.roofline.measure import measure, prepare
+
+SHAPES = [(64, 64), (256,)]
+
+
+def tiny(name, contender):
+    return measure(name, contender, "tiny", SHAPES, "float32")
+
+
+def torch_contender(name):
+    pytest.importorskip("torch")
+    return dict(contenders("cpu"))[name]
+
+
+@pytest.mark.parametrize(("make", "state"), [(optax.adam, 8), (optax.sgd, 0)])
+def test_a_row_of_optax(make, state):
+    with jax.numpy_dtype_promotion("standard"):  # Optax's Adam counts on it
+        row = tiny("optax", partial(prepare, make(1e-3)))
+    assert (row.state_bytes, row.best_bytes, row.leaves) == (state, 12 + 2 * state, 2)
+    assert row.xla_bytes >= row.best_bytes
+    assert row.equations > 0
+    assert row.milliseconds > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("torch.Adam, foreach", 8),
+        ("torch.Adam, fused", 8),
+        ("torch.SGD, fused", 0),
+        ("torch.SGD, momentum, foreach", 4),
+    ],
+)
+def test_a_row_of_pytorch(name, state):
+    row = tiny(name, torch_contender(name))
+    assert (row.state_bytes, row.best_bytes, row.leaves) == (state, 12 + 2 * state, 2)
+    assert (row.xla_bytes, row.compile_seconds, row.equations) == (None, None, None)
+    assert row.milliseconds > 0
+
+
+def test_pytorch_starts_where_jax_does_and_steps_alike():
+    torch = pytest.importorskip("torch")
+    params = pytorch.parameters(SHAPES, "float32", "cpu")
+    torch.optim.SGD(params, lr=0.5).step()
+    for w, start, gradient in zip(params, *map(jax.tree.leaves, pytorch.trees(SHAPES, "float32")), strict=True):
+        np.testing.assert_allclose(w.detach(), start - 0.5 * gradient, atol=1e-6)
+
+
+def test_peers_stand_before_ours():
+    pytest.importorskip("torch")
+    names = [name for name, _ in contenders("cpu")]
+    start = names.index("optax.adam")
+    assert names[start : start + 4] == ["optax.adam", "torch.Adam, foreach", "torch.Adam, fused", "adam"]
+
+
+def test_without_a_device_for_pytorch_there_is_none_of_it():
+    assert {report.library(name) for name, _ in contenders()} == {"adaptax", "Optax"}
+
+
+def test_an_optimizer_that_does_nothing_is_refused():
+    with pytest.raises(RuntimeError, match="did not change"):
+        tiny("idle", partial(prepare, optax.set_to_zero()))
+
+
+def test_a_pytorch_optimizer_that_does_nothing_is_refused():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(RuntimeError, match="did not change"):
+        tiny("idle", partial(pytorch.prepare, partial(torch.optim.SGD, lr=0.0), "cpu"))
+
+
+def test_what_pytorch_has_no_figure_for_is_a_dash():
+    row = tiny("optax.sgd", partial(prepare, optax.sgd(1e-3)))
+    row = row._replace(contender="torch.SGD, fused", xla_bytes=None, compile_seconds=None, equations=None)
+    meta = {"processor": "P", "cores": 2, "device": "cpu", "dtype": "float32", "windows": 9}
+    table = report.to_markdown({**meta, "versions": {"jax": "1", "torch": "2"}, "torch_threads": 2}, [row])
+    cells = next(line for line in table.splitlines() if line.startswith("| torch")).strip("| ").split(" | ")
+    assert [cells[0], cells[2], *cells[-2:]] == ["torch.SGD, fused", "–", "–", "–"]
+    assert "torch 2 with 2 threads" in table
