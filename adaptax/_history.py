@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import optax
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, Inexact, PyTree
 
 from adaptax._checks import check, check_floating, check_fraction, check_nonnegative
 from adaptax._moments import abs_power, ema
 from adaptax._numbers import divide, full_like, is_exactly, is_positive, map_leaves, narrow, real_dtype, scalar, wide
+from adaptax._rounding import check_state_dtype, first_dither, keep, next_dither, stored_as
 
 
 def over_history(
@@ -38,6 +39,7 @@ class ScaleByHistoryState(NamedTuple):
     """State of `scale_by_history`."""
 
     s: PyTree  # like params, real, float32 at least: sum or average of abs(g)^power; starts at `initial`
+    dither: Any = ()  # what the rounding of s is seeded with, if any
 
 
 def scale_by_history(
@@ -47,6 +49,7 @@ def scale_by_history(
     eps: ArrayLike = 1e-8,
     *,
     initial: ArrayLike = 0.0,
+    state_dtype: DTypeLike | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Divide the gradient by its history: g / (s + eps)^exponent.
 
@@ -56,6 +59,8 @@ def scale_by_history(
         decay: None for the sum of all history, or the average's decay in [0, 1).
         eps: at least 0, in the unit of abs(g)^p; a zero gradient without history gives a zero step also for 0.
         initial: at least 0, the start of s, same unit.
+        state_dtype: "bfloat16" halves the state: s is rounded stochastically (real leaves only), and the update is made
+            of the rounded one. None keeps float32, or the params' own dtype where wider.
 
     Raises:
         ValueError: a number out of range, or a leaf that is no floating number.
@@ -70,6 +75,7 @@ def scale_by_history(
     """
     check("scale_by_history", "power", power, lambda v: 0 < v < math.inf, "above 0 and finite")
     check_nonnegative("scale_by_history", eps=eps, initial=initial)
+    check_state_dtype("scale_by_history", state_dtype)
     if decay is not None:
         check_fraction("scale_by_history", decay=decay)
     if exponent is None:
@@ -77,19 +83,21 @@ def scale_by_history(
     check_nonnegative("scale_by_history", exponent=exponent)
 
     def init(params: PyTree) -> ScaleByHistoryState:
-        check_floating("scale_by_history", params)
-        return ScaleByHistoryState(s=full_like(params, initial, real_dtype))
+        check_floating("scale_by_history", params, real=state_dtype is not None)
+        return ScaleByHistoryState(
+            s=full_like(params, initial, stored_as(state_dtype, real_dtype)), dither=first_dither(state_dtype)
+        )
 
     def update(updates: PyTree, state: ScaleByHistoryState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
 
-        def leaf(gradient: ArrayLike, s: Array) -> tuple:
-            g = wide(gradient)
+        def leaf(gradient: ArrayLike, s: Array, seed: Array | None) -> tuple:
+            g, s = wide(gradient), wide(s)
             sample = abs_power(g, power).astype(s.dtype)
-            s = s + sample if decay is None else ema(s, sample, decay)
+            s = keep(s + sample if decay is None else ema(s, sample, decay), seed)
             return narrow(over_history(g, s.astype(real_dtype(g)), exponent, eps), gradient), s
 
-        updates, s = map_leaves("scale_by_history", leaf, 2, updates, state.s)
-        return updates, ScaleByHistoryState(s=s)
+        updates, s = map_leaves("scale_by_history", leaf, 2, updates, state.s, dither=state.dither)
+        return updates, ScaleByHistoryState(s=s, dither=next_dither(state.dither))
 
     return optax.GradientTransformationExtraArgs(init, update)

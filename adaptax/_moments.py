@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import optax
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, Inexact, Int, PyTree
 
 from adaptax._checks import check, check_floating, check_fraction, check_nonnegative
@@ -34,7 +34,9 @@ from adaptax._numbers import (
     scalar,
     value_at,
     wide,
+    wide_dtype,
 )
+from adaptax._rounding import check_state_dtype, first_dither, keep, next_dither, stored_as
 
 
 def ema(average: Inexact[Array, "*n"], sample: Inexact[Array, "*n"], decay: ArrayLike) -> Inexact[Array, "*n"]:
@@ -69,6 +71,13 @@ def root(x: Float[Array, "*n"], power: ArrayLike) -> Float[Array, "*n"]:
     return x ** scalar(1 / power, x)
 
 
+def spread(s: Float[Array, "*n"], g: Inexact[Array, "*n"], decay: ArrayLike, power: float) -> Float[Array, "*n"]:
+    """Return the average of abs(g)^power, or for power ∞ the decaying maximum of abs(g)."""
+    if math.isinf(power):
+        return jnp.maximum(scalar(decay, s) * s, jnp.abs(g))
+    return ema(s, abs_power(g, power), decay)
+
+
 class ScaleByMomentsState(NamedTuple):
     """State of `scale_by_moments`; m and s are float32 at least, whatever the params are."""
 
@@ -77,6 +86,7 @@ class ScaleByMomentsState(NamedTuple):
     log_decay_2: Float[Array, ""]  # the same of b2
     m: PyTree  # moving average of g
     s: PyTree  # moving average of abs(g)^power, or the decaying maximum of abs(g)
+    dither: Any = ()  # what the rounding of m and s is seeded with, if any
 
 
 def scale_by_moments(
@@ -87,6 +97,7 @@ def scale_by_moments(
     power: ArrayLike = 2.0,
     nesterov: bool = False,
     bias_correction: bool = True,
+    state_dtype: DTypeLike | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Divide the average gradient by its average size: m / (s^(1/p) + eps).
 
@@ -100,6 +111,8 @@ def scale_by_moments(
             the weight still. Clip or guard where gradients may come near it.
         nesterov: look a step ahead in m (Dozat). A scheduled b1 is read at t and t + 1.
         bias_correction: divide by 1 minus the product of the decays, exact also for scheduled ones.
+        state_dtype: "bfloat16" halves the state: m and s are rounded stochastically (real leaves only), and the update
+            is made of the rounded ones. None keeps float32, or the params' own dtype where wider.
 
     Raises:
         ValueError: a number out of range, or a leaf that is no floating number.
@@ -121,15 +134,17 @@ def scale_by_moments(
             f"scale_by_moments: power must be a Python number (static under inject_hyperparams), got {power!r}."
         )
     check("scale_by_moments", "power", power, lambda v: v > 0, "above 0")
+    check_state_dtype("scale_by_moments", state_dtype)
 
     def init(params: PyTree) -> ScaleByMomentsState:
-        check_floating("scale_by_moments", params)
+        check_floating("scale_by_moments", params, real=state_dtype is not None)
         return ScaleByMomentsState(
             count=jnp.zeros([], jnp.int32),
             log_decay_1=jnp.zeros([], jnp.result_type(float)),
             log_decay_2=jnp.zeros([], jnp.result_type(float)),
-            m=full_like(params, 0),
-            s=full_like(params, 0, real_dtype),
+            m=full_like(params, 0, stored_as(state_dtype, wide_dtype)),
+            s=full_like(params, 0, stored_as(state_dtype, real_dtype)),
+            dither=first_dither(state_dtype),
         )
 
     def update(updates: PyTree, state: ScaleByMomentsState, params: PyTree = None, **extra_args: Any) -> tuple:
@@ -138,27 +153,28 @@ def scale_by_moments(
         b2_t = value_at(b2, state.count)
         logs_1 = state.log_decay_1 + log_decay(b1_t)
         logs_2 = state.log_decay_2 + log_decay(b2_t)
-        ahead, now, unit = 1.0, 0.0, 1.0
-        if nesterov:
-            ahead, now = b1_next, 1 - b1_t
+        of_m, of_g = (b1_next, 1 - b1_t) if nesterov else (1.0, 0.0)
+        unit: ArrayLike = 1.0
         if bias_correction:
-            # All corrections in scalars, as at the end of the paper's section 2, but for eps exact: numerator and
-            # denominator are multiplied by the unit of s^(1/p).
+            # In scalars, as at the end of the paper's section 2 but with eps exact: numerator and denominator are both
+            # multiplied by the root of the weight of s.
             unit = 1.0 if math.isinf(power) else root(total_weight(logs_2), power)
-            ahead *= unit / total_weight(logs_1 + log_decay(b1_next) if nesterov else logs_1)
-            now *= unit / total_weight(logs_1)
+            of_m = of_m * unit / total_weight(logs_1 + log_decay(b1_next) if nesterov else logs_1)
+            of_g = of_g * unit / total_weight(logs_1)
 
-        def leaf(gradient: ArrayLike, m: Array, s: Array) -> tuple:
+        def leaf(gradient: ArrayLike, m: Array, s: Array, seed: Array | None) -> tuple:
+            m, s = wide(m), wide(s)
             g = wide(gradient).astype(m.dtype)
-            m = ema(m, g, b1_t)
-            s = jnp.maximum(scalar(b2_t, s) * s, jnp.abs(g)) if math.isinf(power) else ema(s, abs_power(g, power), b2_t)
-            mean = scalar(ahead, m) * m + scalar(now, m) * g if nesterov else scalar(ahead, m) * m
+            kept = keep(ema(m, g, b1_t), seed, 0), keep(spread(s, g, b2_t, power), seed, 1)
+            m, s = map(wide, kept)
+            mean = scalar(of_m, m) * m + (scalar(of_g, m) * g if nesterov else 0)
             size = (s if math.isinf(power) else root(s, power)) + scalar(eps * unit, s)
-            return narrow(divide(mean, size, power >= 1 and is_positive(eps)), gradient), m, s
+            return narrow(divide(mean, size, power >= 1 and is_positive(eps)), gradient), *kept
 
-        updates, m, s = map_leaves("scale_by_moments", leaf, 3, updates, state.m, state.s)
+        updates, m, s = map_leaves("scale_by_moments", leaf, 3, updates, state.m, state.s, dither=state.dither)
+        count, dither = optax.safe_increment(state.count), next_dither(state.dither)
         return updates, ScaleByMomentsState(
-            count=optax.safe_increment(state.count), log_decay_1=logs_1, log_decay_2=logs_2, m=m, s=s
+            count=count, log_decay_1=logs_1, log_decay_2=logs_2, m=m, s=s, dither=dither
         )
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -2,6 +2,7 @@
 
 import numbers
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, PyTree
 
 from adaptax._checks import check_floating, check_matches
+from adaptax._rounding import leaf_seed
 
 
 def is_exactly(number: object, value: int | float) -> bool:
@@ -67,14 +69,24 @@ def divide(numerator: Array, denominator: Array, never_zero: bool = False) -> Ar
 
 
 def map_leaves(
-    method: str, leaf: Callable[..., tuple], into: int, gradients: PyTree, *slots: PyTree, real: bool = False
+    method: str,
+    leaf: Callable[..., tuple],
+    into: int,
+    gradients: PyTree,
+    *slots: PyTree,
+    real: bool = False,
+    dither: Any = None,
 ) -> tuple[PyTree, ...]:
-    """Apply a rule at every leaf of checked gradients and state slots; return its `into` results as trees."""
+    """Apply a rule at every leaf of checked gradients and state slots; return its `into` results as trees.
+
+    Given a `dither`, the rule gets a seed for its rounding as well, see `keep`.
+    """
     check_floating(method, gradients, real=real)
     check_matches(method, gradients, slots[0])
     if any(isinstance(x, Tracer) for x in jax.tree.leaves(gradients)):
         leaf = jax.jit(leaf)  # traced and lowered once for all leaves of the same shapes, then called
     structure = jax.tree.structure(gradients)
     rows = zip(*(structure.flatten_up_to(tree) for tree in (gradients, *slots)), strict=True)
-    results = [leaf(*row) for row in rows]
+    seeds = [() if dither is None else (leaf_seed(dither, index),) for index in range(structure.num_leaves)]
+    results = [leaf(*row, *seed) for row, seed in zip(rows, seeds, strict=True)]
     return tuple(structure.unflatten([result[k] for result in results]) for k in range(into))

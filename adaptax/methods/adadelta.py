@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import optax
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, Inexact, PyTree
 
 from adaptax._checks import check_floating, check_fraction, check_nonnegative, scale_by_descent
 from adaptax._moments import abs_power, ema
 from adaptax._numbers import divide, full_like, is_positive, map_leaves, narrow, real_dtype, scalar, wide
+from adaptax._rounding import check_state_dtype, first_dither, keep, next_dither, stored_as
 
 
 def adadelta_step(
@@ -42,10 +43,11 @@ class ScaleByAdadeltaState(NamedTuple):
 
     squares: PyTree  # like params, real, float32 at least: E, average of abs(g)^2; starts at 0
     steps: PyTree  # the same of the steps: D; starts at `initial`
+    dither: Any = ()  # what the rounding of both is seeded with, if any
 
 
 def scale_by_adadelta(
-    rho: ArrayLike = 0.95, eps: ArrayLike = 1e-6, *, initial: ArrayLike = 0.0
+    rho: ArrayLike = 0.95, eps: ArrayLike = 1e-6, *, initial: ArrayLike = 0.0, state_dtype: DTypeLike | None = None
 ) -> optax.GradientTransformationExtraArgs:
     """Return Adadelta's direction, uphill and without a learning rate; arguments and errors as `adadelta`.
 
@@ -56,27 +58,34 @@ def scale_by_adadelta(
     """
     check_fraction("adadelta", rho=rho)
     check_nonnegative("adadelta", eps=eps, initial=initial)
+    check_state_dtype("adadelta", state_dtype)
 
     def init(params: PyTree) -> ScaleByAdadeltaState:
-        check_floating("adadelta", params)
+        check_floating("adadelta", params, real=state_dtype is not None)
+        dtype_of = stored_as(state_dtype, real_dtype)
         return ScaleByAdadeltaState(
-            squares=full_like(params, 0, real_dtype), steps=full_like(params, initial, real_dtype)
+            squares=full_like(params, 0, dtype_of),
+            steps=full_like(params, initial, dtype_of),
+            dither=first_dither(state_dtype),
         )
 
     def update(updates: PyTree, state: ScaleByAdadeltaState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
 
-        def leaf(gradient: ArrayLike, squares: Array, steps: Array) -> tuple:
-            g = wide(gradient)
+        def leaf(gradient: ArrayLike, squares: Array, steps: Array, seed: Array | None) -> tuple:
+            g, squares, steps = wide(gradient), wide(squares), wide(steps)
             square = abs_power(g, 2).astype(squares.dtype)
-            squares = ema(squares, square, rho)
-            eps_t = scalar(eps, squares)
-            steps = ema(steps, (steps + eps_t) * divide(square, squares + eps_t, is_positive(eps)), rho)
+            squares = keep(ema(squares, square, rho), seed, 0)
+            eps_t = scalar(eps, steps)
+            share = divide(square, wide(squares) + eps_t, is_positive(eps))  # of Δ² in D + eps
+            steps = keep(ema(steps, (steps + eps_t) * share, rho), seed, 1)
             step = adadelta_step(g, squares.astype(real_dtype(g)), steps.astype(real_dtype(g)), rho, eps)
             return narrow(step, gradient), squares, steps
 
-        updates, squares, steps = map_leaves("adadelta", leaf, 3, updates, state.squares, state.steps)
-        return updates, ScaleByAdadeltaState(squares=squares, steps=steps)
+        updates, squares, steps = map_leaves(
+            "adadelta", leaf, 3, updates, state.squares, state.steps, dither=state.dither
+        )
+        return updates, ScaleByAdadeltaState(squares=squares, steps=steps, dither=next_dither(state.dither))
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -87,6 +96,7 @@ def adadelta(
     eps: ArrayLike = 1e-6,
     *,
     initial: ArrayLike = 0.0,
+    state_dtype: DTypeLike | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Scale by the ratio of past steps' size to past gradients' size.
 
@@ -95,6 +105,7 @@ def adadelta(
         rho: ρ in [0, 1), decay of both averages (paper: .95).
         eps: ε at least 0 (paper: 1e-6). It starts the method: with eps and `initial` 0 no step is ever taken.
         initial: at least 0, what D starts from, in the weight's unit squared.
+        state_dtype: "bfloat16" halves the state, see `scale_by_history`.
 
     Raises:
         ValueError: a number out of range, a leaf that is no floating number.
@@ -102,4 +113,7 @@ def adadelta(
     >>> import adaptax
     >>> cautious, bold = adaptax.adadelta(), adaptax.adadelta(initial=50.0)
     """
-    return optax.chain(scale_by_adadelta(rho, eps, initial=initial), scale_by_descent("adadelta", learning_rate))
+    return optax.chain(
+        scale_by_adadelta(rho, eps, initial=initial, state_dtype=state_dtype),
+        scale_by_descent("adadelta", learning_rate),
+    )

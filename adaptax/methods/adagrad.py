@@ -12,14 +12,18 @@ Good for     rare features. The sum never forgets: on long runs steps die out (`
 """
 
 import optax
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 
 from adaptax._checks import scale_by_descent
 from adaptax._history import scale_by_history
 
 
 def adagrad(
-    learning_rate: optax.ScalarOrSchedule, eps: ArrayLike = 1e-8, *, initial: ArrayLike = 0.0
+    learning_rate: optax.ScalarOrSchedule,
+    eps: ArrayLike = 1e-8,
+    *,
+    initial: ArrayLike = 0.0,
+    state_dtype: DTypeLike | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Divide by the root of the sum of squared gradients.
 
@@ -27,6 +31,7 @@ def adagrad(
         learning_rate: η, a number or a schedule: about the first step's length in each weight.
         eps: ε at least 0, in the gradient's unit squared (article: 1e-8 to 1e-6).
         initial: at least 0, what G starts from, same unit.
+        state_dtype: "bfloat16" halves the state, see `scale_by_history`.
 
     Raises:
         ValueError: a number out of range, a leaf that is no floating number.
@@ -37,4 +42,6 @@ def adagrad(
     >>> print([f"{u:.4f}" for u in updates])
     ['-0.1000', '0.1000']
     """
-    return optax.chain(scale_by_history(eps=eps, initial=initial), scale_by_descent("adagrad", learning_rate))
+    return optax.chain(
+        scale_by_history(eps=eps, initial=initial, state_dtype=state_dtype), scale_by_descent("adagrad", learning_rate)
+    )

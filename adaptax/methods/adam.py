@@ -12,7 +12,7 @@ Symmetries   each weight alone; odd in g; invariant to the scale of g up to eps.
 """
 
 import optax
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 
 from adaptax._checks import scale_by_descent
 from adaptax._moments import scale_by_moments
@@ -23,6 +23,8 @@ def adam(
     b1: optax.ScalarOrSchedule = 0.9,
     b2: optax.ScalarOrSchedule = 0.999,
     eps: ArrayLike = 1e-8,
+    *,
+    state_dtype: DTypeLike | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Return Adam as published.
 
@@ -31,6 +33,7 @@ def adam(
         b1: β₁ in [0, 1) or a schedule (.9).
         b2: β₂ in [0, 1) or a schedule (.999).
         eps: ε at least 0, in the gradient's unit (1e-8).
+        state_dtype: "bfloat16" halves the state, see `scale_by_moments`.
 
     Raises:
         ValueError: a number out of range, a leaf that is no floating number.
@@ -41,4 +44,4 @@ def adam(
     >>> print(updates)
     [-0.001  0.001]
     """
-    return optax.chain(scale_by_moments(b1, b2, eps), scale_by_descent("adam", learning_rate))
+    return optax.chain(scale_by_moments(b1, b2, eps, state_dtype=state_dtype), scale_by_descent("adam", learning_rate))

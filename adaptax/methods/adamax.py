@@ -14,7 +14,7 @@ Symmetries   each weight alone; odd in g; invariant to the scale of g.
 import math
 
 import optax
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 
 from adaptax._checks import scale_by_descent
 from adaptax._moments import scale_by_moments
@@ -25,6 +25,8 @@ def adamax(
     b1: optax.ScalarOrSchedule = 0.9,
     b2: optax.ScalarOrSchedule = 0.999,
     eps: ArrayLike = 0.0,
+    *,
+    state_dtype: DTypeLike | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Return AdaMax as published.
 
@@ -33,6 +35,7 @@ def adamax(
         b1: β₁ in [0, 1) or a schedule (.9).
         b2: β₂ in [0, 1) or a schedule, decay of the maximum (.999).
         eps: at least 0, added to u, in the gradient's unit (the paper has none).
+        state_dtype: "bfloat16" halves the state, see `scale_by_moments`.
 
     Raises:
         ValueError: a number out of range, a leaf that is no floating number.
@@ -43,4 +46,7 @@ def adamax(
     >>> print(updates)
     [-0.002  0.002]
     """
-    return optax.chain(scale_by_moments(b1, b2, eps, power=math.inf), scale_by_descent("adamax", learning_rate))
+    return optax.chain(
+        scale_by_moments(b1, b2, eps, power=math.inf, state_dtype=state_dtype),
+        scale_by_descent("adamax", learning_rate),
+    )

@@ -18,13 +18,14 @@ from typing import Any, NamedTuple
 
 import jax
 import optax
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, PyTree
 
 from adaptax._agreement import HIDDEN, PACKED, Zero, adapt_gain, agreement, check_gain, pack, unpack
 from adaptax._checks import check, check_floating, check_nonnegative, scale_by_descent
-from adaptax._numbers import full_like, map_leaves, wide
+from adaptax._numbers import full_like, map_leaves, wide, wide_dtype
 from adaptax._rate import Rate, scale_by_rate
+from adaptax._rounding import check_state_dtype, first_dither, keep, next_dither, stored_as
 
 
 def local_gain(
@@ -42,14 +43,15 @@ def local_gain(
 
 
 class LocalGainsState(NamedTuple):
-    """State of `local_gains_rate`: four bytes per weight; `gains(opt_state)` reads it."""
+    """State of `local_gains_rate`: four bytes per weight, or two; `gains(opt_state)` reads it."""
 
     packed: PyTree  # like params, float32 at least: gain in [low, high] and sign of the gradient before, see `pack`
+    dither: Any = ()  # what the rounding of gains is seeded with, if any
 
     @property
     def gains(self) -> PyTree:
         """The gains alone."""
-        return jax.tree.map(lambda packed: unpack(packed)[0], self.packed)
+        return jax.tree.map(lambda packed: unpack(wide(packed))[0], self.packed)
 
 
 def local_gains_rate(
@@ -58,6 +60,7 @@ def local_gains_rate(
     low: ArrayLike = 0.1,
     high: ArrayLike = 10.0,
     zero: Zero = "hold",
+    state_dtype: DTypeLike | None = None,
 ) -> Rate:
     """Return Hinton's gains as a `Rate`; arguments and errors as `local_gains`.
 
@@ -72,23 +75,27 @@ def local_gains_rate(
     check_nonnegative("local_gains", bonus=bonus)
     check("local_gains", "penalty", penalty, lambda v: 0 <= v <= 1, "in [0, 1]")
     check_gain("local_gains", low, high, zero)
+    check_state_dtype("local_gains", state_dtype)
     check("local_gains", "low", low, lambda v: v * PACKED >= 1, f"at least {1 / PACKED}")
     check("local_gains", "high", high, lambda v: v <= PACKED, f"at most {PACKED}")
 
     def init(params: PyTree) -> LocalGainsState:
         check_floating("local_gains", params, real=True)
-        return LocalGainsState(packed=full_like(params, -HIDDEN))  # gain 1, no gradient before
+        none_before = full_like(params, -HIDDEN, stored_as(state_dtype, wide_dtype))  # gain 1
+        return LocalGainsState(packed=none_before, dither=first_dither(state_dtype))
 
     def measure(gradients: PyTree, state: LocalGainsState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
 
-        def leaf(gradient: ArrayLike, before: Array) -> tuple:
-            g = wide(gradient).astype(before.dtype)
-            packed = local_gain(before, g, bonus, penalty, low, high, zero)
-            return unpack(packed)[0], packed
+        def leaf(gradient: ArrayLike, before: Array, seed: Array | None) -> tuple:
+            before = wide(before)
+            packed = keep(
+                local_gain(before, wide(gradient).astype(before.dtype), bonus, penalty, low, high, zero), seed
+            )
+            return unpack(wide(packed))[0], packed
 
-        rates, packed = map_leaves("local_gains", leaf, 2, gradients, state.packed, real=True)
-        return rates, LocalGainsState(packed=packed)
+        rates, packed = map_leaves("local_gains", leaf, 2, gradients, state.packed, real=True, dither=state.dither)
+        return rates, LocalGainsState(packed=packed, dither=next_dither(state.dither))
 
     return Rate(init, measure)
 
@@ -100,6 +107,8 @@ def local_gains(
     low: ArrayLike = 0.1,
     high: ArrayLike = 10.0,
     zero: Zero = "hold",
+    *,
+    state_dtype: DTypeLike | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Gradient descent with a gain per weight: Δw = -η c g.
 
@@ -112,6 +121,8 @@ def local_gains(
         high: greatest gain, at least 1 (10; also 100).
         zero: what an exactly zero gradient, now or before, does: "hold" keeps the gain, "decay" multiplies it by the
             penalty, the lecture's literal *else*.
+        state_dtype: "bfloat16" keeps gain and sign in two bytes: the gain is rounded stochastically, by up to 1/128 of
+            itself, also beyond its bounds; a gain that does not change stays. None: four bytes and exact.
 
     Raises:
         ValueError: a number out of range, a complex or integer leaf (signs mean nothing there).
@@ -120,6 +131,6 @@ def local_gains(
     >>> optimizer = adaptax.local_gains(learning_rate=0.01, low=0.01, high=100.0)
     """
     return optax.chain(
-        scale_by_rate(local_gains_rate(bonus, penalty, low, high, zero)),
+        scale_by_rate(local_gains_rate(bonus, penalty, low, high, zero, state_dtype)),
         scale_by_descent("local_gains", learning_rate),
     )

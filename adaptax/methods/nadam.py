@@ -21,7 +21,7 @@ Symmetries   each weight alone; odd in g; invariant to the scale of g up to eps.
 
 import jax.numpy as jnp
 import optax
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
 
 from adaptax._checks import check_fraction, check_nonnegative, scale_by_descent
@@ -41,6 +41,7 @@ def nadam(
     eps: ArrayLike = 1e-8,
     *,
     momentum_decay: ArrayLike | None = 0.004,
+    state_dtype: DTypeLike | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Return Nadam as published, or with constant momentum.
 
@@ -50,6 +51,7 @@ def nadam(
         b2: β₂ in [0, 1) or a schedule.
         eps: ε at least 0, in the gradient's unit.
         momentum_decay: ψ at least 0; None: constant momentum b1, as `optax.nadam`.
+        state_dtype: "bfloat16" halves the state, see `scale_by_moments`.
 
     Raises:
         ValueError: a number out of range, a leaf that is no floating number.
@@ -60,11 +62,13 @@ def nadam(
     ['-1.4737', '1.4737']
     """
     check_fraction("nadam", b1=b1)
-    if momentum_decay is None:
-        return optax.chain(scale_by_moments(b1, b2, eps, nesterov=True), scale_by_descent("nadam", learning_rate))
-    check_nonnegative("nadam", momentum_decay=momentum_decay)
+    if momentum_decay is not None:
+        check_nonnegative("nadam", momentum_decay=momentum_decay)
 
-    def momentum(count: ArrayLike) -> Float[Array, ""]:
-        return warm_momentum(count + 1, b1, momentum_decay)
+    def momentum(count: ArrayLike) -> ArrayLike:
+        return b1 if momentum_decay is None else warm_momentum(count + 1, b1, momentum_decay)
 
-    return optax.chain(scale_by_moments(momentum, b2, eps, nesterov=True), scale_by_descent("nadam", learning_rate))
+    return optax.chain(
+        scale_by_moments(momentum, b2, eps, nesterov=True, state_dtype=state_dtype),
+        scale_by_descent("nadam", learning_rate),
+    )

@@ -11,14 +11,19 @@ Symmetries   each weight alone; odd in g; invariant to the scale of g up to eps.
 """
 
 import optax
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 
 from adaptax._checks import scale_by_descent
 from adaptax._history import scale_by_history
 
 
 def rmsprop(
-    learning_rate: optax.ScalarOrSchedule, decay: ArrayLike = 0.9, eps: ArrayLike = 1e-8, *, initial: ArrayLike = 0.0
+    learning_rate: optax.ScalarOrSchedule,
+    decay: ArrayLike = 0.9,
+    eps: ArrayLike = 1e-8,
+    *,
+    initial: ArrayLike = 0.0,
+    state_dtype: DTypeLike | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Divide by the root of the averaged squared gradient.
 
@@ -27,6 +32,7 @@ def rmsprop(
         decay: ρ in [0, 1) (lecture: .9).
         eps: ε at least 0, in the gradient's unit squared.
         initial: at least 0, what E starts from, same unit.
+        state_dtype: "bfloat16" halves the state, see `scale_by_history`.
 
     Raises:
         ValueError: a number out of range, a leaf that is no floating number.
@@ -38,5 +44,6 @@ def rmsprop(
     ['-0.2000', '0.2000']
     """
     return optax.chain(
-        scale_by_history(decay=decay, eps=eps, initial=initial), scale_by_descent("rmsprop", learning_rate)
+        scale_by_history(decay=decay, eps=eps, initial=initial, state_dtype=state_dtype),
+        scale_by_descent("rmsprop", learning_rate),
     )
