@@ -3,9 +3,9 @@ r"""State in two bytes per number: stochastic rounding to bfloat16, right on ave
 $$ \operatorname{round}(x) \in \{\lfloor x \rfloor, \lceil x \rceil\}, \qquad
    \operatorname{E} \operatorname{round}(x) = x $$
 
-Rounded to the nearest, an average whose steps are smaller than half the spacing of bfloat16 (1/256 of itself) stands
-still: a second moment of unit gradients stops at .5, a gain above 4 never gets its bonus of .05. Rounded up with the
-probability that makes the mean right, both arrive, with a noise of about the spacing.
+Rounded to the nearest, an average whose steps are smaller than half the spacing of bfloat16 (1/128 to 1/256 of itself)
+stands still: a second moment of unit gradients stops at a quarter, a gain of 16 never gets its bonus of .05. Rounded up
+with the probability that makes the mean right, both arrive, with a noise of about the spacing.
 
 To round: add random bits to those that will be cut, then cut; what bfloat16 can hold is not changed. In one step the
 bits of a leaf's weights are a Weyl sequence (multiples of 2^32 / golden ratio), spread more evenly than chance; its
