@@ -1,0 +1,94 @@
+"""Where public data sets lie on this machine, and how a missing file gets there.
+
+The folder is an argument, else the environment variable ADAPTAX_DATA, else ~/.cache/adaptax. Only what is
+downloaded here is held against its published checksum: one's own copy may have been compressed anew. The structure
+of every file is checked by whoever reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import rich.progress
+
+from experiments.experiment import InputError
+
+VARIABLE, DEFAULT = "ADAPTAX_DATA", "~/.cache/adaptax"
+CHUNK_BYTES = 1 << 16
+TIMEOUT_SECONDS = 30
+
+
+class Published(NamedTuple):
+    """A file as its authors, or those who keep it for them, publish it."""
+
+    name: str  # inside the data folder
+    md5: str
+    urls: tuple[str, ...]  # tried in this order
+
+
+def data_folder(path: str | os.PathLike[str] | None = None) -> Path:
+    """Say where the data lie."""
+    return Path(path or os.environ.get(VARIABLE) or DEFAULT).expanduser()
+
+
+def fetch(files: Sequence[Published], folder: Path) -> None:
+    """Download all files or none: no file is in place before every one is complete and has its checksum."""
+    parts = {}
+    try:
+        for file in files:
+            # The process is in the name, so that two runs do not write into one file.
+            parts[file] = folder / f"{file.name}.{os.getpid()}.part"
+            _fetch_one(file, folder, parts[file])
+        for file, part in parts.items():
+            os.replace(part, folder / file.name)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+
+
+def _fetch_one(file: Published, folder: Path, part: Path) -> None:
+    reasons = []
+    for url in file.urls:
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            digest = _download(url, part, file.name)
+        except (OSError, http.client.HTTPException) as error:
+            reasons.append(str(getattr(error, "reason", error)))
+            continue
+        if digest == file.md5:
+            return
+        reasons.append(f"what came has MD5 {digest} instead of {file.md5}")
+    raise InputError(
+        f"There is no {file.name!r} in {str(folder)!r} and it could not be downloaded ({'; '.join(dict.fromkeys(reasons))}); "
+        f"get it from {file.urls[0]} and put it there."
+    )
+
+
+def _download(url: str, part: Path, description: str) -> str:
+    """Write a URL's content into `part` behind a progress bar; return its MD5."""
+    digest = hashlib.md5(usedforsecurity=False)
+    columns = (
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(bar_width=20),
+        rich.progress.DownloadColumn(),
+        rich.progress.TransferSpeedColumn(),
+        rich.progress.TimeRemainingColumn(),
+    )
+    with (
+        urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response,
+        part.open("wb") as content,
+        rich.progress.Progress(*columns) as progress,
+    ):
+        length = response.headers.get("Content-Length")
+        task = progress.add_task(description, total=int(length) if length else None)
+        while chunk := response.read(CHUNK_BYTES):
+            content.write(chunk)
+            digest.update(chunk)
+            progress.update(task, advance=len(chunk))
+    return digest.hexdigest()
