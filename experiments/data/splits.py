@@ -1,0 +1,18 @@
+"""Pictures held out for tuning."""
+
+from __future__ import annotations
+
+from experiments.data import Dataset, Split
+from experiments.experiment import InputError
+
+
+def cut_validation(data: Dataset, size: int) -> Dataset:
+    """Move the last `size` training pictures into a split "validation"; with 0 there is none."""
+    train = data["train"]
+    count = len(train.classes)
+    if not 0 <= size < count:
+        raise InputError(f"validation must be from 0 to {count - 1} of the {count} training pictures, got {size}.")
+    if size == 0:
+        return data
+    kept, held = Split(*(part[:-size] for part in train)), Split(*(part[-size:] for part in train))
+    return {**data, "train": kept, "validation": held}
