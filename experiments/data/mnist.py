@@ -1,0 +1,61 @@
+"""MNIST: 70,000 handwritten digits, 28 x 28 pixels, 256 grey levels, kept as they are.
+
+LeCun, Cortes & Burges, "The MNIST database of handwritten digits". The four files in IDX format, compressed or not,
+lie in the folder `mnist` of the data folder. Scale the pictures with `experiments.data.scaling.by_256`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from experiments.data import Dataset, Split, sources
+from experiments.data.idx import read
+from experiments.data.splits import cut_validation
+from experiments.experiment import InputError
+
+FOLDER, SIDE, CLASSES = "mnist", 28, 10
+COUNTS = {"train": 60_000, "test": 10_000}
+STEMS = {"train": "train", "test": "t10k"}
+# The first address at which the files were published asks for a password now; these two keep the same bytes.
+MIRRORS = ("https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-datasets.s3.amazonaws.com/mnist")
+MD5 = {
+    "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+
+
+def load(path: str | os.PathLike[str] | None = None, *, validation: int = 0) -> Dataset:
+    """Read the splits from the data folder `path`, downloading them first if none of their files is there."""
+    folder = sources.data_folder(path)
+    found = {name: _find(folder / FOLDER, name) for name in MD5}
+    if not any(found.values()):
+        sources.fetch([_published(name) for name in MD5], folder)
+        found = {name: _find(folder / FOLDER, name) for name in MD5}
+    for name, file in found.items():
+        if file is None:  # to fetch it might mix two orders of the pictures
+            raise InputError(f"There is no {name!r} in {str(folder / FOLDER)!r}, beside other files of MNIST.")
+    return cut_validation({split: _split(found, split) for split in COUNTS}, validation)
+
+
+def _split(found: dict[str, Path], split: str) -> Split:
+    count, stem = COUNTS[split], STEMS[split]
+    labels = found[f"{stem}-labels-idx1-ubyte"]
+    pictures = read(found[f"{stem}-images-idx3-ubyte"], (count, SIDE, SIDE))
+    classes = read(labels, (count,))
+    if classes.max() >= CLASSES:
+        raise InputError(f"{str(labels)!r} holds the label {classes.max()}, above {CLASSES - 1}.")
+    return Split(pictures, classes.astype(np.int32))
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    return next((file for file in (folder / name, folder / f"{name}.gz") if file.exists()), None)
+
+
+def _published(name: str) -> sources.Published:
+    urls = tuple(f"{mirror}/{name}.gz" for mirror in MIRRORS)
+    return sources.Published(f"{FOLDER}/{name}.gz", MD5[name], urls)
