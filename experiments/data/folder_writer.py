@@ -1,0 +1,53 @@
+"""Writing a small data set out as a folder of JPEG pictures in ImageNet's layout, to try what reads ImageNet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import rich.progress
+from PIL import Image
+from rich.console import Console
+
+from experiments.data import Dataset
+from experiments.data.imagenet import FOLDERS
+from experiments.experiment import InputError
+
+QUALITY = 95
+
+
+def write_as_folder(
+    dataset: Dataset,
+    destination: str | os.PathLike[str],
+    size: int = 256,
+    *,
+    limit: int | None = None,
+    console: Console | None = None,
+) -> Path:
+    """Write the first `limit` pictures of each split, enlarged to size x size; return the folder.
+
+    Class 7 is written as `n00000007`, so that sorted names keep the order of the classes.
+    """
+    folder = Path(destination)
+    if folder.exists():
+        raise InputError(f"{str(folder)!r} is there already.")
+    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")  # a folder half written must not look whole
+    try:
+        total = sum(len(dataset[split].classes[:limit]) for split in FOLDERS)
+        for path, picture in rich.progress.track(_pictures(dataset, limit), "writing", total=total, console=console):
+            (part / path).parent.mkdir(parents=True, exist_ok=True)
+            enlarged = Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR)
+            enlarged.save(part / path, "JPEG", quality=QUALITY)
+        os.replace(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _pictures(dataset: Dataset, limit: int | None) -> Iterator[tuple[str, np.ndarray]]:
+    for split, name in FOLDERS.items():
+        for number, (picture, label) in enumerate(zip(*(part[:limit] for part in dataset[split]), strict=True)):
+            yield f"{name}/n{label:08d}/n{label:08d}_{number}.JPEG", picture

@@ -1,0 +1,56 @@
+"""ImageNet 2012: a thousand classes, 1.28 million training pictures; its validation pictures are our test split.
+
+Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", 2015. The pictures lie in `train/<wnid>` and
+`val/<wnid>` of the folder; classes are numbered in the order of their sorted wnids. They are warped to 256 x 256 and
+cut to 227 x 227, anywhere and mirrored half of the time to train, in the middle to test, as Caffe's AlexNet does.
+Here chance is drawn, on the host; the cutting is done on the device: `experiments.data.crop`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.data import sources
+from experiments.data.picture_folder import Example, PictureFolder
+from experiments.experiment import InputError
+
+FOLDER, FOLDERS = "imagenet", {"train": "train", "test": "val"}
+SIZE, CROP = 256, 227
+
+
+class Placed(NamedTuple):
+    """A picture, its class, and which part of it to take; or a batch of them."""
+
+    picture: np.ndarray  # uint8, (256, 256, 3)
+    class_: np.ndarray  # int32
+    corner: np.ndarray  # int32, (2,): rows above the part, columns left of it
+    is_mirrored: np.ndarray  # bool
+
+
+def load(root: str | os.PathLike[str] | None = None) -> dict[str, PictureFolder]:
+    """List the pictures of both splits below `root`, by default `imagenet` in the data folder."""
+    folder = Path(root).expanduser() if root else sources.data_folder() / FOLDER
+    for name in FOLDERS.values():
+        if not (folder / name).is_dir():
+            raise InputError(
+                f"There is no folder {name!r} in {str(folder)!r}; get ILSVRC 2012 from "
+                "https://image-net.org/download.php and put its pictures there, one folder for each wnid."
+            )
+    train = PictureFolder(folder / FOLDERS["train"], size=SIZE)
+    return {"train": train, "test": PictureFolder(folder / FOLDERS["test"], train.classes, SIZE)}
+
+
+def place_anywhere(example: Example, random: np.random.Generator) -> Placed:
+    """Draw a part of the picture and whether to mirror it: to train."""
+    corner = random.integers(0, SIZE - CROP, size=2, endpoint=True, dtype=np.int32)
+    return Placed(*example, corner, random.integers(2) == 1)
+
+
+def place_centrally(example: Example, random: np.random.Generator) -> Placed:
+    """Take the middle: to test."""
+    del random
+    return Placed(*example, np.full(2, (SIZE - CROP) // 2, np.int32), np.False_)
