@@ -1,4 +1,4 @@
-"""Data sets, each a module: `load(...)` gives named splits, without download or environment."""
+"""Data sets, each a module: `load(...)` gives named splits; how they are scaled is the experiment's business."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 class Split(NamedTuple):
     """Pictures and their classes."""
 
-    pictures: np.ndarray  # float32 in [0, 1], (count, height, width)
+    pictures: np.ndarray  # float32 in [0, 1], or uint8 as published; (count, height, width), CIFAR's with 3 channels
     classes: np.ndarray  # int32, (count,)
 
 
