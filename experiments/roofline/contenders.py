@@ -22,7 +22,11 @@ def contenders(torch_device: str | None = None) -> Iterator[tuple[str, Contender
         yield from peers(slug, torch_device, **settings)
     for module in pkgutil.iter_modules(adaptax.methods.__path__):
         yield from peers(module.name, torch_device)
-        yield module.name, functools.partial(prepare, build(getattr(adaptax, module.name)))
+        method = getattr(adaptax, module.name)
+        yield module.name, functools.partial(prepare, build(method))
+        if "state_dtype" in inspect.signature(method).parameters:
+            small = build(functools.partial(method, state_dtype="bfloat16"))
+            yield f"{module.name}, bfloat16 state", functools.partial(prepare, small)
     yield "lsalr, momentum", functools.partial(prepare, adaptax.lsalr(1e-3, 0.9))
 
 

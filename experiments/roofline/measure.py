@@ -38,6 +38,11 @@ class Row(NamedTuple):
     compile_seconds: float | None
     equations: int | None  # of the step's jaxpr, inner ones included
 
+    @property
+    def reachable(self) -> float | None:
+        """The share that a step reaches which moves what XLA counts at full bandwidth."""
+        return self.xla_bytes and round(self.best_bytes / self.xla_bytes, 2)
+
 
 class Step(NamedTuple):
     """A contender on its params, ready to be timed."""

@@ -19,6 +19,7 @@ HEADINGS = {
     "state_bytes": "state bytes/weight",
     "milliseconds": "ms/step",
     "share": "share of the limit",
+    "reachable": "by XLA's bytes at most",
     "compile_seconds": "compile, s",
     "equations": "equations",
 }
