@@ -85,9 +85,13 @@ def roofline(
     leaves: int = 1000,
     dtype: Literal["float32", "bfloat16"] = "float32",
     out: Path = RECORDS,
+    tried: bool = False,
 ) -> None:
-    """Measure how near each method comes to the bandwidth limit; record, table and picture in OUT/roofline/DEVICE."""
-    measure_roofline(device, params, leaves, dtype, out)
+    """Measure how near each method comes to the bandwidth limit; record, table and picture in OUT/roofline/DEVICE.
+
+    With --tried: spellings that were tried, beside those that the library has, in OUT/roofline/DEVICE_tried.
+    """
+    measure_roofline(device, params, leaves, dtype, out, tried)
 
 
 COMMANDS = {

@@ -10,6 +10,7 @@ import pytest
 from experiments.roofline import pytorch, report
 from experiments.roofline.contenders import contenders
 from experiments.roofline.measure import measure, prepare
+from experiments.roofline.trials import TRIALS
 
 SHAPES = [(64, 64), (256,)]
 
@@ -87,3 +88,26 @@ def test_what_pytorch_has_no_figure_for_is_a_dash():
     cells = next(line for line in table.splitlines() if line.startswith("| torch")).strip("| ").split(" | ")
     assert [cells[0], cells[2], *cells[-2:]] == ["torch.SGD, fused", "–", "–", "–"]
     assert "torch 2 with 2 threads" in table
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("local gains, two arrays", "local_gains"),
+        ("local gains, inexact at zeros", "local gains, inexact at zeros, leaves in stacks"),
+        ("Adadelta, as printed", "adadelta"),
+        ("Adadelta, as printed", "Adadelta, as printed, leaves in stacks"),
+    ],
+)
+def test_trials_are_spellings_of_one_rule(one, other):
+    params = {f"{k}": np.linspace(-1, 1, 6, dtype="f") + k for k in range(3)} | {"odd": np.ones((2, 2), "f")}
+
+    def walk(optimizer):
+        state, seen = optimizer.init(params), []
+        for step in range(5):
+            gradients = {k: np.sin(p * (step + 1) + 0.3).astype("f") for k, p in params.items()}
+            updates, state = jax.jit(optimizer.update)(gradients, state)
+            seen.append(updates)
+        return seen
+
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5), walk(TRIALS[one]), walk(TRIALS[other]))

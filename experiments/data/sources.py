@@ -64,8 +64,9 @@ def _fetch_one(file: Published, folder: Path, part: Path) -> None:
         if digest == file.md5:
             return
         reasons.append(f"what came has MD5 {digest} instead of {file.md5}")
+    why = "; ".join(dict.fromkeys(reasons))
     raise InputError(
-        f"There is no {file.name!r} in {str(folder)!r} and it could not be downloaded ({'; '.join(dict.fromkeys(reasons))}); "
+        f"There is no {file.name!r} in {str(folder)!r} and it could not be downloaded ({why}); "
         f"get it from {file.urls[0]} and put it there."
     )
 

@@ -11,12 +11,13 @@ from experiments.experiment import InputError
 from experiments.roofline import layouts, neighbors, pytorch, report
 from experiments.roofline.contenders import contenders
 from experiments.roofline.measure import WINDOWS, NothingMeasuredError, measure
+from experiments.roofline.trials import trials
 
 QUIET = 0.05  # cores that others may keep busy; with one busy neighbor PyTorch's steps take up to 50 times as long
 
 
-def run(device: str, params: int, leaves: int, dtype: str, out: Path) -> None:
-    """Measure on a device and leave record, table and picture in OUT/roofline/DEVICE."""
+def run(device: str, params: int, leaves: int, dtype: str, out: Path, tried: bool = False) -> None:
+    """Measure on a device and leave record, table and picture in OUT/roofline/DEVICE, of what was tried in …_tried."""
     try:
         jax.config.update("jax_default_device", jax.devices(device)[0])
     except RuntimeError as error:
@@ -28,12 +29,15 @@ def run(device: str, params: int, leaves: int, dtype: str, out: Path) -> None:
     }
     meta = {**describe_environment(), "dtype": dtype, "windows": WINDOWS}
     torch_device = None
-    if absence := pytorch.absence(device):
+    if tried:
+        pass  # spellings are compared with each other
+    elif absence := pytorch.absence(device):
         Console().print(f"Without PyTorch's optimizers: {absence}.")
     else:
         torch_device = device
         meta["versions"]["torch"], meta["torch_threads"] = pytorch.version_and_threads()
-    work = [(name, contender, layout) for layout in shapes for name, contender in contenders(torch_device)]
+    chosen = list(trials() if tried else contenders(torch_device))
+    work = [(name, contender, layout) for layout in shapes for name, contender in chosen]
     rows, others = [], neighbors.watch()
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
         task = progress.add_task("roofline", total=len(work))
@@ -47,7 +51,7 @@ def run(device: str, params: int, leaves: int, dtype: str, out: Path) -> None:
                 progress.console.print(f"Left out: {error}")  # as pytorch/pytorch#191763 does
             pytorch.free()
             progress.advance(task)
-    folder = out / "roofline" / device
+    folder = out / "roofline" / (f"{device}_tried" if tried else device)
     meta["cores_of_others"] = others()
     report.write(folder, meta, rows)
     Console().print((folder / "table.md").read_text(encoding="utf-8"), f"Picture: {folder / 'figure.png'}")
