@@ -169,7 +169,7 @@ def scale_by_moments(
             m, s = map(wide, kept)
             mean = scalar(of_m, m) * m + (scalar(of_g, m) * g if nesterov else 0)
             size = (s if math.isinf(power) else root(s, power)) + scalar(eps * unit, s)
-            return narrow(divide(mean, size, power >= 1 and is_positive(eps)), gradient), *kept
+            return narrow(divide(mean, size, is_positive(eps) and float(power) >= 1), gradient), *kept
 
         updates, m, s = map_leaves("scale_by_moments", leaf, 3, updates, state.m, state.s, dither=state.dither)
         count, dither = optax.safe_increment(state.count), next_dither(state.dither)

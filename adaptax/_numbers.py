@@ -58,7 +58,7 @@ def full_like(tree: PyTree, value: ArrayLike, dtype_of: Callable = wide_dtype) -
 
 def is_positive(number: object) -> bool:
     """Return whether a number is known to be above 0, and by so much that float32 never takes it for 0."""
-    return isinstance(number, numbers.Real) and number >= 1e-30
+    return isinstance(number, numbers.Real) and float(number) >= 1e-30
 
 
 def divide(numerator: Array, denominator: Array, never_zero: bool = False) -> Array:
