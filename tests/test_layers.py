@@ -40,6 +40,28 @@ def test_a_layer_is_a_leaf_or_what_a_pattern_says():
     assert float(own["conv"]["bias"]) == pytest.approx(norm(*jax.tree.leaves(TREE)), rel=1e-6)
 
 
+def test_many_small_leaves_are_each_in_their_own_layer():
+    """More of one shape than are summed in one go, of several shapes and dtypes, in layers that cut across them."""
+    shapes, dtypes = [(3,), (2, 2), (4,)], ["float32", "float32", "float16", "complex64"]
+    tree: dict = {f"{k}": {} for k in range(23)}
+    for k in range(100):
+        leaf = RANDOM.normal(size=shapes[k % 3]) * 10.0 ** (k % 5 - 2)
+        tree[f"{k % 23}"][f"{k}"] = leaf.astype(dtypes[k % 4])
+    for norms in (adaptax.layer_norms(tree), jax.jit(adaptax.layer_norms)(tree)):
+        for layer, leaves in tree.items():
+            for leaf in leaves:
+                assert float(norms[layer][leaf]) == pytest.approx(norm(*leaves.values()), rel=1e-5)
+
+
+def test_small_and_large_leaves_share_a_layer():
+    tree = {"w": {"large": np.full(2**14 + 1, 0.5, "f"), "small": np.float32([3.0, -4.0])}, "v": np.ones((2, 7), "f")}
+    norms = adaptax.layer_norms(tree)
+    assert (
+        float(norms["w"]["small"]) == float(norms["w"]["large"]) == pytest.approx(norm(*tree["w"].values()), rel=1e-6)
+    )
+    assert float(norms["v"]) == pytest.approx(norm(tree["v"]), rel=1e-6)
+
+
 def test_a_layer_is_the_innermost_parent():
     norms = adaptax.layer_norms({"block": TREE})["block"]
     for layer in TREE:
