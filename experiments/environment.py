@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy", "scikit-learn", "matplotlib", "pillow")
+PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy", "orbax-checkpoint", "scikit-learn", "matplotlib", "pillow")
 ROOT = Path(__file__).parent.parent
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+import jax
 import optax
 from flax import nnx
 
-from experiments.data import Dataset
+from experiments.data import Dataset, scaling
 
 
 class InputError(ValueError):
@@ -33,27 +35,37 @@ class Trial:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """A comparison of contenders over seeds; `run` in `experiments.loop` is a function of it."""
+class Plan:
+    """The plain values of an experiment: what the command line may change."""
 
     title: str
-    model: Callable[..., nnx.Module]  # called with `rngs`
     weights: int  # how many the model must have
     loss: Literal["mean", "sum"]  # over the pictures of a batch; records always hold the mean
     batch_size: int | None  # None: the full batch
-    epochs: int
-    evaluate_every_epochs: int
+    steps: int  # one batch each; an epoch's last, incomplete batch is dropped
+    evaluate_at: tuple[int, ...]  # steps, rising, the last one included; step 0 is always evaluated
+    train_pictures_evaluated: int | None = None  # so many of the first are scored; None: all
     seeds: int  # seeds 0 … seeds - 1; one seed gives all contenders the same initial weights
-    trials: Mapping[str, Trial]
 
     def __post_init__(self) -> None:
-        """Refuse durations that would leave the last epochs unevaluated."""
-        if self.epochs % self.evaluate_every_epochs:
-            raise InputError(
-                f"epochs must be a multiple of evaluate_every_epochs = {self.evaluate_every_epochs}, got {self.epochs}."
-            )
-        if self.seeds < 1:
-            raise InputError(f"seeds must be at least 1, got {self.seeds}.")
+        """Refuse counts below 1, and durations that would leave the last steps unevaluated."""
+        for name in ("batch_size", "steps", "train_pictures_evaluated", "seeds"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} must be at least 1, got {value}.")
+        pairs = itertools.pairwise((0, *self.evaluate_at))
+        if not all(earlier < later for earlier, later in pairs) or self.evaluate_at[-1:] != (self.steps,):
+            raise InputError(f"evaluate_at must rise from above 0 to steps = {self.steps}, got {self.evaluate_at}.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment(Plan):
+    """A comparison of contenders over seeds; `run` in `experiments.loop` is a function of it."""
+
+    model: Callable[..., nnx.Module]  # called with `rngs`
+    # what the model is fed, on the device: called with pictures and the mean training picture
+    scale: Callable[[jax.Array, jax.Array], jax.Array] = scaling.unchanged
+    trials: Mapping[str, Trial]
 
 
 def describe(value: Any) -> Any:

@@ -57,14 +57,14 @@ def _draw_trial(record: Record, trial: str, settings: dict[str, Any], above: Axe
     for contender, color in zip(settings["contenders"], COLORS, strict=False):
         train = curves(record.rows, trial, contender, "train")
         test = curves(record.rows, trial, contender, "test")
-        _band(above, train.epochs, train.loss, color, label=_label(contender, train))
+        _band(above, train.steps, train.loss, color, label=_label(contender, train))
         _seeds(above, train, color)
-        _band(below, test.epochs, test.error, color)
+        _band(below, test.steps, test.error, color)
         if train.seeds:
-            below.plot(train.epochs, train.error.mean(axis=0), color=color, linestyle=":")
+            below.plot(train.steps, train.error.mean(axis=0), color=color, linestyle=":")
         _mark_published(below, record, settings["published"].get(contender, {}), color)
     above.set(title=settings["title"], yscale="log", ylabel="training loss (nats per picture)")
-    below.set(xlabel="epochs", ylabel="error (%)")
+    below.set(xlabel="steps", ylabel="error (%)")
     # Square roots: wide where final errors differ, and zero is on the axis, as it would not be on a logarithmic one.
     below.set_yscale("function", functions=(_signed_root, _signed_square))
     below.set_yticks(ERROR_TICKS, labels=map(str, ERROR_TICKS))
@@ -85,21 +85,21 @@ def _signed_square(values: np.ndarray) -> np.ndarray:
     return np.sign(values) * np.square(values)
 
 
-def _band(axes: Axes, epochs: np.ndarray, values: np.ndarray, color: str, **style: Any) -> None:
+def _band(axes: Axes, steps: np.ndarray, values: np.ndarray, color: str, **style: Any) -> None:
     """Plot mean and interval; a contender of which no seed finished has a legend and no curve."""
     if not len(values):
         axes.plot([], [], color=color, **style)
         return
     mean, half_width = estimate(values)
-    axes.plot(epochs, mean, color=color, **style)
+    axes.plot(steps, mean, color=color, **style)
     low = np.maximum(mean - half_width, values.min())  # an interval may not cross a log axis' 0
-    axes.fill_between(epochs, low, mean + half_width, color=color, alpha=0.2, linewidth=0)
+    axes.fill_between(steps, low, mean + half_width, color=color, alpha=0.2, linewidth=0)
 
 
 def _seeds(axes: Axes, of: Curves, color: str) -> None:
     """Plot every seed, thinly: a mean hides whether all of them or a single one failed."""
     for loss in of.loss:
-        axes.plot(of.epochs, loss, color=color, linewidth=0.5, alpha=0.35)
+        axes.plot(of.steps, loss, color=color, linewidth=0.5, alpha=0.35)
 
 
 def _label(contender: str, of: Curves) -> str:
@@ -111,7 +111,7 @@ def _label(contender: str, of: Curves) -> str:
 def _mark_published(axes: Axes, record: Record, errors: dict[str, float], color: str) -> None:
     for split, face in (("test", color), ("train", "white")):
         if split in errors:
-            place = (record.config["epochs"], errors[split])
+            place = (record.config["steps"], errors[split])
             axes.plot(*place, "D", color=color, markerfacecolor=face, clip_on=False, zorder=5)
 
 

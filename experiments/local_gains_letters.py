@@ -66,8 +66,8 @@ EXPERIMENT = Experiment(
     weights=100 * (29 * 29 + 1) + 26 * (100 + 1),
     loss="sum",
     batch_size=None,
-    epochs=300,
-    evaluate_every_epochs=5,  # odd, or a loss that jumps up and down each epoch would look smooth
+    steps=300,  # of the full batch: a step is an epoch
+    evaluate_at=tuple(range(5, 301, 5)),  # five is odd, or a loss that jumps up and down each epoch would look smooth
     seeds=10,
     trials={
         "easy": Trial(

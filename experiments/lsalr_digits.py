@@ -75,8 +75,8 @@ EXPERIMENT = Experiment(
     weights=8 * (9 + 1) + 16 * (9 * 8 + 1) + 32 * (2 * 2 * 16 + 1) + 10 * (32 + 1),
     loss="mean",
     batch_size=50,
-    epochs=20,
-    evaluate_every_epochs=2,
+    steps=400,  # 20 epochs
+    evaluate_at=tuple(range(40, 401, 40)),
     seeds=10,
     trials=trials(),
 )

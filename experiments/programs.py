@@ -12,20 +12,23 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
-from experiments.data import Dataset, Split
+from experiments.data import Split
+from experiments.evaluation import cross_entropy, evaluation
 from experiments.experiment import Experiment
+from experiments.loading import OnDevice
 from experiments.models import Net, Params, functional
 
 Settings = dict[str, float]
 
 
 class Program(NamedTuple):
-    """One contender, all seeds; the leading axis of every argument but `train` is the seed."""
+    """One contender, all seeds; the leading axis of params, state and batches is the seed."""
 
     init: Callable[[Params], Any]  # to the optimizer's state
-    chunk: Callable[..., tuple[Params, Any]]  # params, state, train split, batches; consumes both
+    chunk: Callable[..., tuple[Params, Any]]  # params, state, data, batches, steps; consumes the first two
 
 
 class Programs:
@@ -35,7 +38,7 @@ class Programs:
         """Remember the experiment; nothing is compiled before it is used."""
         self.experiment = experiment
         self.net = functional(experiment.model)
-        self.evaluate = jax.jit(jax.vmap(_evaluate(self.net), in_axes=(0, None)))
+        self.evaluate = jax.jit(jax.vmap(evaluation(experiment, self.net), in_axes=(0, None)))
         self._by_method = functools.cache(self._compile)
 
     def of(self, contender: functools.partial) -> Program:
@@ -43,20 +46,24 @@ class Programs:
         numbers = {k: v for k, v in contender.keywords.items() if isinstance(v, float)}
         fixed = {k: v for k, v in contender.keywords.items() if k not in numbers}
         init, chunk = self._by_method(contender.func, tuple(sorted(fixed.items())))
-        settings = jax.device_put({k: jnp.float32(v) for k, v in numbers.items()})
+        settings = {k: np.float32(v) for k, v in numbers.items()}
         return Program(functools.partial(init, settings), functools.partial(chunk, settings))
 
     def _compile(self, method: Callable[..., Any], fixed: tuple[tuple[str, Any], ...]) -> tuple:
         method = functools.partial(method, **dict(fixed))
 
         def init(settings: Settings, params: Params) -> Any:
-            return method(**settings).init(params)
+            return jax.vmap(lambda params: method(**settings).init(params))(params)
 
-        chunk = _chunk(self.experiment, self.net, method)
-        return (
-            jax.jit(jax.vmap(init, in_axes=(None, 0))),
-            jax.jit(jax.vmap(chunk, in_axes=(None, 0, 0, None, 0)), donate_argnums=(1, 2)),
-        )
+        train = _chunk(self.experiment, self.net, method)
+
+        def chunk(
+            settings: Settings, params: Params, state: Any, data: OnDevice, batches: jax.Array | None, steps: int
+        ) -> tuple[Params, Any]:
+            all_seeds = jax.vmap(functools.partial(train, steps=steps), in_axes=(None, 0, 0, None, 0))
+            return all_seeds(settings, params, state, data, batches)
+
+        return jax.jit(init), jax.jit(chunk, static_argnums=5, donate_argnums=(1, 2))
 
 
 def _chunk(
@@ -65,40 +72,23 @@ def _chunk(
     """Train one seed from one evaluation to the next."""
     reduce = {"mean": jnp.mean, "sum": jnp.sum}[experiment.loss]
 
-    def loss(params: Params, batch: Split) -> jax.Array:
-        return reduce(_cross_entropy(net.apply(params, batch.pictures), batch.classes))
+    def loss(params: Params, batch: Split, mean: jax.Array) -> jax.Array:
+        logits = net.apply(params, experiment.scale(batch.pictures, mean))
+        return reduce(cross_entropy(logits, batch.classes))
 
     def chunk(
-        settings: Settings, params: Params, state: Any, train: Split, batches: jax.Array | None
+        settings: Settings, params: Params, state: Any, data: OnDevice, batches: jax.Array | None, *, steps: int
     ) -> tuple[Params, Any]:
-        optimizer = method(**settings)
+        optimizer, train = method(**settings), data.splits["train"]
 
         def step(carry: tuple[Params, Any], batch: jax.Array | None) -> tuple[Any, None]:
             params, state = carry
+            # The full batch needs no choice of pictures.
             pictures = train if batch is None else jax.tree.map(lambda part: part[batch], train)
-            gradients = jax.grad(loss)(params, pictures)
+            gradients = jax.grad(loss)(params, pictures, data.mean)
             updates, state = optimizer.update(gradients, state, params)
             return (optax.apply_updates(params, updates), state), None
 
-        # The full batch needs no choice of pictures: one step is one epoch.
-        length = experiment.evaluate_every_epochs if batches is None else None
-        return jax.lax.scan(step, (params, state), batches, length=length)[0]
+        return jax.lax.scan(step, (params, state), batches, length=steps)[0]
 
     return chunk
-
-
-def _evaluate(net: Net) -> Callable[[Params, Dataset], dict[str, jax.Array]]:
-    """Measure one seed on all splits: {split: [loss, error in per cent]}."""
-
-    def evaluate(params: Params, data: Dataset) -> dict[str, jax.Array]:
-        return {name: scores(net.apply(params, s.pictures), s.classes) for name, s in data.items()}
-
-    def scores(logits: jax.Array, classes: jax.Array) -> jax.Array:
-        wrong = jnp.argmax(logits, axis=-1) != classes
-        return jnp.stack([_cross_entropy(logits, classes).mean(), 100 * wrong.mean()])
-
-    return evaluate
-
-
-def _cross_entropy(logits: jax.Array, classes: jax.Array) -> jax.Array:
-    return optax.softmax_cross_entropy_with_integer_labels(logits, classes)

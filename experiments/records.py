@@ -2,19 +2,21 @@
 
 config.json     the experiment as it was run
 meta.json       commit, device, versions, checksums of the data, wall time
-seed_<n>.jsonl  one line per evaluation: trial, contender, seed, epoch, step, split, loss, error;
+seed_<n>.jsonl  one line per evaluation: trial, contender, seed, step, split, loss, error;
                 a loss that is no longer finite is `null` with "diverged": true, and nothing follows
 """
 
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.experiment import Experiment, InputError, describe
-from experiments.loop import Row
+from experiments.rows import Row
 
 
 class Record(NamedTuple):
@@ -26,17 +28,20 @@ class Record(NamedTuple):
 
 
 def write(folder: Path, experiment: Experiment, meta: dict[str, Any], rows: Iterable[Row]) -> None:
-    """Replace the record in `folder`."""
+    """Replace the record in `folder`: no old file goes before every new one is on the disk."""
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob("seed_*.jsonl"):  # there may have been more seeds
-        stale.unlink()
-    _write_json(folder / "config.json", describe(experiment))
-    _write_json(folder / "meta.json", meta)
-    lines: dict[int, list[str]] = {}
+    contents = {"config.json": _to_json(describe(experiment)), "meta.json": _to_json(meta)}
     for row in rows:
-        lines.setdefault(row.seed, []).append(_to_line(row))
-    for seed, of_seed in lines.items():
-        (folder / f"seed_{seed}.jsonl").write_text("".join(of_seed), encoding="utf-8")
+        name = f"seed_{row.seed}.jsonl"
+        contents[name] = contents.get(name, "") + _to_line(row)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as new:
+        for name, content in contents.items():
+            (Path(new) / name).write_text(content, encoding="utf-8")
+        for name in contents:
+            os.replace(Path(new) / name, folder / name)
+    for path in folder.glob("seed_*.jsonl"):  # there may have been more seeds
+        if path.name not in contents:
+            path.unlink()
 
 
 def read(folder: Path) -> Record:
@@ -63,5 +68,5 @@ def _to_line(row: Row) -> str:
     return json.dumps(row._replace(loss=loss, error=error)._asdict(), ensure_ascii=False) + "\n"
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def _to_json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

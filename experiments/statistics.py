@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student_t
 
-from experiments.loop import Row
+from experiments.rows import Row
 
 
 class Estimate(NamedTuple):
@@ -23,7 +23,7 @@ class Curves(NamedTuple):
 
     seeds: tuple[int, ...]  # those that finished
     diverged: tuple[int, ...]  # those that did not
-    epochs: np.ndarray  # (evaluations,)
+    steps: np.ndarray  # (evaluations,)
     loss: np.ndarray  # (seeds, evaluations)
     error: np.ndarray  # (seeds, evaluations), per cent
 
@@ -39,19 +39,19 @@ def estimate(values: np.ndarray) -> Estimate:
 
 
 def curves(rows: Iterable[Row], trial: str, contender: str, split: str) -> Curves:
-    """Pick one contender's rows and lay them out by seed and epoch."""
+    """Pick one contender's rows and lay them out by seed and step."""
     by_seed: dict[int, list[Row]] = {}
     for row in rows:
         if (row.trial, row.contender, row.split) == (trial, contender, split):
             by_seed.setdefault(row.seed, []).append(row)
     diverged = {seed for seed, of_seed in by_seed.items() if any(r.diverged for r in of_seed)}
     finished = [of_seed for seed, of_seed in by_seed.items() if seed not in diverged]
-    epochs = np.array([row.epoch for row in finished[0]] if finished else [])
-    shape = (len(finished), len(epochs))  # also where no seed finished
+    steps = np.array([row.step for row in finished[0]] if finished else [])
+    shape = (len(finished), len(steps))  # also where no seed finished
     return Curves(
         seeds=tuple(of_seed[0].seed for of_seed in finished),
         diverged=tuple(sorted(diverged)),
-        epochs=epochs,
+        steps=steps,
         loss=np.array([[row.loss for row in of_seed] for of_seed in finished]).reshape(shape),
         error=np.array([[row.error for row in of_seed] for of_seed in finished]).reshape(shape),
     )

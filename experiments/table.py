@@ -20,13 +20,13 @@ Section = tuple[str, list[list[str]]]  # a trial's title and its rows
 
 def header(record: Record) -> list[str]:
     """Name the columns."""
-    quarter = quarter_epoch(record.config)
+    quarter = quarter_step(record.config)
     return [
         "contender",
         "loss rises, %",
         "train loss",
         "train error, %",
-        f"test error at epoch {quarter}, %",
+        f"test error at step {quarter}, %",
         "test error, %",
         "against the first",
         *(["published train, test, %"] if _has_published(record.config) else []),
@@ -35,7 +35,7 @@ def header(record: Record) -> list[str]:
 
 def sections(record: Record) -> Iterator[Section]:
     """Compute all cells; ± is the half width of a 95 % interval over the seeds."""
-    quarter, published = quarter_epoch(record.config), _has_published(record.config)
+    quarter, published = quarter_step(record.config), _has_published(record.config)
     for trial, settings in record.config["trials"].items():
         names = list(settings["contenders"])
         train, test = ([curves(record.rows, trial, name, split) for name in names] for split in ("train", "test"))
@@ -51,10 +51,9 @@ def sections(record: Record) -> Iterator[Section]:
         yield settings["title"], rows
 
 
-def quarter_epoch(config: dict[str, Any]) -> int:
-    """Find the first evaluated epoch at or after a quarter of the run."""
-    every = config["evaluate_every_epochs"]
-    return every * -(-config["epochs"] // (4 * every))
+def quarter_step(config: dict[str, Any]) -> int:
+    """Find the first evaluated step at or after a quarter of the run."""
+    return next(step for step in config["evaluate_at"] if 4 * step >= config["steps"])
 
 
 def _name(contender: str, test: Curves) -> str:
@@ -64,7 +63,7 @@ def _name(contender: str, test: Curves) -> str:
 
 
 def _results(train: Curves, test: Curves, quarter: int) -> list[str]:
-    at_quarter = int(np.flatnonzero(test.epochs == quarter)[0])
+    at_quarter = int(np.flatnonzero(test.steps == quarter)[0])
     rises = 100 * (np.diff(train.loss, axis=1) > 0).mean(axis=1)
     return [
         _show(rises, ".0f"),
@@ -128,9 +127,9 @@ def to_terminal(record: Record) -> rich.console.Group:
 
 def caption(record: Record) -> str:
     """Say what the numbers are."""
-    seeds, epochs = record.config["seeds"], record.config["epochs"]
+    seeds, steps = record.config["seeds"], record.config["steps"]
     return (
-        f"Mean ± 95 % interval (Student's t) over {seeds} seeds, after {epochs} epochs unless said "
+        f"Mean ± 95 % interval (Student's t) over {seeds} seeds, after {steps} steps unless said "
         "otherwise. Loss rises: share of the evaluations with a training loss above the one before. "
         "Against the first: difference of the final test error to the trial's first contender, seed "
         "by seed, in percentage points. A seed that diverged is counted, and is in no mean."

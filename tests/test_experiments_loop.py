@@ -3,18 +3,20 @@
 import dataclasses
 import itertools
 from functools import partial
+from pathlib import Path
 
 import jax
 import numpy as np
 import optax
 import pytest
 
-from experiments import loop
-from experiments.data import Split
+from experiments import batches, evaluation, loading, loop
+from experiments.data import Split, scaling
 from experiments.experiment import Experiment, InputError, Trial
 from experiments.models import functional
 from experiments.models.sigmoid_net import SigmoidNet
 from experiments.registry import find_all
+from experiments.rows import Row, of_evaluation
 
 
 def fake(count: int, side: int, classes: int) -> dict[str, Split]:
@@ -25,14 +27,14 @@ def fake(count: int, side: int, classes: int) -> dict[str, Split]:
 
 
 def two_steps(experiment: Experiment) -> Experiment:
-    """Keep everything but the number of pictures: one step an epoch, for two epochs."""
+    """Keep everything but the number of pictures and of steps."""
     real = next(iter(experiment.trials.values())).data()
     few = {name: jax.tree.map(lambda part: part[:50], split) for name, split in real.items()}
     trials = {name: dataclasses.replace(trial, data=lambda: few) for name, trial in experiment.trials.items()}
-    return dataclasses.replace(experiment, epochs=2, evaluate_every_epochs=1, seeds=2, trials=trials)
+    return dataclasses.replace(experiment, steps=2, evaluate_at=(1, 2), seeds=2, trials=trials)
 
 
-def tiny(epochs: int = 4, batch_size: int | None = None, **contenders: partial) -> Experiment:
+def tiny(steps: int = 4, batch_size: int | None = None, **contenders: partial) -> Experiment:
     """Build a net of 4-3-2 units on 6 pictures: an experiment that compiles in no time."""
     return Experiment(
         title="",
@@ -40,8 +42,8 @@ def tiny(epochs: int = 4, batch_size: int | None = None, **contenders: partial) 
         weights=3 * (4 + 1) + 2 * (3 + 1),
         loss="sum",
         batch_size=batch_size,
-        epochs=epochs,
-        evaluate_every_epochs=2,
+        steps=steps,
+        evaluate_at=tuple(range(2, steps + 1, 2)),
         seeds=2,
         trials={"trial": Trial(title="", data=partial(fake, 6, 2, 2), contenders=contenders)},
     )
@@ -104,19 +106,83 @@ def test_contenders_that_differ_in_numbers_share_a_program_and_not_a_result():
 
 
 def test_divergence_is_recorded_once_and_never_filled_in():
-    rows = loop.run(tiny(epochs=6, wild=partial(optax.sgd, learning_rate=float("inf"))))
-    by_epoch = {epoch: {r.diverged for r in rows if r.epoch == epoch} for epoch in (0, 2, 4, 6)}
-    assert by_epoch == {0: {False}, 2: {True}, 4: set(), 6: set()}
+    rows = loop.run(tiny(steps=6, wild=partial(optax.sgd, learning_rate=float("inf"))))
+    by_step = {step: {r.diverged for r in rows if r.step == step} for step in (0, 2, 4, 6)}
+    assert by_step == {0: {False}, 2: {True}, 4: set(), 6: set()}
     assert all((r.loss is None, r.error is None) == (r.diverged, r.diverged) for r in rows)
 
 
+def test_the_divergence_of_one_seed_leaves_the_others_alone():
+    like = Row("trial", "a", 0, 2, "", None, None, False)
+    fine, wild = np.array([[0.5, 10.0], [0.25, 5.0]]), np.array([[0.5, 10.0], [np.inf, 90.0]])
+    first = of_evaluation(like, {"train": fine, "test": wild}, [])
+    assert [(r.seed, r.split, r.loss, r.diverged) for r in first] == [
+        (0, "train", 0.5, False),
+        (1, "train", None, True),  # though this loss is finite: a seed ends on all splits at once
+        (0, "test", 0.5, False),
+        (1, "test", None, True),
+    ]
+    assert {r.seed for r in of_evaluation(like, {"train": fine, "test": fine}, first)} == {0}
+
+
 def test_batches_hold_every_picture_once_an_epoch_in_an_order_of_seed_and_epoch():
-    batches = loop._draw_batches(tiny(batch_size=3), 0, 6)
-    assert batches.shape == (2, 4, 3)  # seeds, 2 epochs of 2 steps, pictures
-    epochs = np.asarray(batches).reshape(4, 6)
-    np.testing.assert_array_equal(np.sort(epochs), [range(6)] * 4)
-    assert len({tuple(epoch) for epoch in epochs}) == 4
-    np.testing.assert_array_equal(loop._draw_batches(tiny(batch_size=3), 0, 6), batches)
+    drawn = np.asarray(batches.draw(tiny(batch_size=3), 0, 4, 6))
+    assert drawn.shape == (2, 4, 3)  # seeds, 2 epochs of 2 steps, pictures
+    for seed, epoch in itertools.product(range(2), range(2)):
+        order = np.random.default_rng([seed, epoch]).permutation(6)
+        np.testing.assert_array_equal(drawn[seed, 2 * epoch : 2 * epoch + 2].ravel(), order)
+
+
+def test_batches_run_on_over_epochs_wherever_they_are_cut_and_drop_the_incomplete_one():
+    whole = np.asarray(batches.draw(tiny(batch_size=2), 0, 10, 7))  # three steps an epoch, one picture left out
+    for cuts in ((0, 1, 10), (0, 3, 7, 10), (0, 4, 5, 10)):
+        parts = [batches.draw(tiny(batch_size=2), first, last, 7) for first, last in itertools.pairwise(cuts)]
+        np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+    assert all(len(set(seed[step : step + 3].ravel())) == 6 for seed in whole for step in (0, 3, 6))
+
+
+def test_a_batch_larger_than_the_training_split_is_refused():
+    with pytest.raises(InputError, match="at most 6, the number of training pictures, got 7"):
+        loop.run(tiny(batch_size=7, sgd=partial(optax.sgd, learning_rate=0.1)))
+
+
+def test_where_it_is_evaluated_moves_no_trajectory():
+    experiment = tiny(batch_size=3, sgd=partial(optax.sgd, learning_rate=0.1))
+    seldom = [r for r in loop.run(dataclasses.replace(experiment, evaluate_at=(1, 4))) if r.step == 4]
+    often = [r for r in loop.run(experiment) if r.step == 4]
+    np.testing.assert_allclose([r.loss for r in seldom], [r.loss for r in often], rtol=1e-6)
+
+
+def test_raw_pictures_are_scaled_on_the_device_and_scored_in_slices(monkeypatch: pytest.MonkeyPatch):
+    """Bytes and their scaling give what pictures give that were scaled before; so do slices of 4 with 2 left over."""
+    raw = {name: Split((255 * split.pictures).astype(np.uint8), split.classes) for name, split in fake(6, 2, 2).items()}
+    mean = raw["train"].pictures.mean(axis=0, dtype=np.float64).astype(np.float32)
+    before = {name: Split(split.pictures - mean, split.classes) for name, split in raw.items()}
+    descent = {"sgd": partial(optax.sgd, learning_rate=0.001)}
+    ready = dataclasses.replace(tiny(), trials={"t": Trial(title="", data=lambda: before, contenders=descent)})
+    bytes_ = {"t": Trial(title="", data=lambda: raw, contenders=descent)}
+    expected = loop.run(ready)
+    monkeypatch.setattr(evaluation, "PICTURES_AT_ONCE", 4)
+    ours = loop.run(dataclasses.replace(ready, trials=bytes_, scale=scaling.minus_mean))
+    np.testing.assert_allclose([r.loss for r in ours], [r.loss for r in expected], rtol=1e-5)
+    assert [r.error for r in ours] == [r.error for r in expected]
+    few = loop.run(dataclasses.replace(ready, train_pictures_evaluated=1))
+    assert {r.error for r in few if r.split == "train"} <= {0.0, 100.0}
+
+
+def test_data_are_read_once_for_all_trials_that_share_them(tmp_path: Path):
+    calls = []
+
+    def load(path: Path | None = None, *, size: int):
+        calls.append((path, size))
+        return fake(size, 2, 2)
+
+    sizes = {"a": 6, "b": 6, "c": 8}
+    trials = {name: Trial(title="", data=partial(load, size=size), contenders={}) for name, size in sizes.items()}
+    data = loading.load(dataclasses.replace(tiny(), trials=trials), tmp_path)
+    assert calls == [(tmp_path, 6), (tmp_path, 8)]
+    placed = loading.put_on_device(data)
+    assert placed["a"] is placed["b"] is not placed["c"]
 
 
 def test_a_net_of_another_size_than_stated_is_refused():
@@ -125,7 +191,17 @@ def test_a_net_of_another_size_than_stated_is_refused():
         loop.run(wrong)
 
 
-@pytest.mark.parametrize(("wrong", "message"), [({"epochs": 3}, "got 3"), ({"seeds": 0}, "got 0")])
-def test_impossible_durations_are_refused(wrong: dict, message: str):
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"steps": 3}, r"evaluate_at must rise from above 0 to steps = 3, got \(2, 4\)"),
+        ({"evaluate_at": (4, 2)}, "must rise"),
+        ({"evaluate_at": (0, 4)}, "must rise"),
+        ({"evaluate_at": ()}, "must rise"),
+        ({"seeds": 0}, "seeds must be at least 1, got 0"),
+        ({"batch_size": 0}, "got 0"),
+    ],
+)
+def test_impossible_plans_are_refused(wrong: dict, message: str):
     with pytest.raises(InputError, match=message):
         dataclasses.replace(tiny(), **wrong)

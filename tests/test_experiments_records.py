@@ -10,17 +10,17 @@ import pytest
 
 from experiments import command_line, figure, records, table
 from experiments.experiment import InputError, describe
-from experiments.loop import Row
 from experiments.registry import find, find_all, find_calibration
+from experiments.rows import Row
 from experiments.statistics import curves, estimate
 
 RESULTS = Path(command_line.__file__).parent / "results"
 T_975 = {9: 2.262157}  # Student's t by degrees of freedom, from a printed table
 
 
-def row(seed: int, epoch: int, loss: float | None, contender: str = "a", split: str = "test") -> Row:
+def row(seed: int, step: int, loss: float | None, contender: str = "a", split: str = "test") -> Row:
     error = None if loss is None else {"train": 4, "test": 10}[split] * loss
-    return Row("trial", contender, seed, epoch, 2 * epoch, split, loss, error, loss is None)
+    return Row("trial", contender, seed, step, split, loss, error, loss is None)
 
 
 def test_rows_survive_the_disk(tmp_path: Path):
@@ -50,14 +50,14 @@ def test_diverged_seeds_are_counted_and_in_no_mean():
 
 def test_table_and_figure_stand_a_contender_of_which_every_seed_diverged(tmp_path: Path):
     rows = [
-        row(seed, epoch, loss, contender, split)
+        row(seed, step, loss, contender, split)
         for contender, losses in {"a": (1.0, 0.5), "b": (1.0, None)}.items()
         for seed in (0, 1)
         for split in ("train", "test")
-        for epoch, loss in enumerate(losses)
+        for step, loss in enumerate(losses)
     ]
     trial = {"title": "Trial", "contenders": {"a": {}, "b": {}}, "published": {"a": {"test": 4.5}}}
-    config = {"title": "T", "seeds": 2, "epochs": 1, "evaluate_every_epochs": 1}
+    config = {"title": "T", "seeds": 2, "steps": 1, "evaluate_at": [1]}
     record = records.Record(config | {"trials": {"trial": trial}}, {}, rows)
     text = table.to_markdown(record)
     assert "| a | 0 ± 0 | 0.5000 ± 0.0000 | 2.00 ± 0.00 | 5.00 ± 0.00 | 5.00 ± 0.00 |  | 4.50 |" in text
@@ -81,7 +81,7 @@ def test_committed_table_says_what_the_committed_rows_say(slug: str):
     final = defaultdict(list)
     for path in (RESULTS / slug).glob("seed_*.jsonl"):
         for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
-            if line["epoch"] == config["epochs"] and not line["diverged"]:
+            if line["step"] == config["steps"] and not line["diverged"]:
                 final[line["trial"], line["contender"], line["split"]].append(line["error"])
     text = (RESULTS / slug / "table.md").read_text(encoding="utf-8")
     assert text == table.to_markdown(records.read(RESULTS / slug))
@@ -112,6 +112,7 @@ def test_committed_record_says_where_it_comes_from_and_names_no_machine(slug: st
         "versions",
         "data_sha256",
         "wall_seconds",
+        "resumed",
     }
     assert set(meta["data_sha256"]) == set(find(slug).trials)
 

@@ -21,7 +21,8 @@ import optax
 from experiments.data import Dataset
 from experiments.experiment import Trial
 from experiments.local_gains_letters import EXPERIMENT, GROUND, INK, easy_set, hard_set, net
-from experiments.loop import Row, run
+from experiments.loop import run
+from experiments.rows import Row
 
 # Ground and ink: white ink on ever lighter paper, and black ink on white paper.
 PAPERS = ((0.0, 1.0), (0.1, 1.0), (0.2, 1.0), (0.25, 1.0), (0.3, 1.0), (0.5, 1.0), (1.0, 0.0))
@@ -43,7 +44,7 @@ class Outcome(NamedTuple):
 
 def calibrate(seeds: int) -> Iterator[str]:
     """Print both tables; say what each question chooses."""
-    yield f"Plain gradient descent, {EXPERIMENT.epochs} epochs, mean over {seeds} seeds.\n"
+    yield f"Plain gradient descent, {EXPERIMENT.steps} epochs, mean over {seeds} seeds.\n"
     yield from _choose_paper(seeds)
     yield from _choose_interval_and_hardness(seeds)
 
@@ -115,6 +116,6 @@ def descend(
 def _outcome(rows: list[Row], seeds: int) -> Outcome:
     losses = np.array([row.loss for row in rows if row.split == "train"]).reshape(-1, seeds)
     rises = 100 * np.mean(np.diff(losses, axis=0) > 0)
-    last = [row for row in rows if row.epoch == EXPERIMENT.epochs]
+    last = [row for row in rows if row.step == EXPERIMENT.steps]
     right = [100 - np.mean([r.error for r in last if r.split == s]) for s in ("train", "test")]
     return Outcome(rises, losses[0].mean(), losses[-1].mean(), np.array(right))

@@ -1,6 +1,6 @@
 """Choose one learning rate per base method, on the validation split and without LSALR.
 
-The rate with the smallest mean validation error after the experiment's epochs is taken; between
+The rate with the smallest mean validation error after the experiment's steps is taken; between
 equals the smaller validation loss decides. The test split is not looked at.
 """
 
@@ -13,15 +13,17 @@ import numpy as np
 
 from experiments.data import digits
 from experiments.experiment import Trial
-from experiments.loop import Row, run
+from experiments.loop import run
 from experiments.lsalr_digits import EXPERIMENT, NAMES, contenders
+from experiments.rows import Row
 
 GRID = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 def calibrate(seeds: int) -> Iterator[str]:
     """Print validation error and loss at every rate; say which rate each method gets."""
-    yield f"Validation split, {EXPERIMENT.epochs} epochs, mean over {seeds} seeds: error, loss.\n"
+    epochs = EXPERIMENT.steps * EXPERIMENT.batch_size // digits.TRAIN
+    yield f"Validation split, {epochs} epochs, mean over {seeds} seeds: error, loss.\n"
     yield f"| base method | {' | '.join(f'{rate:g}' for rate in GRID)} | chosen |"
     yield "|---" * (len(GRID) + 2) + "|"
     for base, name in NAMES.items():
@@ -40,7 +42,7 @@ def _scores(base: str, seeds: int) -> dict[str, tuple[float, float]]:
 
 
 def _last(rows: list[Row], seeds: int) -> tuple[float, float]:
-    last = [r for r in rows if r.epoch == EXPERIMENT.epochs and r.split == "validation"]
+    last = [r for r in rows if r.step == EXPERIMENT.steps and r.split == "validation"]
     if len(last) < seeds or any(row.diverged for row in last):
         return np.inf, np.inf
     return float(np.mean([row.error for row in last])), float(np.mean([row.loss for row in last]))

@@ -3,6 +3,8 @@
 LeNet      x / 256            (`transform_param { scale: 0.00390625 }`)
 CIFAR-10   x - mean image     raw 0 to 255, no division
 ImageNet   x - mean image     of 256 x 256, cut and mirrored with the picture: `experiments.data.crop`
+
+Every scaling is called with the pictures and the mean training picture, whether it needs that or not.
 """
 
 from __future__ import annotations
@@ -12,8 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def by_256(pictures: jax.Array) -> jax.Array:
+def unchanged(pictures: jax.Array, mean: jax.Array | None = None) -> jax.Array:
+    """Feed pictures that are floats already."""
+    del mean
+    return pictures
+
+
+def by_256(pictures: jax.Array, mean: jax.Array | None = None) -> jax.Array:
     """Scale to [0, 1): 1/256, not 1/255, as Caffe's LeNet does."""
+    del mean
     return pictures.astype(jnp.float32) / 256
 
 

@@ -1,0 +1,29 @@
+"""Which pictures each step sees: an order of seed and epoch alone, so all contenders of a seed see the same."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from experiments.experiment import Experiment, InputError
+
+
+def draw(experiment: Experiment, first: int, last: int, count: int) -> jax.Array | None:
+    """Draw the pictures of the steps from `first` to before `last`: (seeds, steps, batch_size); None is all of them.
+
+    Each epoch goes through the `count` pictures in another order and drops the last, incomplete batch.
+    """
+    size = experiment.batch_size
+    if size is None:
+        return None
+    if size > count:
+        raise InputError(f"batch_size must be at most {count}, the number of training pictures, got {size}.")
+    per_epoch = count // size
+    epochs = range(first // per_epoch, -(-last // per_epoch))
+    orders = [
+        [np.random.default_rng([seed, epoch]).permutation(count)[: per_epoch * size] for epoch in epochs]
+        for seed in range(experiment.seeds)
+    ]
+    steps = np.array(orders, np.int32).reshape(experiment.seeds, -1, size)
+    skipped = epochs[0] * per_epoch
+    return jax.device_put(steps[:, first - skipped : last - skipped])

@@ -1,0 +1,43 @@
+"""One evaluation of one seed is a row; whatever is said of a run is said in rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Row(NamedTuple):
+    """One evaluation of one seed; no loss and no error where a loss was no longer finite."""
+
+    trial: str
+    contender: str
+    seed: int
+    step: int
+    split: str
+    loss: float | None  # mean cross-entropy per picture, in nats
+    error: float | None  # per cent of the pictures
+    diverged: bool
+
+
+def of_evaluation(like: Row, scores: dict[str, np.ndarray], before: Iterable[Row]) -> list[Row]:
+    """Turn scores, {split: (seeds, 2)}, into rows; a seed that diverged is recorded once, and then no more.
+
+    A seed has diverged when its loss on any split is not finite, and then all its rows say so.
+    """
+    gone = {row.seed for row in before if row.diverged}
+    seeds = range(len(next(iter(scores.values()))))
+    wild = {seed for seed in seeds if not all(np.isfinite(values[seed, 0]) for values in scores.values())}
+    return [
+        like._replace(seed=seed, split=split, **_measured(*map(float, values[seed]), seed in wild))
+        for split, values in scores.items()
+        for seed in seeds
+        if seed not in gone
+    ]
+
+
+def _measured(loss: float, error: float, diverged: bool) -> dict[str, float | bool | None]:
+    if diverged:
+        return {"loss": None, "error": None, "diverged": True}
+    return {"loss": loss, "error": error, "diverged": False}
