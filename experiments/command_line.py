@@ -12,9 +12,9 @@ import tyro
 from rich.console import Console
 
 from experiments import figure as figures
-from experiments import records, registry, runner
+from experiments import overrides, records, registry, runner
 from experiments import table as tables
-from experiments.experiment import InputError
+from experiments.experiment import Experiment, InputError
 from experiments.roofline.run import run as measure_roofline
 
 RECORDS = Path(__file__).parent / "results"  # the committed ones
@@ -31,13 +31,15 @@ def list_() -> None:
         print(f"{slug}: {experiment.title}")
 
 
-def run(slug: Slug, seeds: int | None = None, out: Path = RECORDS) -> None:
-    """Run one experiment and leave record, table and figure in OUT/SLUG."""
-    experiment = registry.find(slug)
-    if seeds is not None:
-        experiment = dataclasses.replace(experiment, seeds=seeds)
+def run(slug: Slug) -> None:
+    """Run one experiment and leave record, table and figure in OUT/SLUG; `run SLUG --help` lists its options."""
+    perform(slug, registry.find(slug), RECORDS, None, resume=False)
+
+
+def perform(slug: str, experiment: Experiment, out: Path, data: Path | None, resume: bool) -> None:
+    """Run, and print the table."""
     console = Console()
-    folder = runner.perform(slug, experiment, out, console)
+    folder = runner.perform(slug, experiment, out, console, data, resume)
     console.print(tables.to_terminal(records.read(folder)))
 
 
@@ -107,7 +109,10 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line and run the command; bad input ends in one sentence."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        if arguments[:1] == ["run"] and arguments[1:] and not arguments[1].startswith("-"):
+            return overrides.run(arguments[1:], perform, RECORDS)
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="python -m experiments", description=__doc__, args=arguments
         )

@@ -1,0 +1,57 @@
+"""`run SLUG` with every plain field of that experiment as an option, its present value the default."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from experiments import registry
+from experiments.experiment import Experiment, Plan
+
+Perform = Callable[[str, Experiment, Path, Path | None, bool], None]
+
+
+def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
+    """Read `SLUG --option …` and perform the experiment with what was changed."""
+    slug, *options = arguments
+    experiment = registry.find(slug)
+    plain = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(Plan)}
+    present = _Unchecked(**plain)
+
+    def command(
+        plan: Annotated[_Unchecked, tyro.conf.arg(name="")] = present,
+        out: Path = out,
+        data: Path | None = None,
+        resume: bool = False,
+    ) -> None:
+        """Run the experiment and leave record, table and figure in OUT/SLUG.
+
+        Args:
+            plan: The experiment.
+            out: Where records go.
+            data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
+            resume: Go on with what an interrupted run left.
+        """
+        new = {name: getattr(plan, name) for name in plain}
+        perform(slug, change(experiment, {k: v for k, v in new.items() if v != plain[k]}), out, data, resume)
+
+    tyro.cli(command, args=options, prog=f"python -m experiments run {slug}", description=experiment.title)
+
+
+def change(experiment: Experiment, new: dict) -> Experiment:
+    """Replace fields; with other `steps` alone, evaluations after the last step are dropped and it is one."""
+    if "steps" in new and "evaluate_at" not in new:
+        kept = tuple(step for step in experiment.evaluate_at if step < new["steps"])
+        new = {**new, "evaluate_at": (*kept, new["steps"])}
+    return dataclasses.replace(experiment, **new)
+
+
+class _Unchecked(Plan):
+    """The options as given; what they make together is checked when the experiment is."""
+
+    def __post_init__(self) -> None:
+        """Let `steps` be given without `evaluate_at`."""
