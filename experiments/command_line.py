@@ -75,7 +75,7 @@ def demo(seeds: int = DEMO_SEEDS, out: Path = DEMO_RESULTS) -> None:
     start = time.monotonic()
     for slug, experiment in registry.find_all().items():
         few = dataclasses.replace(experiment, seeds=min(seeds, experiment.seeds))
-        folder = runner.perform(slug, few, out, console)
+        folder = runner.perform(slug, few, out, console, resume=True)
         console.print(tables.to_terminal(records.read(folder)))
         console.print(f"Picture: {folder / 'figure.png'}\n")
     console.print(f"Done in {time.monotonic() - start:.0f} s.")

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from experiments import batches, loading
 from experiments.checkpoints import Checkpoints, Saved, Slot
 from experiments.evaluation import Scores
-from experiments.experiment import Experiment
+from experiments.experiment import Experiment, InputError
 from experiments.loading import OnDevice
 from experiments.models import Params, count_weights
 from experiments.programs import Programs
@@ -142,5 +142,5 @@ def _initial_params(experiment: Experiment, programs: Programs) -> Params:
     params = jax.jit(lambda keys: jax.lax.map(programs.net.init, keys))(keys)
     weights = count_weights(params) // experiment.seeds
     if weights != experiment.weights:
-        raise ValueError(f"The model must have {experiment.weights} weights, got {weights}.")
+        raise InputError(f"The model must have {experiment.weights} weights, got {weights}.")
     return params

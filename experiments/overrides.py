@@ -9,10 +9,10 @@ from typing import Annotated
 
 import tyro
 
-from experiments import registry
+from experiments import registry, settings
 from experiments.experiment import Experiment, Plan
 
-Perform = Callable[[str, Experiment, Path, Path | None, bool], None]
+Perform = Callable[[str, Experiment, Path, Path | None, bool], None]  # slug, experiment, out, data, resume
 
 
 def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
@@ -27,6 +27,7 @@ def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
         out: Path = out,
         data: Path | None = None,
         resume: bool = False,
+        set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="PATH=VALUE …")] = (),
     ) -> None:
         """Run the experiment and leave record, table and figure in OUT/SLUG.
 
@@ -35,9 +36,11 @@ def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
             out: Where records go.
             data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
             resume: Go on with what an interrupted run left.
+            set_: Settings of the model, the data and the contenders, named as config.json nests them, for example
+                model.half_width=0.5.
         """
-        new = {name: getattr(plan, name) for name in plain}
-        perform(slug, change(experiment, {k: v for k, v in new.items() if v != plain[k]}), out, data, resume)
+        new = {name: getattr(plan, name) for name in plain if getattr(plan, name) != plain[name]}
+        perform(slug, settings.change(change(experiment, new), set_), out, data, resume)
 
     tyro.cli(command, args=options, prog=f"python -m experiments run {slug}", description=experiment.title)
 

@@ -27,7 +27,7 @@ def find(slug: str) -> Experiment:
     """Return one experiment, or say which slug is nearest."""
     known = find_all()
     if slug not in known:
-        raise InputError(f"There is no experiment {slug!r}; {_nearest(slug, known)}.")
+        raise InputError(f"There is no experiment {slug!r}; {nearest(slug, known)}.")
     return known[slug]
 
 
@@ -35,10 +35,11 @@ def find_calibration(slug: str) -> ModuleType:
     """Return the module that chose an experiment's free settings."""
     known = {module.name for module in pkgutil.iter_modules(calibration.__path__)}
     if slug not in known:
-        raise InputError(f"There is no calibration {slug!r}; {_nearest(slug, known)}.")
+        raise InputError(f"There is no calibration {slug!r}; {nearest(slug, known)}.")
     return importlib.import_module(f"experiments.calibration.{slug}")
 
 
-def _nearest(slug: str, known: Iterable[str]) -> str:
+def nearest(slug: str, known: Iterable[str]) -> str:
+    """Say which of the known names is nearest."""
     # With cutoff 0 there is always a nearest one.
     return f"the nearest is {difflib.get_close_matches(slug, known, n=1, cutoff=0)[0]!r}"
