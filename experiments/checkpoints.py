@@ -54,8 +54,8 @@ class Checkpoints:
             before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(json.dumps(begun))
             if before != now:
                 raise InputError(
-                    f"The unfinished run in {str(self.folder)!r} is of another {_difference(before, now)}; run that "
-                    "one again, or remove the folder."
+                    f"The unfinished run in {str(self.folder)!r} differs in {_difference(before, now)}; go on with it "
+                    "as it was begun, or remove that folder."
                 )
             return True
         self.remove()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -45,7 +45,7 @@ def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
     tyro.cli(command, args=options, prog=f"python -m experiments run {slug}", description=experiment.title)
 
 
-def change(experiment: Experiment, new: dict) -> Experiment:
+def change(experiment: Experiment, new: dict[str, Any]) -> Experiment:
     """Replace fields; with other `steps` alone, evaluations after the last step are dropped and it is one."""
     if "steps" in new and "evaluate_at" not in new:
         kept = tuple(step for step in experiment.evaluate_at if step < new["steps"])

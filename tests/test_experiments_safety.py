@@ -126,7 +126,7 @@ def test_an_unfinished_run_is_neither_thrown_away_nor_continued_as_another(
     interrupt(monkeypatch, tmp_path, after=40)
     with pytest.raises(InputError, match=r"^An unfinished run is in '[^\n]*; add --resume [^\n]*\.$"):
         perform(tmp_path)
-    with pytest.raises(InputError, match=r"is of another seeds and title; [^\n]*\.$"):
+    with pytest.raises(InputError, match=r"differs in seeds and title; [^\n]*\.$"):
         perform(tmp_path, resume=True, seeds=3, title="another")
 
 
