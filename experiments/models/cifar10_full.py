@@ -1,0 +1,39 @@
+"""The net of Caffe's examples/cifar10/cifar10_full_train_test.prototxt.
+
+conv1 32 @ 5 x 5 → maximum 3/2 → ReLU → normalization → conv2 32 @ 5 x 5 → ReLU → average 3/2 → normalization
+→ conv3 64 @ 5 x 5 → ReLU → average 3/2 → ip1 10
+
+Normalization is within channels, 3 x 3, α = 5e-5, β = .75. Biases start at 0.
+
+32 · (75 + 1) + 32 · (800 + 1) + 64 · (800 + 1) + 10 · (1,024 + 1) = 89,578 weights.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+from flax import nnx
+
+from experiments.models.caffe_layers import Convolution, InnerProduct, gaussian, normalize_within
+from experiments.models.caffe_pooling import average_pool, max_pool
+
+normalize = partial(normalize_within, size=3, alpha=5e-5, beta=0.75)
+
+
+class Cifar10Full(nnx.Module):
+    """Three convolutions and one inner product, named as Caffe's."""
+
+    def __init__(self, *, rngs: nnx.Rngs) -> None:
+        """Draw the initial weights from `rngs`."""
+        self.conv1 = Convolution(3, 32, 5, pad=2, kernel=gaussian(1e-4), rngs=rngs)
+        self.conv2 = Convolution(32, 32, 5, pad=2, kernel=gaussian(0.01), rngs=rngs)
+        self.conv3 = Convolution(32, 64, 5, pad=2, kernel=gaussian(0.01), rngs=rngs)
+        self.ip1 = InnerProduct(4 * 4 * 64, 10, kernel=gaussian(0.01), rngs=rngs)
+
+    def __call__(self, pictures: jax.Array) -> jax.Array:
+        """Map pictures (n, 32, 32, 3), in 0 … 255 less the mean picture, to logits (n, 10)."""
+        maps = normalize(jax.nn.relu(max_pool(self.conv1(pictures), 3, 2)))  # (n, 16, 16, 32)
+        maps = normalize(average_pool(jax.nn.relu(self.conv2(maps)), 3, 2))  # (n, 8, 8, 32)
+        maps = average_pool(jax.nn.relu(self.conv3(maps)), 3, 2)  # (n, 4, 4, 64)
+        return self.ip1(maps)
