@@ -14,10 +14,12 @@ from rich.console import Console
 from experiments import figure as figures
 from experiments import overrides, records, registry, runner
 from experiments import table as tables
+from experiments.evidence import to_markdown as make_evidence
 from experiments.experiment import Experiment, InputError
 from experiments.roofline.run import run as measure_roofline
 
 RECORDS = Path(__file__).parent / "results"  # the committed ones
+EVIDENCE = RECORDS.parents[1] / "docs" / "evidence.md"
 DEMO_RESULTS = Path("results")
 # So many that the whole demo stays under a minute on two CPU cores; the committed records have 10.
 DEMO_SEEDS = 3
@@ -56,6 +58,12 @@ def figure(slug: Slug, out: Path = RECORDS) -> None:
     registry.find(slug)
     figures.draw(records.read(out / slug), out / slug / "figure.png")
     print(out / slug / "figure.png")
+
+
+def evidence(out: Path = EVIDENCE, results: Path = RECORDS) -> None:
+    """Make the evidence page again from the committed records: each published claim and its verdict."""
+    out.write_text(make_evidence(results), encoding="utf-8")
+    print(out)
 
 
 def calibrate(slug: Slug, seeds: int = 3, out: Path = RECORDS) -> None:
@@ -101,6 +109,7 @@ COMMANDS = {
     "run": run,
     "table": table,
     "figure": figure,
+    "evidence": evidence,
     "calibrate": calibrate,
     "demo": demo,
     "roofline": roofline,

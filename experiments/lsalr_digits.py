@@ -22,6 +22,7 @@ from functools import partial
 import optax
 
 from adaptax import adagrad, lsalr, lsalr_rate, rescale, scale_by_history
+from experiments.claims import Claim
 from experiments.data import digits
 from experiments.experiment import Experiment, Trial
 from experiments.models.small_lenet import SmallLeNet
@@ -79,4 +80,26 @@ EXPERIMENT = Experiment(
     evaluate_at=tuple(range(40, 401, 40)),
     seeds=10,
     trials=trials(),
+)
+
+
+def claim(base: str, kind: str, says: str, **settings: str) -> Claim:
+    """Say what LSALR does to a base method in one trial."""
+    with_and_without = {"baseline": "without LSALR", "contender": "with LSALR"}
+    return Claim(says=says, source=PAPER, trial=f"{base}_{kind}", **with_and_without, **settings)
+
+
+PAPER = "Singh et al. 2015; our data, smaller"
+CLAIMS = (
+    *(
+        claim(base, "small", f"LSALR improves {NAMES[base]} at a given rate", comment="a tenth of the best rate")
+        for base in NAMES
+    ),
+    *(
+        claim(base, "best", f"LSALR improves {NAMES[base]} also at its best rate", published="not asked")
+        for base in NAMES
+    ),
+    Claim(says="LSALR improves SGD, NAG and AdaGrad with LeNet on MNIST", source="Singh et al. 2015"),
+    Claim(says="LSALR ends better than SGD and AdaGrad on CIFAR-10", source="Singh et al. 2015"),
+    Claim(says="LSALR reaches AlexNet's accuracy on ImageNet about 15 % sooner", source="Singh et al. 2015"),
 )
