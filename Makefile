@@ -46,7 +46,7 @@ format: $(VENV)/installed
 
 oldest: .venv-oldest/installed
 	.venv-oldest/bin/python -m pytest -n auto adaptax tests --ignore tests/test_frameworks.py \
-		--ignore-glob 'tests/test_experiments*.py' --ignore-glob 'tests/test_data*.py'
+		--ignore-glob 'tests/test_experiments*.py' --ignore-glob 'tests/test_data*.py' --ignore-glob 'tests/test_caffe*.py'
 
 clean:
 	rm -rf $(VENV) .venv-oldest site results
