@@ -51,7 +51,7 @@ def round_stochastically(x: Float[Array, "*n"], seed: UInt32[Array, ""]) -> Floa
 
 def keep(x: Array, seed: UInt32[Array, ""] | None, slot: int = 0) -> Array:
     """Return what a state slot keeps of x: all of it, or with a seed its bfloat16."""
-    return x if seed is None else round_stochastically(x, seed + jnp.uint32(slot * GOLDEN % 2**32))
+    return x if seed is None else round_stochastically(x, seed + jnp.uint32(slot))
 
 
 def check_state_dtype(method: str, state_dtype: DTypeLike | None) -> None:

@@ -1,8 +1,10 @@
 """`scale_by_history` is its formula: sum or average, any power, any root, any start."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import SIGNALS, assert_follows, run
+from test_conformance import METHODS, required
 
 import adaptax
 
@@ -65,3 +67,28 @@ def test_own_root_ignores_the_scale_of_gradients():
 def test_bad_settings_are_named(setting, message):
     with pytest.raises(ValueError, match=message):
         adaptax.scale_by_history(**setting)
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-40, 1e-50])
+@pytest.mark.parametrize("slug", ["adam", "adamax", "nadam", "adagrad", "rmsprop", "adadelta"])
+def test_zero_moves_nothing_whatever_eps(slug, eps):
+    o = METHODS[slug](**required(METHODS[slug]), eps=eps)
+    s = o.init(jnp.zeros(2))
+    for _ in range(2):
+        u, s = o.update(jnp.zeros(2), s)
+        np.testing.assert_array_equal(u, 0)
+
+
+def test_zero_moves_nothing_at_a_small_power():
+    direction = adaptax.scale_by_moments(power=0.1)
+    u, _ = direction.update(jnp.zeros(2), direction.init(jnp.zeros(2)))
+    np.testing.assert_array_equal(u, 0)
+
+
+def test_adadelta_starts_after_zeros_without_eps():
+    o = adaptax.adadelta(eps=0.0, initial=1.0)
+    s = o.init(jnp.zeros(2))
+    u, s = o.update(jnp.zeros(2), s)
+    np.testing.assert_array_equal(u, 0)
+    u, s = o.update(jnp.ones(2), s)
+    assert (jnp.isfinite(u) & (u < 0)).all()

@@ -260,3 +260,35 @@ def test_integers_are_refused():
 @pytest.mark.parametrize("empty", [{}, (), None, {"a": None}])
 def test_nothing_has_no_norms(empty):
     assert adaptax.layer_norms(empty) == empty
+
+
+@pytest.mark.parametrize("scale", [1e-37, 1e-25, 1e25, 1e37])
+def test_the_norm_of_a_constant_survives_the_compiler(scale):
+    w = np.float32([3, -4]) * np.float32(scale)
+    got = jax.jit(lambda: adaptax.layer_norms({"w": w}))()
+    assert float(got["w"]) == pytest.approx(5 * scale, rel=1e-6, abs=0)
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_a_stack_is_not_summed_with_a_plain_leaf_of_its_shape(order):
+    first, second = np.arange(6, dtype="f").reshape(3, 2), np.arange(4, 10, dtype="f").reshape(3, 2)
+    tree = {order[0]: {"w": first}, order[1]: {"w": second}}
+    got = adaptax.layer_norms(tree, stacked=r"^a")
+    np.testing.assert_allclose(got["a"]["w"][:, 0], [norm(r) for r in tree["a"]["w"]], rtol=1e-6)
+    assert float(got["b"]["w"]) == pytest.approx(norm(tree["b"]["w"]), rel=1e-6)
+
+
+def test_leaves_of_one_local_shape_but_sharded_otherwise():
+    sizes = {"a": 8, "b": 2, "c": 4}
+    tree = {name: {"w": np.arange(3, 3 + size, dtype="f")} for name, size in sizes.items()}
+    specs = {"a": {"w": P("data")}, "b": {"w": P()}, "c": {"w": P("model")}}
+    got = TestMesh().norms(specs, tree, axis_name=("data", "model"))
+    for k in tree:
+        assert float(got[k]["w"]) == pytest.approx(norm(tree[k]["w"]), rel=1e-6)
+
+
+def test_two_large_leaves_of_different_shapes():
+    tree = {"a": np.full(2**14 + 1, 0.5, "f"), "b": np.full((2, 2**14), 0.25, "f")}
+    norms = adaptax.layer_norms(tree, adaptax.by_leaf)
+    for k in tree:
+        assert float(norms[k]) == pytest.approx(norm(tree[k]), rel=1e-6)

@@ -1,6 +1,7 @@
 """Two-byte state: stochastic rounding, whose oracle is the two neighbors and their mean, and what it is for."""
 
 import inspect
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -211,3 +212,72 @@ class TestEveryMethod:
         optimizer = optax.inject_hyperparams(SMALL[slug])(**required(SMALL[slug]), state_dtype="bfloat16")
         state = optimizer.init({"w": jnp.ones(4)})
         assert any(leaf.dtype == jnp.bfloat16 for leaf in jax.tree.leaves(state))
+
+
+def test_gains_are_read_from_two_bytes():
+    rate = adaptax.local_gains_rate(state_dtype="bfloat16")
+    state = rate.init(jnp.zeros(3))
+    for g in ([1.0, -1.0, 2.0], [1.0, 1.0, 0.0]):
+        rates, state = rate.measure(jnp.array(g), state)
+    got = adaptax.gains(state)
+    assert got.dtype == jnp.float32
+    np.testing.assert_array_equal(got, rates)
+
+
+@pytest.mark.parametrize("slug", SMALL)
+def test_noise_moves_on_with_the_steps(slug):
+    o = SMALL[slug](**required(SMALL[slug]), state_dtype="bfloat16")
+    s = o.init(jnp.zeros(3))
+    for step in range(3):
+        assert int(optax.tree.get(s, "dither")) == step
+        s = o.update(jnp.ones(3), s)[1]
+
+
+@pytest.mark.parametrize("slug", SMALL)
+def test_equal_leaves_are_rounded_differently(slug):
+    o = SMALL[slug](**required(SMALL[slug]), state_dtype="bfloat16")
+    g = {"a": jnp.full(N, 1.37), "b": jnp.full(N, 1.37)}
+    s = o.init(g)
+    for _ in range(3):
+        s = o.update(g, s)[1]
+    big = [x for x in jax.tree.leaves(s) if x.shape == (N,)]
+    for a, b in zip(big[::2], big[1::2], strict=True):
+        assert (a != b).any()
+
+
+def test_both_moments_are_rounded_differently():
+    o = adaptax.scale_by_moments(0.9, 0.9, state_dtype="bfloat16")
+    s = o.update(jnp.ones(N), o.init(jnp.zeros(N)))[1]  # both averages are .1 before they are rounded
+    assert (s.m != s.s).any()
+
+
+def test_both_averages_of_adadelta_are_rounded_differently():
+    o = adaptax.scale_by_adadelta(state_dtype="bfloat16")
+    ones = jnp.ones(N, jnp.bfloat16)
+    s = o.update(jnp.zeros(N), o.init(jnp.zeros(N))._replace(squares=ones, steps=ones))[1]  # both .95
+    assert (s.squares != s.steps).any()
+
+
+def test_the_update_is_made_of_what_was_stored():
+    o = adaptax.scale_by_moments(0.9, 0.9, state_dtype="bfloat16")
+    s = o.init(jnp.zeros(N))
+    g = jnp.float32(np.random.default_rng(0).normal(size=N))
+    for _ in range(2):
+        u, s = o.update(g, s)
+    c = 1 - 0.9**2
+    m, v = (np.asarray(x, np.float64) for x in (s.m, s.s))
+    np.testing.assert_allclose(u, (m / c) / ((v / c) ** 0.5 + 1e-8), rtol=1e-5)
+
+
+def test_no_two_leaves_or_slots_share_their_bits():
+    """In particular not slot 1 of a leaf and slot 0 of the next."""
+    steps = jnp.arange(2000, dtype=jnp.uint32)
+    x = jnp.full(3, 1.5 + 1 / 256, jnp.float32)
+
+    def ups(leaf, slot):
+        each = jax.vmap(lambda dither: keep(x, leaf_seed(dither, leaf), slot))(steps)
+        return np.sign(np.asarray(each.astype(jnp.float32), np.float64) - (1.5 + 1 / 256))
+
+    places = [ups(leaf, slot) for leaf, slot in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0))]
+    for one, other in itertools.combinations(places, 2):
+        assert abs((one * other).mean(axis=0)).max() < 4.5 / 2000**0.5
