@@ -66,7 +66,7 @@ def test_peers_stand_before_ours():
 
 
 def test_without_a_device_for_pytorch_there_is_none_of_it():
-    assert {report.library(name) for name, _ in contenders()} == {"adaptax", "Optax"}
+    assert {report.maker(name) for name, _ in contenders()} == {"adaptax", "Optax"}
 
 
 def test_an_optimizer_that_does_nothing_is_refused():

@@ -71,7 +71,7 @@ def cell(value: str | float | None) -> str:
     return "–" if value is None else str(value)
 
 
-def library(contender: str) -> str:
+def maker(contender: str) -> str:
     """Return whose optimizer a contender is."""
     return {"optax": "Optax", "torch": "PyTorch"}.get(contender.partition(".")[0], "adaptax")
 
@@ -80,7 +80,7 @@ def draw(meta: dict, rows: list[Row], path: Path) -> None:
     """Draw the share of the limit on one large leaf: ours, Optax's and PyTorch's."""
     chosen = [row for row in rows if row.layout == rows[0].layout][::-1]
     picture, axes = plt.subplots(figsize=(8, 0.27 * len(chosen) + 1.8), layout="constrained")
-    libraries = [library(row.contender) for row in chosen]
+    libraries = [maker(row.contender) for row in chosen]
     colors = [COLORS[name] for name in libraries]
     bars = axes.barh([row.contender for row in chosen], [row.share for row in chosen], color=colors)
     axes.bar_label(bars, [f"{row.share:.2f}" for row in chosen], padding=3, fontsize=8, bbox=LABEL)

@@ -46,7 +46,7 @@ def run(device: str, params: int, leaves: int, dtype: str, out: Path, tried: boo
             try:
                 rows.append(measure(name, contender, layout, shapes[layout], dtype))
             except NothingMeasuredError as error:
-                if report.library(name) == "adaptax":
+                if report.maker(name) == "adaptax":
                     raise
                 progress.console.print(f"Left out: {error}")  # as pytorch/pytorch#191763 does
             pytorch.free()
