@@ -19,7 +19,7 @@ test: $(VENV)/installed  ## the whole suite, doctests included
 	$(IN_VENV)python -m pytest -n auto
 
 mutants: $(VENV)/installed  ## wrong formulas on purpose: the tests must kill every one
-	$(IN_VENV)python -m tests.mutants
+	$(IN_VENV)python -m tests.mutants $(ONLY)
 
 notebooks: $(VENV)/installed  ## run every notebook from top to bottom
 	$(IN_VENV)python -m pytest --nbmake notebooks
