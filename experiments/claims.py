@@ -1,13 +1,15 @@
 """Published claims, and what a record says of each: holds, does not hold, not tested.
 
-A claim compares the final test errors of two contenders, seed by seed. It holds where the 95 % interval of the
-difference lies on the claimed side of 0 altogether, and no seed of the better one diverged.
+A claim compares the test errors of two contenders, seed by seed, or those of one with a published figure. It holds
+where the 95 % interval of the difference lies on the claimed side of 0 altogether, and no seed of the better one
+diverged. In the place of a contender several may stand, the same method at several rates: the one with the lowest
+error on the *validation* split at the end is taken.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,9 +26,10 @@ class Claim:
     says: str
     source: str
     trial: str | None = None
-    baseline: str = ""
-    contender: str = ""
-    expects: Literal["lower", "higher"] = "lower"  # the contender's final test error, against the baseline's
+    baseline: str | tuple[str, ...] | float = ""  # a number: the published error in per cent
+    contender: str | tuple[str, ...] = ""
+    step: int | None = None  # None: at the end
+    expects: Literal["lower", "higher"] = "lower"  # the contender's test error, against the baseline's
     published: str = "not available"
     comment: str = ""
 
@@ -38,6 +41,7 @@ class Finding:
     baseline: Estimate
     contender: Estimate
     difference: Estimate
+    chosen: str  # on the validation split, from several; empty where nothing was to choose
     diverged: str  # of which contender how many seeds, empty for none
     verdict: str
 
@@ -46,18 +50,44 @@ def judge(claim: Claim, record: Record) -> Finding:
     """Compare two contenders seed by seed: same seed, same initial weights, same batches."""
     if claim.trial is None:
         raise ValueError(f"The claim {claim.says!r} names no trial, so there is nothing to judge.")
-    base, new = (curves(record.rows, claim.trial, name, "test") for name in (claim.baseline, claim.contender))
+    new_name = _best(record, claim.trial, claim.contender)
+    new = curves(record.rows, claim.trial, new_name, "test")
+    if isinstance(claim.baseline, float):
+        base_name, base = claim.baseline, new._replace(diverged=(), error=np.full_like(new.error, claim.baseline))
+    else:
+        base_name = _best(record, claim.trial, claim.baseline)
+        base = curves(record.rows, claim.trial, base_name, "test")
     common = sorted(set(base.seeds) & set(new.seeds))
-    ends = [{seed: curve[-1] for seed, curve in zip(c.seeds, c.error, strict=True)} for c in (base, new)]
-    difference = estimate(np.array([ends[1][seed] - ends[0][seed] for seed in common]))
+    errors = [dict(zip(c.seeds, _at(c, claim.step), strict=True)) for c in (base, new)]
+    difference = estimate(np.array([errors[1][seed] - errors[0][seed] for seed in common]))
     better = new if claim.expects == "lower" else base
+    chosen = (base_name, new_name) != (claim.baseline, claim.contender)
     return Finding(
-        baseline=estimate(base.error[:, -1] if base.seeds else np.array([])),
-        contender=estimate(new.error[:, -1] if new.seeds else np.array([])),
+        baseline=estimate(_at(base, claim.step)),
+        contender=estimate(_at(new, claim.step)),
         difference=difference,
-        diverged=_diverged({claim.baseline: base, claim.contender: new}),
+        chosen=f"{base_name} against {new_name}" if chosen else "",
+        diverged=_diverged({base_name: base, new_name: new}),
         verdict=HOLDS if _lies(difference, claim.expects) and not better.diverged else FAILS,
     )
+
+
+def _best(record: Record, trial: str, names: str | tuple[str, ...]) -> str:
+    """Choose by the mean validation error at the end, among those of which no seed diverged."""
+    if isinstance(names, str):
+        return names
+    found = {name: curves(record.rows, trial, name, "validation") for name in names}
+    ends = {name: c.error[:, -1].mean() for name, c in found.items() if c.seeds and not c.diverged}
+    if not ends:
+        raise ValueError(f"Of none of {names} all seeds ended, so there is none to choose.")
+    return min(ends, key=lambda name: ends[name])
+
+
+def _at(of: Curves, step: int | None) -> np.ndarray:
+    """Give every seed's error at a step; none finished, none given."""
+    if not of.seeds:
+        return np.array([])
+    return of.error[:, -1 if step is None else int(np.flatnonzero(of.steps == step)[0])]
 
 
 def _lies(difference: Estimate, where: str) -> bool:
@@ -66,7 +96,7 @@ def _lies(difference: Estimate, where: str) -> bool:
     return bool(sign * difference.mean - difference.half_width > 0)
 
 
-def _diverged(contenders: dict[str, Curves]) -> str:
+def _diverged(contenders: dict[Any, Curves]) -> str:
     parts = [
         f"{len(c.diverged)} of {len(c.seeds + c.diverged)} seeds diverge {name}"
         for name, c in contenders.items()

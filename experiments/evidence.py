@@ -15,11 +15,12 @@ from experiments.statistics import Estimate
 
 HEADER = """# Evidence
 
-What the sources claim, and what their experiments show when they are run here. Errors are test errors in per cent at
-the end of training: mean ± half width of the 95 % interval (Student's t) over the seeds; differences are taken seed by
-seed. A claim *holds* where the interval of the difference lies on the claimed side of 0 altogether, and no seed of the
-contender that should be better diverged. This page is made by `python -m experiments evidence` from the records under
-`experiments/results`; each section names the command that makes its record.
+What the sources claim, and what their experiments show when they are run here. Errors are test errors in per cent, at
+the end of training where no step is named: mean ± half width of the 95 % interval (Student's t) over the seeds;
+differences are taken seed by seed. A claim *holds* where the interval of the difference lies on the claimed side of 0
+altogether, and no seed of the contender that should be better diverged. This page is made by
+`python -m experiments evidence` from the records under `experiments/results`; each section names the command that
+makes its record.
 """
 COLUMNS = ["claim", "published", "without", "with", "difference", "verdict"]
 
@@ -59,7 +60,7 @@ def _cells(claim: Claim, record: Record | None) -> list[str]:
     verdict = finding.verdict
     if verdict != HOLDS and not finding.diverged and _straddles(finding.difference):
         verdict += ": no difference shown"
-    comment = "; ".join(filter(None, [finding.diverged, claim.comment]))
+    comment = "; ".join(filter(None, [finding.chosen, finding.diverged, claim.comment]))
     return [
         says,
         claim.published,

@@ -1,11 +1,13 @@
 """The figure of a record: per trial the training loss above the error, made from the record alone.
 
-Colors are Okabe and Ito's, which the color-blind can tell apart.
+Colors are Okabe and Ito's, which the color-blind can tell apart; "A with B" is drawn as A is, but dashed.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator
 from experiments.records import Record
 from experiments.statistics import Curves, curves, estimate
 
-COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7")
+COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 TRIALS_PER_ROW = 3
 ERROR_TICKS = (0, 1, 3, 5, 10, 20, 30, 40, 60, 80, 100)
 
@@ -54,13 +56,13 @@ def draw(record: Record, path: Path) -> None:
 
 
 def _draw_trial(record: Record, trial: str, settings: dict[str, Any], above: Axes, below: Axes) -> None:
-    for contender, color in zip(settings["contenders"], COLORS, strict=False):
+    for contender, (color, dashes) in styles(settings["contenders"]).items():
         train = curves(record.rows, trial, contender, "train")
         test = curves(record.rows, trial, contender, "test")
-        _band(above, train.steps, train.loss, color, label=_label(contender, train))
+        _band(above, train.steps, train.loss, color, linestyle=dashes, label=_label(contender, train))
         _seeds(above, train, color)
-        _band(below, test.steps, test.error, color)
-        if train.seeds:
+        _band(below, test.steps, test.error, color, linestyle=dashes)
+        if train.seeds and len(settings["contenders"]) <= len(COLORS):  # more lines could not be told apart
             below.plot(train.steps, train.error.mean(axis=0), color=color, linestyle=":")
         _mark_published(below, record, settings["published"].get(contender, {}), color)
     above.set(title=settings["title"], yscale="log", ylabel="training loss (nats per picture)")
@@ -74,7 +76,17 @@ def _draw_trial(record: Record, trial: str, settings: dict[str, Any], above: Axe
     above.yaxis.set_major_formatter("{x:g}")
     above.yaxis.set_minor_formatter(_Plain(minor_thresholds=(1.5, 0.5)))
     above.legend(fontsize=8)
-    _explain_styles(below, bool(settings["published"]))
+    _explain_styles(below, len(settings["contenders"]) <= len(COLORS), bool(settings["published"]))
+
+
+def styles(contenders: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Give each contender a color and a line style."""
+    known: dict[str, tuple[str, str]] = {}
+    free = itertools.cycle(COLORS)
+    for name in contenders:
+        plain = name.partition(" with ")[0]
+        known[name] = (known[plain][0], "--") if plain in known else (next(free), "-")
+    return known
 
 
 def _signed_root(values: np.ndarray) -> np.ndarray:
@@ -115,10 +127,11 @@ def _mark_published(axes: Axes, record: Record, errors: dict[str, float], color:
             axes.plot(*place, "D", color=color, markerfacecolor=face, clip_on=False, zorder=5)
 
 
-def _explain_styles(axes: Axes, published: bool) -> None:
+def _explain_styles(axes: Axes, train: bool, published: bool) -> None:
     grey = "#666666"
     axes.plot([], [], color=grey, label="test")
-    axes.plot([], [], color=grey, linestyle=":", label="train")
+    if train:
+        axes.plot([], [], color=grey, linestyle=":", label="train")
     if published:
         axes.plot([], [], "D", color=grey, label="published, test")
         axes.plot([], [], "D", color=grey, markerfacecolor="white", label="published, train")

@@ -14,19 +14,19 @@ from experiments.records import Record
 from experiments.statistics import Curves, curves, estimate
 
 ONLY_IN_MARKDOWN = ("train loss", "test error at")  # a terminal is narrow
+FEW = 5
 
 Section = tuple[str, list[list[str]]]  # a trial's title and its rows
 
 
 def header(record: Record) -> list[str]:
     """Name the columns."""
-    quarter = quarter_step(record.config)
     return [
         "contender",
         "loss rises, %",
         "train loss",
         "train error, %",
-        f"test error at step {quarter}, %",
+        *(f"test error at step {step}, %" for step in early_steps(record.config)),
         "test error, %",
         "against the first",
         *(["published train, test, %"] if _has_published(record.config) else []),
@@ -35,14 +35,14 @@ def header(record: Record) -> list[str]:
 
 def sections(record: Record) -> Iterator[Section]:
     """Compute all cells; ± is the half width of a 95 % interval over the seeds."""
-    quarter, published = quarter_step(record.config), _has_published(record.config)
+    early, published = early_steps(record.config), _has_published(record.config)
     for trial, settings in record.config["trials"].items():
         names = list(settings["contenders"])
         train, test = ([curves(record.rows, trial, name, split) for name in names] for split in ("train", "test"))
         rows = [
             [
                 _name(name, test[i]),
-                *(_results(train[i], test[i], quarter) if test[i].seeds else ["–"] * 5),
+                *(_results(train[i], test[i], early) if test[i].seeds else ["–"] * (4 + len(early))),
                 _paired(test[i], test[0]) if i else "",
                 *([_published(settings["published"].get(name, {}))] if published else []),
             ]
@@ -51,9 +51,12 @@ def sections(record: Record) -> Iterator[Section]:
         yield settings["title"], rows
 
 
-def quarter_step(config: dict[str, Any]) -> int:
-    """Find the first evaluated step at or after a quarter of the run."""
-    return next(step for step in config["evaluate_at"] if 4 * step >= config["steps"])
+def early_steps(config: dict[str, Any]) -> list[int]:
+    """Choose what to show of the way: every evaluation if they are few, else the first from a quarter of the run on."""
+    before = config["evaluate_at"][:-1]
+    if len(before) < FEW:
+        return before
+    return [next(step for step in config["evaluate_at"] if 4 * step >= config["steps"])]
 
 
 def _name(contender: str, test: Curves) -> str:
@@ -62,14 +65,14 @@ def _name(contender: str, test: Curves) -> str:
     return f"{contender}; {len(test.diverged)} of {len(test.seeds + test.diverged)} seeds diverged"
 
 
-def _results(train: Curves, test: Curves, quarter: int) -> list[str]:
-    at_quarter = int(np.flatnonzero(test.steps == quarter)[0])
+def _results(train: Curves, test: Curves, early: list[int]) -> list[str]:
+    columns = [int(np.flatnonzero(test.steps == step)[0]) for step in early]
     rises = 100 * (np.diff(train.loss, axis=1) > 0).mean(axis=1)
     return [
         _show(rises, ".0f"),
         _show(train.loss[:, -1], ".4f"),
         _show(train.error[:, -1]),
-        _show(test.error[:, at_quarter]),
+        *(_show(test.error[:, column]) for column in columns),
         _show(test.error[:, -1]),
     ]
 
