@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import jax
 import numpy as np
 
 from experiments.experiment import Experiment, InputError
 
 
-def draw(experiment: Experiment, first: int, last: int, count: int) -> jax.Array | None:
+def draw(experiment: Experiment, first: int, last: int, count: int) -> np.ndarray | None:
     """Draw the pictures of the steps from `first` to before `last`: (seeds, steps, batch_size); None is all of them.
 
     Each epoch goes through the `count` pictures in another order and drops the last, incomplete batch.
@@ -26,4 +25,4 @@ def draw(experiment: Experiment, first: int, last: int, count: int) -> jax.Array
     ]
     steps = np.array(orders, np.int32).reshape(experiment.seeds, -1, size)
     skipped = epochs[0] * per_epoch
-    return jax.device_put(steps[:, first - skipped : last - skipped])
+    return steps[:, first - skipped : last - skipped]

@@ -21,6 +21,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from experiments.experiment import InputError
+from experiments.placement import Placement
 from experiments.rows import Row
 
 SECONDS_BETWEEN = 5.0  # what a kill may cost; more often, and writing would slow small experiments down
@@ -37,13 +38,19 @@ class Saved(NamedTuple):
 class Checkpoints:
     """All checkpoints of one run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, placement: Placement | None = None) -> None:
         """Remember the folder; nothing is written before `begin`."""
-        self.folder = folder.absolute()
+        self.folder, self._placement = folder.absolute(), placement or Placement()
         self._writer = ThreadPoolExecutor(1)
 
     def begin(self, begun: dict[str, Any], resume: bool) -> bool:
-        """Start anew or go on, and say which; refuse to go on with another experiment and to throw work away."""
+        """Start anew or go on, and say which; refuse to go on with another experiment and to throw work away.
+
+        With several processes the folder must be one that all of them see; the main one decides.
+        """
+        return self._placement.agree(self._placement.is_main and self._begin(begun, resume))
+
+    def _begin(self, begun: dict[str, Any], resume: bool) -> bool:
         path = self.folder / "begun.json"
         unfinished = path.exists() and any(self.folder.glob("*/*/[0-9]*"))
         if unfinished and not resume:
@@ -69,7 +76,8 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Drop them all: the record is complete."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._placement.is_main:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
         """Finish what is being written."""
@@ -129,8 +137,10 @@ class Slot:
             return None
         parts = ocp.args.Composite(state=ocp.args.StandardRestore(like), rows=ocp.args.JsonRestore())
         read = self._manager.restore(step, args=parts)
-        # Through the host, so that the arrays are as free to move as those of an uninterrupted run.
-        return Saved(step, jax.device_put(jax.device_get(read["state"])), [Row(*row) for row in read["rows"]])
+        state = read["state"]
+        if jax.process_count() == 1:  # through the host: as free to move as the arrays of an uninterrupted run
+            state = jax.device_put(jax.device_get(state))
+        return Saved(step, state, [Row(*row) for row in read["rows"]])
 
     def _save(self, saved: Saved) -> None:
         rows = ocp.args.JsonSave([list(row) for row in saved.rows])

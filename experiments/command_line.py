@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 from typing import Literal
 
+import jax
 import tyro
 from rich.console import Console
 
 from experiments import figure as figures
-from experiments import overrides, records, registry, runner
+from experiments import loading, overrides, records, registry, runner
 from experiments import table as tables
 from experiments.evidence import to_markdown as make_evidence
 from experiments.experiment import Experiment, InputError
@@ -35,14 +36,22 @@ def list_() -> None:
 
 def run(slug: Slug) -> None:
     """Run one experiment and leave record, table and figure in OUT/SLUG; `run SLUG --help` lists its options."""
-    perform(slug, registry.find(slug), RECORDS, None, resume=False)
+    perform(slug, registry.find(slug), RECORDS)
 
 
-def perform(slug: str, experiment: Experiment, out: Path, data: Path | None, resume: bool) -> None:
+def perform(
+    slug: str,
+    experiment: Experiment,
+    out: Path,
+    data: Path | None = None,
+    resume: bool = False,
+    mesh: str | None = None,
+) -> None:
     """Run, and print the table."""
     console = Console()
-    folder = runner.perform(slug, experiment, out, console, data, resume)
-    console.print(tables.to_terminal(records.read(folder)))
+    folder = runner.perform(slug, experiment, out, console, data, resume, mesh)
+    if jax.process_index() == 0:
+        console.print(tables.to_terminal(records.read(folder)))
 
 
 def table(slug: Slug, out: Path = RECORDS) -> None:
@@ -78,10 +87,12 @@ def calibrate(slug: Slug, seeds: int = 3, out: Path = RECORDS) -> None:
 
 
 def demo(seeds: int = DEMO_SEEDS, out: Path = DEMO_RESULTS) -> None:
-    """Run every experiment on a few seeds, in under a minute: tables here, pictures in OUT."""
+    """Run every experiment that needs no files on a few seeds, in under a minute: tables here, pictures in OUT."""
     console = Console()
     start = time.monotonic()
     for slug, experiment in registry.find_all().items():
+        if loading.reads_files(experiment):
+            continue
         few = dataclasses.replace(experiment, seeds=min(seeds, experiment.seeds))
         folder = runner.perform(slug, few, out, console, resume=True)
         console.print(tables.to_terminal(records.read(folder)))

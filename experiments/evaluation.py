@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -10,23 +11,24 @@ import optax
 
 from experiments.data import Split
 from experiments.experiment import Experiment
-from experiments.loading import OnDevice
 from experiments.models import Net, Params
+from experiments.placement import Placement
+
+if TYPE_CHECKING:
+    from experiments.programs import OnDevice
 
 PICTURES_AT_ONCE = 1_000  # of each seed; the activations of 10,000 pictures on 10 seeds would not fit every device
 
 Scores = dict[str, jax.Array]  # split -> loss, error in per cent
+OfPictures = tuple[jax.Array, jax.Array]  # the loss of each, and whether it was taken for another class
 
 
-def evaluation(experiment: Experiment, net: Net) -> Callable[[Params, OnDevice], Scores]:
-    """Measure one seed on all splits."""
+def evaluation(experiment: Experiment, net: Net, placement: Placement) -> Callable[[Params, OnDevice], Scores]:
+    """Measure one seed on all splits of a data set."""
+    judge = _judge(experiment, net, placement)
 
     def score(params: Params, split: Split, mean: jax.Array) -> jax.Array:
-        def of_slice(part: Split) -> tuple[jax.Array, jax.Array]:
-            logits = net.apply(params, experiment.scale(part.pictures, mean))
-            return cross_entropy(logits, part.classes), jnp.argmax(logits, axis=-1) != part.classes
-
-        losses, wrong = _in_slices(of_slice, split)
+        losses, wrong = _in_slices(lambda part: judge(params, part, mean), split)
         return jnp.stack([losses.mean(), 100 * wrong.mean()])
 
     def evaluate(params: Params, data: OnDevice) -> Scores:
@@ -37,7 +39,27 @@ def evaluation(experiment: Experiment, net: Net) -> Callable[[Params, OnDevice],
     return evaluate
 
 
-def _in_slices(of_slice: Callable[[Split], tuple], split: Split) -> tuple[jax.Array, ...]:
+def tally(experiment: Experiment, net: Net, placement: Placement) -> Callable[[Params, Split, jax.Array], jax.Array]:
+    """Sum loss and error of one seed over a batch of a stream; divided by all pictures they are its scores."""
+    judge = _judge(experiment, net, placement)
+
+    def sums(params: Params, batch: Split, mean: jax.Array) -> jax.Array:
+        losses, wrong = judge(params, batch, mean)
+        return jnp.stack([losses.sum(), 100 * wrong.sum()])
+
+    return sums
+
+
+def _judge(experiment: Experiment, net: Net, placement: Placement) -> Callable[[Params, Split, jax.Array], OfPictures]:
+    def judge(params: Params, part: Split, mean: jax.Array) -> OfPictures:
+        part = placement.divide_batch(part)
+        logits = net.apply(params, experiment.scale(part.pictures, mean))
+        return cross_entropy(logits, part.classes), jnp.argmax(logits, axis=-1) != part.classes
+
+    return judge
+
+
+def _in_slices(of_slice: Callable[[Split], OfPictures], split: Split) -> tuple[jax.Array, ...]:
     """Apply to equal slices one after the other, then to what is left over; a small split is left over as a whole."""
     count = len(split.classes)
     whole = count - count % PICTURES_AT_ONCE if count > PICTURES_AT_ONCE else 0

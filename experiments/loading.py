@@ -1,4 +1,4 @@
-"""The data of an experiment, each set read once: before anything is compiled, and then on the device as a whole."""
+"""The data of an experiment: each set is read once, before anything is compiled, and then put where programs get it."""
 
 from __future__ import annotations
 
@@ -6,27 +6,21 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
-
-from experiments.data import Dataset, Split
-from experiments.data.scaling import mean_image
+from experiments import data
+from experiments.data import Dataset
+from experiments.data.imagenet import Folders
 from experiments.experiment import Experiment
+from experiments.feeds import Feed, Held, Streamed
+from experiments.placement import Placement
 
-Sets = dict[str, Dataset]  # by trial
-
-
-class OnDevice(NamedTuple):
-    """A data set as the programs take it."""
-
-    splits: dict[str, Split]
-    mean: jax.Array  # of the training pictures
+Sets = dict[str, Dataset | Folders]  # by trial
 
 
 def load(experiment: Experiment, folder: Path | None = None) -> Sets:
     """Read the data of every trial, from `folder` where they are files; what two trials share is one object."""
-    sets: dict[Any, Dataset] = {}
+    sets: dict[Any, Dataset | Folders] = {}
     for trial in experiment.trials.values():
         key = _call(trial.data)
         if key not in sets:
@@ -34,23 +28,36 @@ def load(experiment: Experiment, folder: Path | None = None) -> Sets:
     return {name: sets[_call(trial.data)] for name, trial in experiment.trials.items()}
 
 
-def put_on_device(data: Sets) -> dict[str, OnDevice]:
-    """Copy every set once."""
-    copies = {id(dataset): dataset for dataset in data.values()}
-    placed = {
-        key: OnDevice(jax.device_put(dict(dataset)), jax.device_put(mean_image(dataset["train"].pictures)))
-        for key, dataset in copies.items()
+def feed(sets: Sets, placement: Placement) -> dict[str, Feed]:
+    """Make the feed of each trial, one for all that share a set."""
+    distinct = {id(part): part for part in sets.values()}
+    feeds = {
+        key: Streamed(part, placement) if isinstance(part, Folders) else Held(part, placement)
+        for key, part in distinct.items()
     }
-    return {name: placed[id(dataset)] for name, dataset in data.items()}
+    return {name: feeds[id(part)] for name, part in sets.items()}
 
 
-def _call(load: Callable[..., Dataset]) -> Any:
+def checksums(sets: Sets) -> dict[str, str]:
+    """Tell data sets apart, by trial."""
+    return {name: part.checksum() if isinstance(part, Folders) else data.checksum(part) for name, part in sets.items()}
+
+
+def _call(load: Callable[..., Dataset | Folders]) -> Any:
     """Tell loaders apart: two partials with the same settings are one."""
     if isinstance(load, functools.partial):
         return load.func, tuple(sorted(load.keywords.items()))
     return load
 
 
-def _where(load: Callable[..., Dataset], folder: Path | None) -> dict[str, Path]:
-    """Give the folder to those that read files; letters and digits come with the packages."""
-    return {"path": folder} if folder is not None and "path" in inspect.signature(load).parameters else {}
+def reads_files(experiment: Experiment) -> bool:
+    """Say whether some of the data are files; letters and digits come with the packages."""
+    return any(_has_path(trial.data) for trial in experiment.trials.values())
+
+
+def _where(load: Callable[..., Dataset | Folders], folder: Path | None) -> dict[str, Path]:
+    return {"path": folder} if folder is not None and _has_path(load) else {}
+
+
+def _has_path(load: Callable[..., Dataset | Folders]) -> bool:
+    return "path" in inspect.signature(load).parameters

@@ -1,7 +1,8 @@
 """The one training loop: `run(experiment)` trains every contender on every seed.
 
-Here is the order of things: what is compiled is in `experiments.programs`, which pictures a step sees in
-`experiments.batches`, what is kept for a run that is killed in `experiments.checkpoints`.
+Here is the order of things: what is compiled is in `experiments.programs`, where the pictures of a step come from in
+`experiments.feeds`, what is kept for a run that is killed in `experiments.checkpoints`, what lies on which device in
+`experiments.placement`.
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from experiments import batches, loading
+from experiments import loading
 from experiments.checkpoints import Checkpoints, Saved, Slot
 from experiments.evaluation import Scores
 from experiments.experiment import Experiment, InputError
-from experiments.loading import OnDevice
+from experiments.feeds import Feed, Streamed
 from experiments.models import Params, count_weights
+from experiments.placement import Placement
 from experiments.programs import Programs
-from experiments.rows import Row, of_evaluation
+from experiments.rows import Row, all_diverged, of_evaluation
 
 CONTENDERS_AT_ONCE = 2  # compiling keeps one core busy; another contender trains meanwhile
 
 Watch = Callable[[list[Row]], None]  # is told of every evaluation, from several threads
+Tick = Callable[[int], None]  # is told how many more steps are done, from several threads
 
 
 class Meeting(NamedTuple):
@@ -36,7 +40,7 @@ class Meeting(NamedTuple):
     trial: str
     contender: str
     method: functools.partial
-    data: OnDevice
+    feed: Feed
     slot: Slot | None  # where its checkpoints are
 
 
@@ -44,6 +48,7 @@ class Evaluation(NamedTuple):
     """What the device was asked for after some steps; reading it waits until it is there."""
 
     step: int
+    untold: int  # steps before it that `tick` has not been told of
     scores: Scores
     state: Any  # a copy of params and optimizer state where a checkpoint is due, else None
 
@@ -51,24 +56,28 @@ class Evaluation(NamedTuple):
 def run(
     experiment: Experiment,
     watch: Watch = lambda rows: None,
-    data: loading.Sets | None = None,
+    tick: Tick = lambda steps: None,
+    feeds: dict[str, Feed] | None = None,
     checkpoints: Checkpoints | None = None,
+    placement: Placement | None = None,
 ) -> list[Row]:
     """Train every contender on every seed; the rows come in the order of the experiment.
 
     With checkpoints, contenders go on from theirs.
     """
-    placed = loading.put_on_device(data or loading.load(experiment))
-    programs = Programs(experiment)
+    placement = placement or Placement()
+    placement.check(experiment)
+    feeds = feeds or loading.feed(loading.load(experiment), placement)
+    programs = Programs(experiment, placement)
     start = _initial_params(experiment, programs)
     meetings = [
-        Meeting(trial, contender, method, placed[trial], checkpoints and checkpoints.of(trial, number))
+        Meeting(trial, contender, method, feeds[trial], checkpoints and checkpoints.of(trial, number))
         for trial, settings in experiment.trials.items()
         for number, (contender, method) in enumerate(settings.contenders.items())
     ]
     stop = threading.Event()
-    with ThreadPoolExecutor(CONTENDERS_AT_ONCE) as pool:
-        futures = [pool.submit(_meet, experiment, programs, start, meeting, watch, stop) for meeting in meetings]
+    with ThreadPoolExecutor(_at_once(placement, feeds)) as pool:
+        futures = [pool.submit(_meet, programs, start, meeting, watch, tick, stop) for meeting in meetings]
         try:
             return [row for future in futures for row in future.result()]
         finally:  # after an error or Ctrl-C, start nothing more
@@ -76,14 +85,19 @@ def run(
             pool.shutdown(cancel_futures=True)
 
 
-def count_evaluations(experiment: Experiment) -> int:
-    """Count what the watcher of `run` will be told of."""
-    contenders = sum(len(trial.contenders) for trial in experiment.trials.values())
-    return contenders * (1 + len(experiment.evaluate_at))
+def count_steps(experiment: Experiment) -> int:
+    """Count what `tick` will be told of, unless a contender ends early because all its seeds diverged."""
+    return experiment.steps * sum(len(trial.contenders) for trial in experiment.trials.values())
+
+
+def _at_once(placement: Placement, feeds: dict[str, Feed]) -> int:
+    """Programs over a mesh must come in one order everywhere; nets that need a stream are large."""
+    alone = placement.mesh is not None or any(isinstance(feed, Streamed) for feed in feeds.values())
+    return 1 if alone else CONTENDERS_AT_ONCE
 
 
 def _meet(
-    experiment: Experiment, programs: Programs, start: Params, meeting: Meeting, watch: Watch, stop: threading.Event
+    programs: Programs, start: Params, meeting: Meeting, watch: Watch, tick: Tick, stop: threading.Event
 ) -> list[Row]:
     """Train one contender in one trial, all seeds, from its checkpoint or from the start."""
     program, slot = programs.of(meeting.method), meeting.slot
@@ -91,9 +105,10 @@ def _meet(
     begin = Saved(-1, (params, program.init(params)), [])
     begin = (slot and slot.read(begin.state)) or begin
     rows = list(begin.rows)
+    tick(max(begin.step, 0))
     for _, evaluation in itertools.groupby(rows, key=lambda row: row.step):
         watch(list(evaluation))
-    for asked in _one_behind(_train(experiment, programs, meeting, begin)):
+    for asked in _one_behind(_train(programs, meeting, begin, tick)):
         scores = jax.device_get(asked.scores)
         like = Row(meeting.trial, meeting.contender, 0, asked.step, "", None, None, False)
         evaluation = of_evaluation(like, scores, rows)
@@ -101,27 +116,34 @@ def _meet(
         if asked.state is not None:
             slot.save(Saved(asked.step, asked.state, list(rows)))
         watch(evaluation)
-        if stop.is_set():
+        tick(asked.untold)
+        if stop.is_set() or all_diverged(rows):
             break
     if slot:
         slot.close()
     return rows
 
 
-def _train(experiment: Experiment, programs: Programs, meeting: Meeting, begin: Saved) -> Iterator[Evaluation]:
+def _train(programs: Programs, meeting: Meeting, begin: Saved, tick: Tick) -> Iterator[Evaluation]:
     """Ask for every evaluation after `begin`, without waiting for any."""
-    step, (params, state), _ = begin
-    program, slot, train = programs.of(meeting.method), meeting.slot, meeting.data.splits["train"]
+    experiment, feed, slot = programs.experiment, meeting.feed, meeting.slot
+    program, (step, (params, state), rows) = programs.of(meeting.method), begin
+    if all_diverged(rows):
+        return
     if step < 0:
         step = 0
-        yield Evaluation(0, programs.evaluate(params, meeting.data), None)
+        yield Evaluation(0, 0, feed.score(programs, params), None)
+    untold = 0
     for last in (at for at in experiment.evaluate_at if at > step):
-        order = batches.draw(experiment, step, last, len(train.classes))
-        params, state = program.chunk(params, state, meeting.data, order, last - step)
-        due = slot is not None and (last == experiment.steps or slot.is_due())
+        for number, (batches, steps) in enumerate(feed.pieces(experiment, step, last)):
+            if number:  # or the batches of a stream would pile up on the device
+                jax.block_until_ready(params)
+                tick(untold)
+            params, state = program.chunk(params, state, feed.data, batches, np.int32(step), steps)
+            step, untold = step + steps, steps
+        due = slot is not None and (last == experiment.steps or programs.placement.agree(slot.is_due()))
         copy = jax.tree.map(jnp.copy, (params, state)) if due else None  # the next chunk consumes them
-        yield Evaluation(last, programs.evaluate(params, meeting.data), copy)
-        step = last
+        yield Evaluation(last, untold, feed.score(programs, params), copy)
 
 
 def _one_behind(asked: Iterable[Evaluation]) -> Iterator[Evaluation]:
@@ -137,9 +159,12 @@ def _one_behind(asked: Iterable[Evaluation]) -> Iterator[Evaluation]:
 
 def _initial_params(experiment: Experiment, programs: Programs) -> Params:
     """Draw the initial weights of every seed, stacked."""
-    keys = jax.vmap(jax.random.key)(jnp.arange(experiment.seeds, dtype=jnp.uint32))
+
+    def draw(seed: jax.Array) -> Params:
+        return programs.placement.divide_weights(programs.net.init(jax.random.key(seed)))
+
     # One after the other: the random numbers of all seeds at once take three times as long to compile.
-    params = jax.jit(lambda keys: jax.lax.map(programs.net.init, keys))(keys)
+    params = jax.jit(lambda seeds: jax.lax.map(draw, seeds))(np.arange(experiment.seeds, dtype=np.uint32))
     weights = count_weights(params) // experiment.seeds
     if weights != experiment.weights:
         raise InputError(f"The model must have {experiment.weights} weights, got {weights}.")

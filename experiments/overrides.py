@@ -12,7 +12,7 @@ import tyro
 from experiments import registry, settings
 from experiments.experiment import Experiment, Plan
 
-Perform = Callable[[str, Experiment, Path, Path | None, bool], None]  # slug, experiment, out, data, resume
+Perform = Callable[..., None]  # slug, experiment, out, data, resume, mesh
 
 
 def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
@@ -27,6 +27,7 @@ def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
         out: Path = out,
         data: Path | None = None,
         resume: bool = False,
+        mesh: str | None = None,
         set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="PATH=VALUE …")] = (),
     ) -> None:
         """Run the experiment and leave record, table and figure in OUT/SLUG.
@@ -36,11 +37,12 @@ def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
             out: Where records go.
             data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
             resume: Go on with what an interrupted run left.
+            mesh: Over how many devices batches and weights are divided, for example data=4,model=2.
             set_: Settings of the model, the data and the contenders, named as config.json nests them, for example
                 model.half_width=0.5.
         """
         new = {name: getattr(plan, name) for name in plain if getattr(plan, name) != plain[name]}
-        perform(slug, settings.change(change(experiment, new), set_), out, data, resume)
+        perform(slug, settings.change(change(experiment, new), set_), out, data, resume, mesh)
 
     tyro.cli(command, args=options, prog=f"python -m experiments run {slug}", description=experiment.title)
 

@@ -37,6 +37,12 @@ def of_evaluation(like: Row, scores: dict[str, np.ndarray], before: Iterable[Row
     ]
 
 
+def all_diverged(rows: Iterable[Row]) -> bool:
+    """Say whether no seed is left to train."""
+    states = {row.seed: row.diverged for row in rows}
+    return bool(states) and all(states.values())
+
+
 def _measured(loss: float, error: float, diverged: bool) -> dict[str, float | bool | None]:
     if diverged:
         return {"loss": None, "error": None, "diverged": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -11,43 +12,73 @@ from rich.console import Console
 
 from experiments import figure, loading, records, table
 from experiments.checkpoints import Checkpoints
-from experiments.data import checksum
 from experiments.environment import describe_environment
 from experiments.experiment import Experiment, InputError, describe
-from experiments.loop import count_evaluations, run
+from experiments.feeds import Feed, Streamed
+from experiments.loop import count_steps, run
+from experiments.placement import Placement
 from experiments.rows import Row
 from experiments.safety import alone_in, check_room
 
 
 def perform(
-    slug: str, experiment: Experiment, results: Path, console: Console, data: Path | None = None, resume: bool = False
+    slug: str,
+    experiment: Experiment,
+    results: Path,
+    console: Console,
+    data: Path | None = None,
+    resume: bool = False,
+    mesh: str | None = None,
 ) -> Path:
     """Run, record, and make table and figure of the record; return its folder.
 
-    Until the new record is complete, an older one in the folder stays as it is.
+    Until the new record is complete, an older one in the folder stays as it is. Of several processes the first one
+    writes, and shows progress.
     """
-    folder = results / slug
-    with alone_in(folder):
+    folder, placement = results / slug, Placement(mesh)
+    with alone_in(folder) if placement.is_main else contextlib.nullcontext():
         check_room(folder, experiment)
         start = time.monotonic()
         sets = loading.load(experiment, data)
         environment = describe_environment()
-        checksums = {name: checksum(dataset) for name, dataset in sets.items()}
-        checkpoints = Checkpoints(folder / "checkpoints")
+        checksums = loading.checksums(sets)
+        checkpoints = Checkpoints(folder / "checkpoints", placement)
         went_on = checkpoints.begin(_begun(experiment, environment, checksums), resume)
+        feeds = loading.feed(sets, placement)
         try:
-            rows = _run_visibly(slug, experiment, sets, checkpoints, console)
+            rows = _run_visibly(slug, experiment, feeds, checkpoints, placement, console)
         finally:
             checkpoints.close()
         meta = {
             **environment,
+            **_describe_devices(placement),
             "data_sha256": checksums,
             "wall_seconds": round(time.monotonic() - start, 1),
             "resumed": went_on,  # then the seconds are those of the last part
+            **_speed(feeds),
         }
-        _write(folder, experiment, meta, rows)
+        if placement.is_main:
+            _write(folder, experiment, meta, rows)
         checkpoints.remove()
     return folder
+
+
+def _describe_devices(placement: Placement) -> dict[str, Any]:
+    """Say over what the work was divided, where it was."""
+    if placement.mesh is None:
+        return {}
+    return {"mesh": dict(placement.mesh.shape), "processes": placement.process_count}
+
+
+def _speed(feeds: dict[str, Feed]) -> dict[str, Any]:
+    """Say how fast streams were trained on, from reading to the end of the step."""
+    streams = {name: feed for name, feed in feeds.items() if isinstance(feed, Streamed) and feed.seconds}
+    if not streams:
+        return {}
+    return {
+        "pictures_per_second": {name: round(feed.pictures / feed.seconds, 1) for name, feed in streams.items()},
+        "share_waited_for_pictures": {name: round(feed.waited / feed.seconds, 3) for name, feed in streams.items()},
+    }
 
 
 def _begun(experiment: Experiment, environment: dict[str, Any], checksums: dict[str, str]) -> dict[str, Any]:
@@ -56,7 +87,12 @@ def _begun(experiment: Experiment, environment: dict[str, Any], checksums: dict[
 
 
 def _run_visibly(
-    slug: str, experiment: Experiment, sets: loading.Sets, checkpoints: Checkpoints, console: Console
+    slug: str,
+    experiment: Experiment,
+    feeds: dict[str, Feed],
+    checkpoints: Checkpoints,
+    placement: Placement,
+    console: Console,
 ) -> list[Row]:
     """Run behind a progress bar that says what was evaluated last and how it does."""
     columns = (
@@ -64,14 +100,18 @@ def _run_visibly(
         rich.progress.BarColumn(bar_width=20),
         rich.progress.TaskProgressColumn(),
         rich.progress.TimeElapsedColumn(),
+        rich.progress.TimeRemainingColumn(),
     )
-    with rich.progress.Progress(*columns, console=console) as progress:
-        task = progress.add_task(slug, total=count_evaluations(experiment))
+    with rich.progress.Progress(*columns, console=console, disable=not placement.is_main) as progress:
+        task = progress.add_task(slug, total=count_steps(experiment))
 
         def watch(rows: list[Row]) -> None:
-            progress.update(task, advance=1, description=_headline(slug, rows))
+            progress.update(task, description=_headline(slug, rows))
 
-        return run(experiment, watch, sets, checkpoints)
+        def tick(steps: int) -> None:
+            progress.update(task, advance=steps)
+
+        return run(experiment, watch, tick, feeds, checkpoints, placement)
 
 
 def _headline(slug: str, evaluation: list[Row]) -> str:

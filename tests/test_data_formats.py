@@ -312,7 +312,7 @@ def write_folder(root, classes, split, size=(9, 7)):
 def test_classes_of_folders_are_numbered_in_their_sorted_order(tmp_path):
     write_folder(tmp_path, ["n20", "n03", "n100"], "train")
     write_folder(tmp_path, ["n20"], "val")
-    data = imagenet.load(tmp_path)
+    data = imagenet.load(tmp_path).splits
     assert data["train"].classes == ("n03", "n100", "n20")
     assert data["train"].labels.tolist() == [0, 1, 2]
     assert data["test"].labels.tolist() == [2]

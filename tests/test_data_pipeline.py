@@ -92,48 +92,16 @@ def test_augmentation_does_not_change_the_order():
     assert numbers(pipeline(augment=None)) == numbers(pipeline())
 
 
-def test_workers_change_nothing_and_take_over_in_mid_epoch():
-    whole = list(pipeline(epochs=2))
-    here, with_workers = pipeline(epochs=2), pipeline(epochs=2, num_workers=2)
-    batches = [next(here) for _ in range(3)]
-    with_workers.set_state(here.get_state())
-    batches += [next(with_workers) for _ in range(4)]
-    here.set_state(with_workers.get_state())
-    with_workers.close()
-    assert_same([*batches, *here], whole)
-
-
-@pytest.mark.parametrize("on_device", [False, True])
 @pytest.mark.parametrize("done", [0, 1, 7, 10])
-def test_resuming_gives_exactly_the_remaining_batches(done, on_device):
-    device = jax.devices()[3] if on_device else None
-    first = pipeline(epochs=2, device=device)
-    whole = [next(first) for _ in range(done)]
-    state = first.get_state()
-    first.close()
-    second = pipeline(epochs=2, device=device)
-    second.set_state(state)
-    whole += second
-    assert_same(whole, list(pipeline(epochs=2)))
-    if device:
-        assert {array.device for batch in whole for array in batch} == {device}
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_later_first_batch_gives_exactly_the_remaining_ones(done, num_workers):
+    assert_same(list(pipeline(epochs=2, first_batch=done, num_workers=num_workers)), list(pipeline(epochs=2))[done:])
 
 
-def test_an_endless_pipeline_resumes_too():
-    endless, epochs = pipeline(epochs=None), pipeline(epochs=5)
-    assert_same([next(endless) for _ in range(25)], list(epochs))
-    other = pipeline(epochs=None)
-    other.set_state(endless.get_state())
-    assert_same([next(other)], [next(endless)])
-
-
-@pytest.mark.parametrize(
-    ("setting", "sentence"),
-    [({"seed": 6}, "seed 5, this pipeline has 6"), ({"batch_size": 3}, "batch_size 4, this pipeline has 3")],
-)
-def test_a_state_of_another_order_is_refused(setting, sentence):
-    with pytest.raises(InputError, match=sentence):
-        pipeline(**setting).set_state(pipeline().get_state())
+def test_an_endless_pipeline_goes_on_with_the_next_epoch():
+    endless, late, epochs = pipeline(epochs=None), pipeline(epochs=None, first_batch=24), list(pipeline(epochs=5))
+    assert_same([next(endless) for _ in range(25)], epochs)
+    assert_same([next(late)], epochs[24:])
 
 
 @pytest.mark.parametrize("drop_last", [False, True])

@@ -17,7 +17,7 @@ def given(*options: str) -> tuple[Experiment, Path, Path | None, bool]:
 
 
 def test_without_options_it_is_the_committed_experiment():
-    assert given() == (find("lsalr_digits"), Path("results"), None, False)
+    assert given() == (find("lsalr_digits"), Path("results"), None, False, None)
 
 
 def test_every_plain_field_can_be_changed():

@@ -1,4 +1,4 @@
-"""The mean of all training pictures of a folder, computed once and kept beside the results."""
+"""The mean of all training pictures of a folder, computed once and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import rich.progress
 from rich.console import Console
 
+from experiments.data import sources
 from experiments.data.picture_folder import PictureFolder
 from experiments.data.pipeline import Pipeline
 
@@ -16,12 +17,13 @@ BATCH_SIZE = 64
 
 
 def mean_image(
-    pictures: PictureFolder, cache: Path, *, num_workers: int = 0, console: Console | None = None
+    pictures: PictureFolder, cache: Path | None = None, *, num_workers: int = 0, console: Console | None = None
 ) -> np.ndarray:
     """Return the mean picture, float32 (size, size, 3); `.mean(axis=(0, 1))` of it is the mean of each channel.
 
     It is kept in the folder `cache` under a name that other pictures, or another size, do not share.
     """
+    cache = cache or Path(sources.DEFAULT).expanduser()
     kept = cache / f"mean_{pictures.size}_{pictures.checksum(console)[:16]}.npy"
     if not kept.exists():
         cache.mkdir(parents=True, exist_ok=True)

@@ -8,13 +8,15 @@ Here chance is drawn, on the host; the cutting is done on the device: `experimen
 
 from __future__ import annotations
 
+import hashlib
 import os
-from pathlib import Path
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from experiments.data import sources
+from experiments.data.folder_mean import mean_image
 from experiments.data.picture_folder import Example, PictureFolder
 from experiments.experiment import InputError
 
@@ -31,9 +33,23 @@ class Placed(NamedTuple):
     is_mirrored: np.ndarray  # bool
 
 
-def load(root: str | os.PathLike[str] | None = None) -> dict[str, PictureFolder]:
-    """List the pictures of both splits below `root`, by default `imagenet` in the data folder."""
-    folder = Path(root).expanduser() if root else sources.data_folder() / FOLDER
+class Folders(NamedTuple):
+    """Splits that are read from the disk, batch by batch."""
+
+    splits: Mapping[str, PictureFolder]
+    mean: np.ndarray  # of the training pictures: (256, 256, 3)
+    num_workers: int  # processes that decode; 0: threads of this one
+
+    def checksum(self) -> str:
+        """SHA-256 of what each split says of its files."""
+        parts = [f"{name} {self.splits[name].checksum()}\n" for name in sorted(self.splits)]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+def load(path: str | os.PathLike[str] | None = None, *, num_workers: int = 0) -> Folders:
+    """List the pictures below `path`, or below `imagenet` in it; by default that of the data folder."""
+    root = sources.data_folder(path)
+    folder = root / FOLDER if (root / FOLDER).is_dir() else root
     for name in FOLDERS.values():
         if not (folder / name).is_dir():
             raise InputError(
@@ -41,7 +57,8 @@ def load(root: str | os.PathLike[str] | None = None) -> dict[str, PictureFolder]
                 "https://image-net.org/download.php and put its pictures there, one folder for each wnid."
             )
     train = PictureFolder(folder / FOLDERS["train"], size=SIZE)
-    return {"train": train, "test": PictureFolder(folder / FOLDERS["test"], train.classes, SIZE)}
+    test = PictureFolder(folder / FOLDERS["test"], train.classes, SIZE)
+    return Folders({"train": train, "test": test}, mean_image(train, num_workers=num_workers), num_workers)
 
 
 def place_anywhere(example: Example, random: np.random.Generator) -> Placed:

@@ -6,12 +6,10 @@ is drawn for each picture from (seed, epoch, number of the picture). An interrup
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import grain
-import jax
 import numpy as np
 from absl import flags
 
@@ -43,7 +41,7 @@ class Pipeline(Iterator[Any]):
         num_workers: int = 0,  # 0: threads of this process; else a script needs its `if __name__ == "__main__":`
         process_index: int = 0,
         process_count: int = 1,
-        device: jax.Device | jax.sharding.Sharding | None = None,  # None: stay in host memory
+        first_batch: int = 0,  # counted over all epochs: where an interrupted run goes on
     ) -> None:
         """Decide on the order; nothing is read before the first batch is asked for."""
         if not 0 <= process_index < process_count:
@@ -53,15 +51,6 @@ class Pipeline(Iterator[Any]):
         self.batches_per_epoch = share // batch_size if drop_last else -(-share // batch_size)
         if not self.batches_per_epoch:
             raise InputError(f"batch_size must be at most {share}, the number of pictures, got {batch_size}.")
-        self._order = {
-            "records": len(records),
-            "seed": seed,
-            "shuffle": shuffle,
-            "batch_size": batch_size,
-            "drop_last": drop_last,
-            "process_index": process_index,
-            "process_count": process_count,
-        }
         # Two seeds of our own, as Grain's would let the order depend on whether there is augmentation.
         of_augmentation, of_order = map(int, np.random.SeedSequence(seed).generate_state(2))
         dataset = grain.MapDataset.source(records)
@@ -71,8 +60,8 @@ class Pipeline(Iterator[Any]):
             dataset = dataset.shuffle(seed=of_order)
         dataset = dataset[process_index::process_count].batch(batch_size, drop_remainder=drop_last)
         self._dataset = dataset[: self.batches_per_epoch].repeat(epochs)
-        self._num_workers, self._device = num_workers, device
-        self._next_batch, self._iterator = 0, None
+        self._num_workers = num_workers
+        self._next_batch, self._iterator = first_batch, None
 
     def __next__(self) -> Any:
         """Return the next batch; after an error the same batch is tried again, never skipped."""
@@ -94,24 +83,7 @@ class Pipeline(Iterator[Any]):
         threads = 1 if self._num_workers else THREADS
         ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
         workers = grain.MultiprocessingOptions(self._num_workers, per_worker_buffer_size=1)
-        batches = self._dataset[self._next_batch :].to_iter_dataset(ahead).mp_prefetch(workers)
-        if self._device is not None:
-            batches = grain.experimental.device_put(batches, self._device, cpu_buffer_size=1)
-        return iter(batches)
-
-    def get_state(self) -> bytes:
-        """Say, as JSON, which batch is the next, and of which order."""
-        return json.dumps({**self._order, "next_batch": self._next_batch}).encode()
-
-    def set_state(self, state: bytes) -> None:
-        """Go on where another pipeline of the same order was, with however many workers."""
-        order = json.loads(state)
-        next_batch = order.pop("next_batch")
-        for name, value in self._order.items():
-            if order.get(name) != value:
-                raise InputError(f"The state was taken with {name} {order.get(name)}, this pipeline has {value}.")
-        self.close()
-        self._next_batch = next_batch
+        return iter(self._dataset[self._next_batch :].to_iter_dataset(ahead).mp_prefetch(workers))
 
     def close(self) -> None:
         """Stop the workers."""

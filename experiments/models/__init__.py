@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,22 +16,25 @@ class Net(NamedTuple):
     """A model as optimizers want it."""
 
     init: Callable[[jax.Array], Params]  # from a key
-    apply: Callable[[Params, jax.Array], jax.Array]  # pictures to logits
+    apply: Callable[..., jax.Array]  # params, pictures, key to logits; without a key nothing is left to chance
+    has_chance: bool  # whether training is: dropout
 
 
 def functional(build: Callable[..., nnx.Module]) -> Net:
     """View the model that `build(rngs=...)` makes as functions of its parameters."""
-    graph, abstract = nnx.split(nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0))))
+    module = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
+    has_chance = "key" in inspect.signature(module.__call__).parameters
+    graph, abstract = nnx.split(module)
 
     def init(key: jax.Array) -> Params:
         return nnx.to_pure_dict(nnx.state(build(rngs=nnx.Rngs(key)), nnx.Param))
 
-    def apply(params: Params, pictures: jax.Array) -> jax.Array:
+    def apply(params: Params, pictures: jax.Array, key: jax.Array | None = None) -> jax.Array:
         state = jax.tree.map(lambda leaf: leaf, abstract)  # a copy, filled in place
         nnx.replace_by_pure_dict(state, params)
-        return nnx.merge(graph, state)(pictures)
+        return nnx.merge(graph, state)(pictures, **({"key": key} if has_chance else {}))
 
-    return Net(init, apply)
+    return Net(init, apply, has_chance)
 
 
 def count_weights(params: Params) -> int:
