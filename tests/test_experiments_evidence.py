@@ -13,16 +13,10 @@ from experiments.records import Record
 CLAIM = Claim(says="b beats a", source="nobody", trial="t", baseline="a", contender="b")
 
 
-def rows(contender, errors):
+def rows(contender, errors, step=0, split="test"):
     """One evaluation of each seed; None is a seed that diverged."""
     for seed, error in enumerate(errors):
-        row = {field: 0 for field in Row._fields} | {
-            "trial": "t",
-            "contender": contender,
-            "seed": seed,
-            "split": "test",
-        }
-        yield Row(**row | {"loss": error, "error": error, "diverged": error is None})
+        yield Row("t", contender, seed, step, split, loss=error, error=error, diverged=error is None)
 
 
 def finding(a, b, **settings):
@@ -54,11 +48,40 @@ def test_one_seed_proves_nothing():
     assert finding([10.0], [1.0]).verdict == FAILS
 
 
+def test_a_claim_can_be_of_a_step_before_the_end():
+    found = [*rows("a", [10.0, 20.0], step=1), *rows("b", [8.0, 18.1], step=1)]
+    found += [*rows("a", [1.0, 2.0], step=5), *rows("b", [1.0, 2.0], step=5)]
+    early, late = (judge(Claim(**vars(CLAIM) | {"step": step}), Record({}, {}, found)) for step in (1, None))
+    assert early.difference.mean == pytest.approx(-1.95)
+    assert (early.verdict, late.verdict) == (HOLDS, FAILS)
+
+
+def test_a_published_figure_can_stand_for_the_baseline():
+    found = finding([], [9.0, 9.1, 9.2], baseline=10.0)
+    assert (found.difference.mean, found.baseline.mean) == pytest.approx((-0.9, 10.0))
+    assert found.verdict == HOLDS
+    assert finding([], [9.9, 10.4, 9.8], baseline=10.0).verdict == FAILS  # 10 lies in the interval
+
+
+def test_of_several_the_best_on_validation_is_taken_and_named():
+    """The lowest on the test split, b2, is not it, nor is b3, of which a seed diverged."""
+    found = [*rows("a", [10.0, 20.0])]
+    for name, validation, test in (("b1", [5.0, 6.0], [9.0, 18.9]), ("b2", [6.0, 7.0], [1.0, 2.0])):
+        found += [*rows(name, validation, split="validation"), *rows(name, test)]
+    found += [*rows("b3", [1.0, None], split="validation"), *rows("b3", [1.0, None])]
+    judged = judge(Claim(**vars(CLAIM) | {"contender": ("b1", "b2", "b3")}), Record({}, {}, found))
+    assert judged.chosen == "a against b1"
+    assert judged.contender.mean == pytest.approx(13.95)
+
+
 def test_every_claim_names_a_trial_and_contenders_that_exist():
     for slug, experiment in registry.find_all().items():
         for claim in evidence.claims_of(slug):
             if claim.trial is not None:
-                assert {claim.baseline, claim.contender} <= set(experiment.trials[claim.trial].contenders), claim
+                sides = [(side,) if isinstance(side, str) else side for side in (claim.baseline, claim.contender)]
+                named = {name for side in sides if isinstance(side, tuple) for name in side}
+                assert named <= set(experiment.trials[claim.trial].contenders), claim
+                assert claim.step is None or claim.step in experiment.evaluate_at
 
 
 def test_the_page_is_what_the_records_say():

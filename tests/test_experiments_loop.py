@@ -19,7 +19,6 @@ from experiments.placement import Placement
 from experiments.registry import find_all
 from experiments.rows import Row, of_evaluation
 
-
 SHAPES = {mnist.load: (28, 28), cifar10.load: (32, 32, 3)}
 
 
