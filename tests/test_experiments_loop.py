@@ -16,6 +16,7 @@ from experiments.experiment import Experiment, InputError, Trial
 from experiments.models import functional
 from experiments.models.sigmoid_net import SigmoidNet
 from experiments.placement import Placement
+from experiments.programs import OnDevice, Programs
 from experiments.registry import find_all
 from experiments.rows import Row, of_evaluation
 
@@ -39,9 +40,12 @@ def few_pictures(trial: Trial) -> dict[str, Split]:
 
 
 def two_steps(experiment: Experiment) -> Experiment:
-    """Keep everything but the number of pictures and of steps."""
+    """Keep everything but the number of pictures and of steps; of large nets two contenders."""
     few = few_pictures(next(iter(experiment.trials.values())))
     trials = {name: dataclasses.replace(trial, data=lambda: few) for name, trial in experiment.trials.items()}
+    if loading.reads_files(experiment):  # these nets take long to compile: one pair of contenders will do
+        name, trial = next(iter(trials.items()))
+        trials = {name: dataclasses.replace(trial, contenders=dict(itertools.islice(trial.contenders.items(), 2)))}
     size = experiment.batch_size and min(experiment.batch_size, 25)
     return dataclasses.replace(experiment, steps=2, evaluate_at=(1, 2), batch_size=size, seeds=2, trials=trials)
 
@@ -61,8 +65,8 @@ def tiny(steps: int = 4, batch_size: int | None = None, **contenders: partial) -
     )
 
 
-@pytest.mark.parametrize("slug", find_all())
-def test_two_steps_of_each_experiment(slug: str):
+@pytest.mark.parametrize("slug", {experiment.model.func: slug for slug, experiment in find_all().items()}.values())
+def test_two_steps_with_each_net(slug: str):
     experiment = two_steps(find_all()[slug])
     evaluations, ticks = [], []
     rows = loop.run(experiment, evaluations.append, ticks.append)
@@ -79,6 +83,26 @@ def test_two_steps_of_each_experiment(slug: str):
             assert losses[0, 0] != losses[0, 1]  # other seeds start from other weights
             starts[contender] = tuple(losses[0])
         assert len(set(starts.values())) == 1  # all contenders start from the same
+
+
+@pytest.mark.parametrize("slug", find_all())
+def test_every_contender_gives_back_what_it_was_given(slug: str):
+    """Traced, not compiled: params and state keep their shapes and types over a step."""
+    experiment = dataclasses.replace(find_all()[slug], seeds=2)
+    programs = Programs(experiment)
+    few = few_pictures(next(iter(experiment.trials.values())))
+    data = OnDevice({"train": few["train"]}, few["train"].pictures.mean(axis=0, dtype=np.float32))
+    params = jax.eval_shape(jax.vmap(programs.net.init), jax.vmap(jax.random.key)(np.arange(2, dtype=np.uint32)))
+    order = None if experiment.batch_size is None else jax.ShapeDtypeStruct((2, 1, 10), np.int32)
+    for trial in experiment.trials.values():
+        for method in trial.contenders.values():
+            program = programs.of(method)
+            before = params, jax.eval_shape(program.init, params)
+            chunk = partial(program.chunk, steps=1)
+            after = jax.eval_shape(lambda p, s, o: chunk(p, s, data, o, 0), *before, order)  # noqa: B023
+            assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
+                lambda leaf: (leaf.shape, leaf.dtype), before
+            )
 
 
 def descend_in_numpy(params, pictures, classes, rate, steps):
