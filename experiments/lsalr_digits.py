@@ -99,6 +99,5 @@ CLAIMS = (
         claim(base, "best", f"LSALR improves {NAMES[base]} also at its best rate", published="not asked")
         for base in NAMES
     ),
-    Claim(says="LSALR ends better than SGD and AdaGrad on CIFAR-10", source="Singh et al. 2015"),
     Claim(says="LSALR reaches AlexNet's accuracy on ImageNet about 15 % sooner", source="Singh et al. 2015"),
 )
