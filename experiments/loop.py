@@ -22,10 +22,10 @@ from experiments import loading
 from experiments.checkpoints import Checkpoints, Saved, Slot
 from experiments.evaluation import Scores
 from experiments.experiment import Experiment, InputError
-from experiments.feeds import Feed, Streamed
+from experiments.feeds import Feed
 from experiments.models import Params, count_weights
 from experiments.placement import Placement
-from experiments.programs import Programs
+from experiments.programs import SIDE_BY_SIDE_WEIGHTS, Programs
 from experiments.rows import Row, all_diverged, of_evaluation
 
 CONTENDERS_AT_ONCE = 2  # compiling keeps one core busy; another contender trains meanwhile
@@ -76,7 +76,7 @@ def run(
         for number, (contender, method) in enumerate(settings.contenders.items())
     ]
     stop = threading.Event()
-    with ThreadPoolExecutor(_at_once(placement, feeds)) as pool:
+    with ThreadPoolExecutor(_at_once(experiment, placement)) as pool:
         futures = [pool.submit(_meet, programs, start, meeting, watch, tick, stop) for meeting in meetings]
         try:
             return [row for future in futures for row in future.result()]
@@ -90,9 +90,9 @@ def count_steps(experiment: Experiment) -> int:
     return experiment.steps * sum(len(trial.contenders) for trial in experiment.trials.values())
 
 
-def _at_once(placement: Placement, feeds: dict[str, Feed]) -> int:
-    """Programs over a mesh must come in one order everywhere; nets that need a stream are large."""
-    alone = placement.mesh is not None or any(isinstance(feed, Streamed) for feed in feeds.values())
+def _at_once(experiment: Experiment, placement: Placement) -> int:
+    """Programs over a mesh must come in one order everywhere; two large nets would take each other's caches."""
+    alone = placement.mesh is not None or experiment.weights > SIDE_BY_SIDE_WEIGHTS
     return 1 if alone else CONTENDERS_AT_ONCE
 
 
