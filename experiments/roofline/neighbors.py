@@ -5,7 +5,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.console import Console
+
 STAT = Path("/proc/stat")
+QUIET = 0.05  # cores that others may keep busy; with one busy neighbor PyTorch's steps take up to 50 times as long
 
 
 def watch() -> Callable[[], float | None]:
@@ -27,3 +30,9 @@ def seconds_of_others() -> float | None:
     user, nice, system, _, _, *interrupts_and_steal = map(int, STAT.read_text().splitlines()[0].split()[1:9])
     ticks = user + nice + system + sum(interrupts_and_steal)
     return ticks / os.sysconf("SC_CLK_TCK") - time.process_time()
+
+
+def warn(cores: float | None) -> None:
+    """Say so when others were too busy for figures that count."""
+    if (cores or 0) > QUIET:
+        Console().print(f"Others kept {cores} cores busy: measure again on a quiet machine.")

@@ -52,10 +52,7 @@ def render(folder: Path) -> None:
 
 def to_markdown(meta: dict, rows: list[Row]) -> str:
     """Return one table per layout."""
-    machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
-    if "torch_threads" in meta:
-        machine += f", torch {meta['versions']['torch']} with {meta['torch_threads']} threads"
-    parts = [f"Measured on {machine}; {meta['dtype']}. Donated; medians of {meta['windows']} windows."]
+    parts = [f"Measured on {machine(meta)}; {meta['dtype']}. Donated; medians of {meta['windows']} windows."]
     for layout in dict.fromkeys(row.layout for row in rows):
         chosen = [row for row in rows if row.layout == layout]
         lines = ["| " + " | ".join(HEADINGS.values()) + " |", "| " + " | ".join("---" for _ in HEADINGS) + " |"]
@@ -64,6 +61,14 @@ def to_markdown(meta: dict, rows: list[Row]) -> str:
         if statistics.median(row.share for row in chosen) < 0.25:
             parts.append("Bandwidth does not decide here, the cost of each leaf does: compare ms/step.")
     return "\n\n".join(parts) + "\n"
+
+
+def machine(meta: dict) -> str:
+    """Say on what a record was made."""
+    parts = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
+    if "torch_threads" in meta:
+        parts += f", torch {meta['versions']['torch']} with {meta['torch_threads']} threads"
+    return parts
 
 
 def cell(value: str | float | None) -> str:

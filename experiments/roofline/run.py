@@ -13,8 +13,6 @@ from experiments.roofline.contenders import contenders
 from experiments.roofline.measure import WINDOWS, NothingMeasuredError, measure
 from experiments.roofline.trials import trials
 
-QUIET = 0.05  # cores that others may keep busy; with one busy neighbor PyTorch's steps take up to 50 times as long
-
 
 def run(device: str, params: int, leaves: int, dtype: str, out: Path, tried: bool = False) -> None:
     """Measure on a device and leave record, table and picture in OUT/roofline/DEVICE, of what was tried in …_tried."""
@@ -55,5 +53,4 @@ def run(device: str, params: int, leaves: int, dtype: str, out: Path, tried: boo
     meta["cores_of_others"] = others()
     report.write(folder, meta, rows)
     Console().print((folder / "table.md").read_text(encoding="utf-8"), f"Picture: {folder / 'figure.png'}")
-    if (meta["cores_of_others"] or 0) > QUIET:
-        Console().print(f"Others kept {meta['cores_of_others']} cores busy: measure again on a quiet machine.")
+    neighbors.warn(meta["cores_of_others"])
