@@ -17,6 +17,7 @@ from experiments import loading, overrides, records, registry, runner
 from experiments import table as tables
 from experiments.evidence import to_markdown as make_evidence
 from experiments.experiment import Experiment, InputError
+from experiments.lenet_speed.run import run as measure_lenet
 from experiments.roofline.run import run as measure_roofline
 
 RECORDS = Path(__file__).parent / "results"  # the committed ones
@@ -115,6 +116,14 @@ def roofline(
     measure_roofline(device, params, leaves, dtype, out, tried)
 
 
+def lenet_speed(out: Path = RECORDS) -> None:
+    """Time training steps of LeNet, ours and PyTorch's; record and table in OUT/lenet_speed/cpu.
+
+    PyTorch is an extra, `bench`. Before anything is timed both must compute the same.
+    """
+    measure_lenet(out)
+
+
 COMMANDS = {
     "list": list_,
     "run": run,
@@ -124,6 +133,7 @@ COMMANDS = {
     "calibrate": calibrate,
     "demo": demo,
     "roofline": roofline,
+    "lenet-speed": lenet_speed,
 }
 
 

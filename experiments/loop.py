@@ -69,7 +69,7 @@ def run(
     placement.check(experiment)
     feeds = feeds or loading.feed(loading.load(experiment), placement)
     programs = Programs(experiment, placement)
-    start = _initial_params(experiment, programs)
+    start = initial_params(experiment, programs)
     meetings = [
         Meeting(trial, contender, method, feeds[trial], checkpoints and checkpoints.of(trial, number))
         for trial, settings in experiment.trials.items()
@@ -157,7 +157,7 @@ def _one_behind(asked: Iterable[Evaluation]) -> Iterator[Evaluation]:
         yield waiting
 
 
-def _initial_params(experiment: Experiment, programs: Programs) -> Params:
+def initial_params(experiment: Experiment, programs: Programs) -> Params:
     """Draw the initial weights of every seed, stacked."""
 
     def draw(seed: jax.Array) -> Params:
