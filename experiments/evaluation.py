@@ -45,7 +45,7 @@ def tally(experiment: Experiment, net: Net, placement: Placement) -> Callable[[P
 
     def sums(params: Params, batch: Split, mean: jax.Array) -> jax.Array:
         losses, wrong = judge(params, batch, mean)
-        return jnp.stack([losses.sum(), 100 * wrong.sum()])
+        return jnp.stack([losses.sum(), 100 * wrong.sum(dtype=losses.dtype)])
 
     return sums
 

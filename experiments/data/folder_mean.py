@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import rich.progress
@@ -12,6 +15,7 @@ from rich.console import Console
 from experiments.data import sources
 from experiments.data.picture_folder import PictureFolder
 from experiments.data.pipeline import Pipeline
+from experiments.experiment import InputError
 
 BATCH_SIZE = 64
 
@@ -26,12 +30,29 @@ def mean_image(
     cache = cache or Path(sources.DEFAULT).expanduser()
     kept = cache / f"mean_{pictures.size}_{pictures.checksum(console)[:16]}.npy"
     if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        part = kept.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as content:
+        with _opened(kept) as content:
             np.save(content, _average(pictures, num_workers, console))
+    try:
+        return np.load(kept, allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise InputError(f"{str(kept)!r} is no mean picture ({error}); remove it.") from error
+
+
+@contextlib.contextmanager
+def _opened(kept: Path) -> Iterator[IO[bytes]]:
+    """Open before the work, so that a folder that cannot be written is known at once; put in place what is complete."""
+    part = kept.with_suffix(f".{os.getpid()}.part")
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as content:
+            try:
+                yield content
+            except BaseException:
+                part.unlink()
+                raise
         os.replace(part, kept)
-    return np.load(kept, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"The mean picture cannot be kept in {str(kept.parent)!r}: {error.strerror}.") from error
 
 
 def _average(pictures: PictureFolder, num_workers: int, console: Console | None) -> np.ndarray:
