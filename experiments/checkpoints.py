@@ -25,6 +25,7 @@ from experiments.placement import Placement
 from experiments.rows import Row
 
 SECONDS_BETWEEN = 5.0  # what a kill may cost; more often, and writing would slow small experiments down
+QUICK_SECONDS = 0.25  # to write one; what takes longer is written as much more seldom
 
 
 class Saved(NamedTuple):
@@ -90,7 +91,7 @@ class Slot:
     def __init__(self, folder: Path, writer: ThreadPoolExecutor) -> None:
         """Open the folder and drop what an interrupted write left there."""
         self.folder, self._writer = folder, writer
-        self._saved_at = time.monotonic()
+        self._saved_at, self._took = time.monotonic(), 0.0
         self._pending: Future = writer.submit(self._open)
 
     def read(self, like: Any) -> Saved | None:
@@ -103,7 +104,7 @@ class Slot:
         if not self._pending.done():
             return False
         self._wait()
-        return time.monotonic() - self._saved_at >= SECONDS_BETWEEN
+        return time.monotonic() - self._saved_at >= SECONDS_BETWEEN * max(1.0, self._took / QUICK_SECONDS)
 
     def save(self, saved: Saved) -> None:
         """Write a checkpoint in the background; the arrays must not be donated to anything afterwards."""
@@ -145,7 +146,9 @@ class Slot:
     def _save(self, saved: Saved) -> None:
         rows = ocp.args.JsonSave([list(row) for row in saved.rows])
         parts = ocp.args.Composite(state=ocp.args.StandardSave(saved.state), rows=rows)
+        began = time.monotonic()
         self._manager.save(saved.step, args=parts, force=True)
+        self._took = time.monotonic() - began
 
 
 def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
