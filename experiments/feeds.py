@@ -6,8 +6,10 @@ evaluations in as many pieces as there are calls of the program; `score`, the ev
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from typing import Any
 
 import jax
@@ -44,6 +46,9 @@ class Held:
         """Measure loss and error on every split."""
         return programs.evaluate(params, self.data)
 
+    def stop(self) -> None:
+        """Do nothing: no piece is long."""
+
 
 class Streamed:
     """Folders of pictures: a piece for every step, decoded ahead on the host."""
@@ -52,7 +57,11 @@ class Streamed:
         """Put the mean picture on the device; pictures follow when they are asked for."""
         self.data = OnDevice({}, placement.put(folders.mean))
         self.pictures = self.seconds = self.waited = 0.0  # trained on; in so long; of which for the next batch
-        self._folders, self._placement = folders, placement
+        self._folders, self._placement, self._is_stopped = folders, placement, threading.Event()
+
+    def stop(self) -> None:
+        """Read no further, in whatever thread: nobody waits for it any more."""
+        self._is_stopped.set()
 
     def pieces(self, experiment: Experiment, first: int, last: int) -> Iterator[tuple[Any, int]]:
         """Give the batches of every seed, step by step."""
@@ -74,7 +83,7 @@ class Streamed:
         try:
             for step in range(first, last):
                 began = time.monotonic()
-                of_seeds = [_as_split(next(pipeline)) for pipeline in pipelines]
+                of_seeds = [_as_split(self._next(pipeline)) for pipeline in pipelines]
                 waited = time.monotonic() - began
                 yield self._placement.put_batches(jax.tree.map(lambda *parts: np.stack(parts)[:, None], *of_seeds)), 1
                 if step > first:  # the first one compiles, or starts the workers
@@ -92,25 +101,30 @@ class Streamed:
 
     def _score(self, programs: Programs, params: Params, split: str, limit: int | None) -> jax.Array:
         # The folders are sorted by class, so a sample is drawn, always the same.
+        records = self._folders.splits[split]
         pictures = Pipeline(
-            self._folders.splits[split],
+            records,
             batch_size=PICTURES_AT_ONCE,
             shuffle=limit is not None,
             drop_last=False,
             augment=place_centrally,
             num_workers=self._folders.num_workers,
         )
-        sums, count = 0.0, 0
+        sums, count, total = 0.0, 0, min(limit or len(records), len(records))
         try:
-            for batch in pictures:
+            while count < total:
+                batch = jax.tree.map(lambda part: part[: total - count], self._next(pictures))  # noqa: B023
                 sums += programs.tally(params, self._placement.put(_as_split(batch)), self.data.mean)
                 jax.block_until_ready(sums)  # or batches would pile up on the device
                 count += len(batch.class_)
-                if limit is not None and count >= limit:
-                    break
         finally:
             pictures.close()
-        return sums / count
+        return sums / total
+
+    def _next(self, pictures: Pipeline) -> Placed:
+        if self._is_stopped.is_set():
+            raise CancelledError
+        return next(pictures)
 
 
 Feed = Held | Streamed

@@ -22,7 +22,7 @@ from experiments import loading
 from experiments.checkpoints import Checkpoints, Saved, Slot
 from experiments.evaluation import Scores
 from experiments.experiment import Experiment, InputError
-from experiments.feeds import Feed
+from experiments.feeds import Feed, Streamed
 from experiments.models import Params, count_weights
 from experiments.placement import Placement
 from experiments.programs import SIDE_BY_SIDE_WEIGHTS, Programs
@@ -49,7 +49,7 @@ class Evaluation(NamedTuple):
 
     step: int
     untold: int  # steps before it that `tick` has not been told of
-    scores: Scores
+    scores: Scores | None  # none where only a checkpoint is due
     state: Any  # a copy of params and optimizer state where a checkpoint is due, else None
 
 
@@ -76,12 +76,14 @@ def run(
         for number, (contender, method) in enumerate(settings.contenders.items())
     ]
     stop = threading.Event()
-    with ThreadPoolExecutor(_at_once(experiment, placement)) as pool:
+    with ThreadPoolExecutor(_at_once(experiment, placement, feeds)) as pool:
         futures = [pool.submit(_meet, programs, start, meeting, watch, tick, stop) for meeting in meetings]
         try:
             return [row for future in futures for row in future.result()]
         finally:  # after an error or Ctrl-C, start nothing more
             stop.set()
+            for feed in feeds.values():
+                feed.stop()
             pool.shutdown(cancel_futures=True)
 
 
@@ -90,9 +92,13 @@ def count_steps(experiment: Experiment) -> int:
     return experiment.steps * sum(len(trial.contenders) for trial in experiment.trials.values())
 
 
-def _at_once(experiment: Experiment, placement: Placement) -> int:
-    """Programs over a mesh must come in one order everywhere; two large nets would take each other's caches."""
+def _at_once(experiment: Experiment, placement: Placement, feeds: dict[str, Feed]) -> int:
+    """Programs over a mesh must come in one order everywhere; two large nets would take each other's caches.
+
+    Two streams would take each other's decoders, and their speed could not be told.
+    """
     alone = placement.mesh is not None or experiment.weights > SIDE_BY_SIDE_WEIGHTS
+    alone = alone or any(isinstance(feed, Streamed) for feed in feeds.values())
     return 1 if alone else CONTENDERS_AT_ONCE
 
 
@@ -108,14 +114,17 @@ def _meet(
     tick(max(begin.step, 0))
     for _, evaluation in itertools.groupby(rows, key=lambda row: row.step):
         watch(list(evaluation))
-    for asked in _one_behind(_train(programs, meeting, begin, tick)):
-        scores = jax.device_get(asked.scores)
-        like = Row(meeting.trial, meeting.contender, 0, asked.step, "", None, None, False)
-        evaluation = of_evaluation(like, scores, rows)
+    asked_for = _train(programs, meeting, begin, tick)
+    for asked in asked_for if isinstance(meeting.feed, Streamed) else _one_behind(asked_for):
+        evaluation = []
+        if asked.scores is not None:
+            like = Row(meeting.trial, meeting.contender, 0, asked.step, "", None, None, False)
+            evaluation = of_evaluation(like, jax.device_get(asked.scores), rows)
         rows += evaluation
         if asked.state is not None:
             slot.save(Saved(asked.step, asked.state, list(rows)))
-        watch(evaluation)
+        if evaluation:
+            watch(evaluation)
         tick(asked.untold)
         if stop.is_set() or all_diverged(rows):
             break
@@ -128,6 +137,11 @@ def _train(programs: Programs, meeting: Meeting, begin: Saved, tick: Tick) -> It
     """Ask for every evaluation after `begin`, without waiting for any."""
     experiment, feed, slot = programs.experiment, meeting.feed, meeting.slot
     program, (step, (params, state), rows) = programs.of(meeting.method), begin
+
+    def copy_if(due: bool) -> Any:
+        due = slot is not None and (due or programs.placement.agree(slot.is_due()))
+        return jax.tree.map(jnp.copy, (params, state)) if due else None  # the next chunk consumes them
+
     if all_diverged(rows):
         return
     if step < 0:
@@ -136,13 +150,14 @@ def _train(programs: Programs, meeting: Meeting, begin: Saved, tick: Tick) -> It
     untold = 0
     for last in (at for at in experiment.evaluate_at if at > step):
         for number, (batches, steps) in enumerate(feed.pieces(experiment, step, last)):
-            if number:  # or the batches of a stream would pile up on the device
-                jax.block_until_ready(params)
+            if number:  # a stream
+                jax.block_until_ready(params)  # or its batches would pile up on the device
                 tick(untold)
+                if copy := copy_if(False):  # an evaluation may be hours away
+                    yield Evaluation(step, 0, None, copy)
             params, state = program.chunk(params, state, feed.data, batches, np.int32(step), steps)
             step, untold = step + steps, steps
-        due = slot is not None and (last == experiment.steps or programs.placement.agree(slot.is_due()))
-        copy = jax.tree.map(jnp.copy, (params, state)) if due else None  # the next chunk consumes them
+        copy = copy_if(last == experiment.steps)
         yield Evaluation(last, untold, feed.score(programs, params), copy)
 
 
