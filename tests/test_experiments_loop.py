@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,7 +12,8 @@ import optax
 import pytest
 
 from experiments import batches, evaluation, loading, loop
-from experiments.data import Split, cifar10, mnist, scaling
+from experiments.data import Split, cifar10, imagenet, mnist, scaling
+from experiments.data.imagenet import SIZE, Placed
 from experiments.experiment import Experiment, InputError, Trial
 from experiments.models import functional
 from experiments.models.sigmoid_net import SigmoidNet
@@ -86,15 +88,28 @@ def test_two_steps(slug: str):
         assert len(set(starts.values())) == 1  # all contenders start from the same
 
 
+def few_of(experiment: Experiment) -> tuple[OnDevice, Any]:
+    """Give what a program gets of a data set, and the batches of one step of two seeds."""
+
+    def part(dtype: type, *shape: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((2, 1, 10, *shape), dtype)
+
+    trial = next(iter(experiment.trials.values()))
+    if trial.data.func is imagenet.load:
+        placed = Placed(part(np.uint8, SIZE, SIZE, 3), part(np.int32), part(np.int32, 2), part(np.bool_))
+        return OnDevice({}, np.zeros((SIZE, SIZE, 3), np.float32)), Split(placed, placed.class_)
+    train = few_pictures(trial)["train"]
+    data = OnDevice({"train": train}, train.pictures.mean(axis=0, dtype=np.float32))
+    return data, None if experiment.batch_size is None else part(np.int32)
+
+
 @pytest.mark.parametrize("slug", find_all())
 def test_every_contender_gives_back_what_it_was_given(slug: str):
     """Traced, not compiled: params and state keep their shapes and types over a step."""
     experiment = dataclasses.replace(find_all()[slug], seeds=2)
     programs = Programs(experiment)
-    few = few_pictures(next(iter(experiment.trials.values())))
-    data = OnDevice({"train": few["train"]}, few["train"].pictures.mean(axis=0, dtype=np.float32))
+    data, order = few_of(experiment)
     params = jax.eval_shape(jax.vmap(programs.net.init), jax.vmap(jax.random.key)(np.arange(2, dtype=np.uint32)))
-    order = None if experiment.batch_size is None else jax.ShapeDtypeStruct((2, 1, 10), np.int32)
     for trial in experiment.trials.values():
         for method in trial.contenders.values():
             program = programs.of(method)
