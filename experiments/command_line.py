@@ -15,6 +15,9 @@ from rich.console import Console
 from experiments import figure as figures
 from experiments import loading, overrides, records, registry, runner
 from experiments import table as tables
+from experiments.data import cifar10, imagenet
+from experiments.data.folder_writer import write_as_folder
+from experiments.data.pipeline_speed import measure as measure_pipeline
 from experiments.evidence import to_markdown as make_evidence
 from experiments.experiment import Experiment, InputError
 from experiments.lenet_speed.run import run as measure_lenet
@@ -124,6 +127,30 @@ def lenet_speed(out: Path = RECORDS) -> None:
     measure_lenet(out)
 
 
+def write_folders(out: Path, data: Path | None = None, limit: int | None = None) -> None:
+    """Write CIFAR-10 as ImageNet lies on a disk, 256 x 256 JPEG pictures in a folder for each class.
+
+    Args:
+        out: The folder to make.
+        data: Where CIFAR-10 lies, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
+        limit: So many of the first pictures of each split; all 60,000 take 800 MB.
+    """
+    print(write_as_folder(cifar10.load(data), out, limit=limit))
+
+
+def pipeline(data: Path | None = None, workers: tuple[int, ...] = (0, 1, 2), pictures: int = 3200) -> None:
+    """Measure how many pictures a second are read from a folder like ImageNet's, by number of workers; 0: threads.
+
+    Args:
+        data: The folder, or one that has it as `imagenet`.
+        workers: How many processes decode, one measurement each.
+        pictures: How many are read in each.
+    """
+    folders = imagenet.load(data)
+    for number in workers:
+        print(f"{number} workers: {measure_pipeline(folders, number, pictures):.0f} pictures per second", flush=True)
+
+
 COMMANDS = {
     "list": list_,
     "run": run,
@@ -134,6 +161,8 @@ COMMANDS = {
     "demo": demo,
     "roofline": roofline,
     "lenet-speed": lenet_speed,
+    "write-folders": write_folders,
+    "pipeline": pipeline,
 }
 
 

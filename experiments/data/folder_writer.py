@@ -31,6 +31,8 @@ def write_as_folder(
 
     Class 7 is written as `n00000007`, so that sorted names keep the order of the classes.
     """
+    if limit is not None and limit < 1:
+        raise InputError(f"limit must be at least 1, got {limit}.")
     folder = Path(destination)
     if folder.exists():
         raise InputError(f"{str(folder)!r} is there already.")
@@ -42,6 +44,8 @@ def write_as_folder(
             enlarged = Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR)
             enlarged.save(part / path, "JPEG", quality=QUALITY)
         os.replace(part, folder)
+    except OSError as error:
+        raise InputError(f"The folder {str(folder)!r} cannot be written: {error.strerror}.") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder

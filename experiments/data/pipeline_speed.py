@@ -1,0 +1,37 @@
+"""How many pictures a second a folder gives, decoded, placed and on the device, before any net has seen them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import jax
+
+from experiments.data.imagenet import Folders, place_anywhere
+from experiments.data.pipeline import THREADS, Pipeline
+from experiments.experiment import InputError
+
+BATCH_SIZE = 64
+
+
+def measure(folders: Folders, num_workers: int, pictures: int) -> float:
+    """Return pictures per second, once as many batches have come as could be decoded ahead."""
+    if num_workers < 0:
+        raise InputError(f"workers must be at least 0, got {num_workers}.")
+    if pictures < BATCH_SIZE:
+        raise InputError(f"pictures must be at least {BATCH_SIZE}, one batch, got {pictures}.")
+    batches = Pipeline(
+        folders.splits["train"], batch_size=BATCH_SIZE, epochs=None, augment=place_anywhere, num_workers=num_workers
+    )
+    try:
+        _take(batches, THREADS + 2 * num_workers)
+        start = time.monotonic()
+        _take(batches, pictures // BATCH_SIZE)
+        return pictures // BATCH_SIZE * BATCH_SIZE / (time.monotonic() - start)
+    finally:
+        batches.close()
+
+
+def _take(batches: Iterator, count: int) -> None:
+    for _ in range(count):
+        jax.block_until_ready(jax.device_put(next(batches)))
