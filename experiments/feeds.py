@@ -85,7 +85,7 @@ class Streamed:
                 began = time.monotonic()
                 of_seeds = [_as_split(self._next(pipeline)) for pipeline in pipelines]
                 waited = time.monotonic() - began
-                yield self._placement.put_batches(jax.tree.map(lambda *parts: np.stack(parts)[:, None], *of_seeds)), 1
+                yield self._placement.put_shares(jax.tree.map(lambda *parts: np.stack(parts)[:, None], *of_seeds)), 1
                 if step > first:  # the first one compiles, or starts the workers
                     self.pictures += experiment.batch_size * experiment.seeds
                     self.seconds += time.monotonic() - began

@@ -6,7 +6,10 @@ written for one device: the compiler adds the communication, so a norm over a la
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -17,6 +20,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from experiments.experiment import Experiment, InputError
 
 DATA, MODEL = "data", "model"
+LONGEST_REFUSAL = 1_000  # bytes; what is sent between processes has a fixed size
 
 
 class Placement:
@@ -48,21 +52,48 @@ class Placement:
 
     def agree(self, decision: bool) -> bool:
         """Let the main process decide for all."""
+        return self.ask(lambda: decision)
+
+    def ask(self, decide: Callable[[], bool]) -> bool:
+        """Let the main process decide for all; what it refuses, all refuse."""
         if self.process_count == 1:
-            return decision
-        return bool(multihost_utils.broadcast_one_to_all(np.bool_(decision)))
+            return decide()
+        answer, refusal = False, ""
+        if self.is_main:
+            try:
+                answer = decide()
+            except InputError as error:
+                refusal = str(error)
+        told = np.zeros(LONGEST_REFUSAL, np.uint8)
+        said = np.frombuffer(refusal.encode()[:LONGEST_REFUSAL], np.uint8)
+        told[: said.size] = said
+        answer, told = multihost_utils.broadcast_one_to_all((np.bool_(answer), told))
+        if refusal := bytes(told).rstrip(b"\0").decode(errors="ignore"):
+            raise InputError(refusal)
+        return bool(answer)
+
+    def check_same(self, value: Any) -> None:
+        """Refuse to go on with processes that were not all given this value (of what JSON can hold)."""
+        if self.process_count == 1:
+            return
+        digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest()
+        ours = np.frombuffer(digest, np.uint8)
+        if not (multihost_utils.process_allgather(ours) == ours).all():
+            raise InputError("The processes must have the same experiment, data, versions and mesh, and have not.")
 
     def put(self, tree: Any) -> Any:
         """Copy to every device."""
-        return jax.device_put(tree, self._sharding())
+        return self._put(tree)
 
     def put_batches(self, tree: Any) -> Any:
-        """Put (seeds, steps, pictures, …), of which each process has its share of the pictures, on the devices."""
-        if self.mesh is None:
-            return jax.device_put(tree)
-        sharding = self._sharding(None, None, DATA)
+        """Divide (seeds, steps, pictures, …), which every process has as a whole, over the devices."""
+        return self._put(tree, None, None, DATA)
+
+    def put_shares(self, tree: Any) -> Any:
+        """Do the same when each process has but its share of the pictures."""
         if self.share()[1] == 1:
-            return jax.device_put(tree, sharding)
+            return self.put_batches(tree)
+        sharding = self._sharding(None, None, DATA)
         return jax.tree.map(lambda part: jax.make_array_from_process_local_data(sharding, part), tree)
 
     def divide_batch(self, tree: Any) -> Any:
@@ -92,6 +123,16 @@ class Placement:
         if self.mesh is None:
             return tree
         return jax.lax.with_sharding_constraint(tree, self._sharding())
+
+    def _put(self, tree: Any, *axes: str | None) -> Any:
+        sharding = self._sharding(*axes)
+        if self.process_count == 1:
+            return jax.device_put(tree, sharding)
+
+        def put(part: np.ndarray) -> jax.Array:  # without the others: `device_put` would compare with theirs
+            return jax.make_array_from_callback(np.shape(part), sharding, lambda index: np.asarray(part)[index])
+
+        return jax.tree.map(put, tree)
 
     def _sharding(self, *axes: str | None) -> NamedSharding | None:
         return None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec(*axes))
