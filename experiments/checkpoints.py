@@ -49,7 +49,9 @@ class Checkpoints:
 
         With several processes the folder must be one that all of them see; the main one decides.
         """
-        return self._placement.agree(self._placement.is_main and self._begin(begun, resume))
+        mesh = self._placement.mesh
+        self._placement.check_same([begun, mesh and dict(mesh.shape)])
+        return self._placement.ask(lambda: self._begin(begun, resume))
 
     def _begin(self, begun: dict[str, Any], resume: bool) -> bool:
         path = self.folder / "begun.json"
@@ -73,7 +75,7 @@ class Checkpoints:
 
     def of(self, trial: str, number: int) -> Slot:
         """Give the place of one contender."""
-        return Slot(self.folder / trial / str(number), self._writer)
+        return Slot(self.folder / trial / str(number), self._writer, self._placement)
 
     def remove(self) -> None:
         """Drop them all: the record is complete."""
@@ -88,9 +90,9 @@ class Checkpoints:
 class Slot:
     """The newest checkpoint of one contender."""
 
-    def __init__(self, folder: Path, writer: ThreadPoolExecutor) -> None:
+    def __init__(self, folder: Path, writer: ThreadPoolExecutor, placement: Placement) -> None:
         """Open the folder and drop what an interrupted write left there."""
-        self.folder, self._writer = folder, writer
+        self.folder, self._writer, self._placement = folder, writer, placement
         self._saved_at, self._took = time.monotonic(), 0.0
         self._pending: Future = writer.submit(self._open)
 
@@ -127,8 +129,18 @@ class Slot:
             ) from error
 
     def _open(self) -> None:
+        several = ocp.options.MultiprocessingOptions()
+        if self._placement.process_count > 1:
+            # With its processes named, Orbax lets them wait for each other without the devices: those are computing.
+            # Then it wants the folder to be there.
+            several = ocp.options.MultiprocessingOptions(active_processes=set(range(self._placement.process_count)))
+            self.folder.mkdir(parents=True, exist_ok=True)
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=1, cleanup_tmp_directories=True, enable_async_checkpointing=False
+            max_to_keep=1,
+            create=self._placement.process_count == 1,
+            cleanup_tmp_directories=True,
+            enable_async_checkpointing=False,
+            multiprocessing_options=several,
         )
         self._manager = ocp.CheckpointManager(self.folder, options=options)
 
@@ -139,7 +151,7 @@ class Slot:
         parts = ocp.args.Composite(state=ocp.args.StandardRestore(like), rows=ocp.args.JsonRestore())
         read = self._manager.restore(step, args=parts)
         state = read["state"]
-        if jax.process_count() == 1:  # through the host: as free to move as the arrays of an uninterrupted run
+        if self._placement.mesh is None:  # through the host: as free to move as the arrays of an uninterrupted run
             state = jax.device_put(jax.device_get(state))
         return Saved(step, state, [Row(*row) for row in read["rows"]])
 
