@@ -11,6 +11,7 @@ import tyro
 
 from experiments import registry, settings
 from experiments.experiment import Experiment, Plan
+from experiments.processes import join
 
 Perform = Callable[..., None]  # slug, experiment, out, data, resume, mesh
 
@@ -28,6 +29,9 @@ def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
         data: Path | None = None,
         resume: bool = False,
         mesh: str | None = None,
+        processes: int | None = None,
+        process: int | None = None,
+        coordinator: str | None = None,
         set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="PATH=VALUE …")] = (),
     ) -> None:
         """Run the experiment and leave record, table and figure in OUT/SLUG.
@@ -38,9 +42,14 @@ def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
             data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
             resume: Go on with what an interrupted run left.
             mesh: Over how many devices batches and weights are divided, for example data=4,model=2.
+            processes: How many processes train together.
+            process: Which of them this is, counted from 0; the first one coordinates and writes.
+            coordinator: Where the first one can be reached, HOST:PORT, or auto where a scheduler (Slurm, Open MPI, …)
+                tells, then without the other two.
             set_: Settings of the model, the data and the contenders, named as config.json nests them, for example
                 model.half_width=0.5.
         """
+        join(processes, process, coordinator)
         new = {name: getattr(plan, name) for name in plain if getattr(plan, name) != plain[name]}
         perform(slug, settings.change(change(experiment, new), set_), out, data, resume, mesh)
 

@@ -17,6 +17,7 @@ from experiments.experiment import Experiment, InputError, describe
 from experiments.feeds import Feed, Streamed
 from experiments.loop import count_steps, run
 from experiments.placement import Placement
+from experiments.processes import together
 from experiments.rows import Row
 from experiments.safety import alone_in, check_room
 
@@ -36,8 +37,8 @@ def perform(
     writes, and shows progress.
     """
     folder, placement = results / slug, Placement(mesh)
-    with alone_in(folder) if placement.is_main else contextlib.nullcontext():
-        check_room(folder, experiment)
+    with contextlib.ExitStack() as held, together():
+        placement.ask(lambda: _prepare(held, folder, experiment))
         start = time.monotonic()
         sets = loading.load(experiment, data)
         environment = describe_environment()
@@ -61,6 +62,13 @@ def perform(
             _write(folder, experiment, meta, rows)
         checkpoints.remove()
     return folder
+
+
+def _prepare(held: contextlib.ExitStack, folder: Path, experiment: Experiment) -> bool:
+    """Have the folder for this run alone, until all is done, and room in it."""
+    held.enter_context(alone_in(folder))
+    check_room(folder, experiment)
+    return True
 
 
 def _describe_devices(placement: Placement) -> dict[str, Any]:
