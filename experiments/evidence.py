@@ -30,7 +30,7 @@ def to_markdown(results: Path) -> str:
     parts = [HEADER]
     for slug, experiment in registry.find_all().items():
         if claims := claims_of(slug):
-            record = records.read(results / slug) if any(claim.trial for claim in claims) else None
+            record = records.read(results / slug) if (results / slug).exists() else None
             parts.append("\n".join(_section(slug, experiment.title, claims, record)) + "\n")
     return "\n".join(parts)
 
@@ -42,7 +42,9 @@ def claims_of(slug: str) -> tuple[Claim, ...]:
 
 def _section(slug: str, title: str, claims: tuple[Claim, ...], record: Record | None) -> Iterator[str]:
     yield f"## {title}\n"
-    if record is not None:
+    if record is None:
+        yield f"`python -m experiments run {slug}` has not been run yet.\n"
+    else:
         meta, seeds = record.meta, record.config["seeds"]
         machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
         yield f"`python -m experiments run {slug}`: {seeds} seeds on {machine}, commit {meta['commit'][:7]}.\n"

@@ -10,7 +10,7 @@ import pytest
 
 from experiments import command_line, figure, records, table
 from experiments.data import imagenet
-from experiments.evidence import claims_of
+from experiments.evidence import claims_of, to_markdown
 from experiments.experiment import InputError, describe
 from experiments.registry import find, find_all, find_calibration
 from experiments.rows import Row
@@ -19,7 +19,8 @@ from experiments.statistics import curves, estimate
 RESULTS = Path(command_line.__file__).parent / "results"
 FEWER_SEEDS = {"caffe_lenet": 3, "lsalr_cifar10": 3, "lsalr_mnist_rates": 3}  # two cores take hours for ten
 FEWER_SEEDS |= {"lsalr_imagenet_smoke": 1}  # it says nothing of a method
-NOT_RUN = {"lsalr_cifar10_full", "lsalr_imagenet"}  # they want an accelerator, the latter pictures too
+NOT_RUN = {"caffe_lenet", "lsalr_cifar10", "lsalr_mnist", "lsalr_mnist_rates"}  # yet: hours of two cores
+NOT_RUN |= {"lsalr_cifar10_full", "lsalr_imagenet"}  # they want an accelerator, the latter pictures too
 RECORDED = [slug for slug in find_all() if slug not in NOT_RUN]
 T_975 = {0: np.nan, 2: 4.302653, 9: 2.262157}  # Student's t by degrees of freedom, from a printed table
 
@@ -93,11 +94,12 @@ def test_committed_record_is_of_todays_experiment(slug: str):
     assert len(list((RESULTS / slug).glob("seed_*.jsonl"))) == committed["seeds"]
 
 
-@pytest.mark.parametrize("slug", NOT_RUN)
-def test_nothing_is_claimed_of_what_was_not_run(slug: str):
+@pytest.mark.parametrize("slug", sorted(NOT_RUN))
+def test_nothing_is_said_of_what_was_not_run(slug: str):
+    """An experiment without a record is one that is named above, and each of its claims stands there as not tested."""
     assert not (RESULTS / slug).exists()
-    assert claims_of(slug)
-    assert not any(claim.trial for claim in claims_of(slug))
+    section = to_markdown(RESULTS).partition(f"## {find(slug).title}\n")[2].partition("\n## ")[0]
+    assert section.count("| **not tested**") == len(claims_of(slug)) > 0
 
 
 @pytest.mark.parametrize("slug", RECORDED)
