@@ -108,10 +108,10 @@ def test_every_device_holds_its_part_alone(mesh: str):
 
 
 def test_every_device_does_its_part_of_the_work_alone():
-    """A step of 24 pictures over 8 devices is one of 3 pictures on each, and one addition of the gradients."""
+    """A step of all 24 pictures over 8 devices is one of 3 on each, and one addition of the gradients."""
 
     def compiled(place: Placement) -> jax.stages.Compiled:
-        experiment = small("heavy", batch_size=24)
+        experiment = small("heavy", batch_size=None)
         made = programs.Programs(experiment, place)
         program, params = made.of(CONTENDERS["heavy"]), loop._initial_params(experiment, made)
         feed = loading.feed(loading.load(experiment), place)["trial"]
