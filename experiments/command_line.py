@@ -21,10 +21,12 @@ from experiments.data.pipeline_speed import measure as measure_pipeline
 from experiments.evidence import to_markdown as make_evidence
 from experiments.experiment import Experiment, InputError
 from experiments.lenet_speed.run import run as measure_lenet
+from experiments.lab import make_signals
 from experiments.roofline.run import run as measure_roofline
 
 RECORDS = Path(__file__).parent / "results"  # the committed ones
 EVIDENCE = RECORDS.parents[1] / "docs" / "evidence.md"
+GALLERY = RECORDS.parents[1] / "docs" / "gallery"
 DEMO_RESULTS = Path("results")
 # So many that the whole demo stays under a minute on two CPU cores; the committed records have 10.
 DEMO_SEEDS = 3
@@ -149,6 +151,10 @@ def pipeline(data: Path | None = None, workers: tuple[int, ...] = (0, 1, 2), pic
     folders = imagenet.load(data)
     for number in workers:
         print(f"{number} workers: {measure_pipeline(folders, number, pictures):.0f} pictures per second", flush=True)
+def signals(out: Path = GALLERY) -> None:
+    """Draw each method's steps and inner quantities on six gradient signals, and all methods as filters, into OUT."""
+    make_signals.make(out)
+    print(out)
 
 
 COMMANDS = {
@@ -163,6 +169,7 @@ COMMANDS = {
     "lenet-speed": lenet_speed,
     "write-folders": write_folders,
     "pipeline": pipeline,
+    "signals": signals,
 }
 
 
