@@ -22,6 +22,7 @@ from experiments.evidence import to_markdown as make_evidence
 from experiments.experiment import Experiment, InputError
 from experiments.lenet_speed.run import run as measure_lenet
 from experiments.lab import make_signals
+from experiments.lab import make_signals, make_surfaces
 from experiments.roofline.run import run as measure_roofline
 
 RECORDS = Path(__file__).parent / "results"  # the committed ones
@@ -157,6 +158,12 @@ def signals(out: Path = GALLERY) -> None:
     print(out)
 
 
+def surfaces(out: Path = GALLERY) -> None:
+    """Draw paths over seven surfaces, films of them, phase maps and the best of many starts, into OUT."""
+    make_surfaces.make(out)
+    print(out)
+
+
 COMMANDS = {
     "list": list_,
     "run": run,
@@ -170,6 +177,7 @@ COMMANDS = {
     "write-folders": write_folders,
     "pipeline": pipeline,
     "signals": signals,
+    "surfaces": surfaces,
 }
 
 

@@ -29,12 +29,17 @@ class Picture(NamedTuple):
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure with a palette of 256 colors, a third of the bytes, and close it."""
+    """Write a figure with 256 colors, which are a fifth of the bytes, and close it."""
     figure.savefig(path, dpi=DOTS_PER_INCH)
     plt.close(figure)
     with Image.open(path) as picture:
-        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        small = with_few_colors(picture.convert("RGB"), 256)
     small.save(path, optimize=True)
+
+
+def with_few_colors(picture: Image.Image, colors: int) -> Image.Image:
+    """Return the picture with a palette; Pillow's default would give thin lines the colors of other lines."""
+    return picture.quantize(colors, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
 
 
 def write_table(path: Path, rows: Iterable[NamedTuple]) -> None:
@@ -52,15 +57,17 @@ def read_table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def make_all(name: str, out: Path, total: int, pictures: Iterator[Picture]) -> None:
-    """Make pictures one by one while one watches, then list them in OUT/NAME.json."""
+def make_all(name: str, out: Path, total: int, pieces: Iterator[Picture | str]) -> None:
+    """Make pictures, and other work told in words, while one watches; then list the pictures in OUT/NAME.json."""
     out.mkdir(parents=True, exist_ok=True)
     made = []
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
         task = progress.add_task(name, total=total)
-        for picture in pictures:
-            made.append(picture)
-            progress.update(task, advance=1, description=f"{name}: {picture.title}")
+        for piece in pieces:
+            if isinstance(piece, Picture):
+                made.append(piece)
+            done = piece.title if isinstance(piece, Picture) else piece
+            progress.update(task, advance=1, description=f"{name}: {done}")
     lines = ",\n".join("  " + json.dumps(picture._asdict(), ensure_ascii=False) for picture in made)
     (out / f"{name}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
@@ -71,4 +78,6 @@ def read_list(path: Path) -> list[Picture]:
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return ""
     return str(value) if isinstance(value, str | int) else f"{value:.10g}"
