@@ -23,11 +23,13 @@ from experiments.experiment import Experiment, InputError
 from experiments.lenet_speed.run import run as measure_lenet
 from experiments.lab import make_signals
 from experiments.lab import make_signals, make_surfaces
+from experiments.lab.explorer import make_explorer
 from experiments.roofline.run import run as measure_roofline
 
 RECORDS = Path(__file__).parent / "results"  # the committed ones
 EVIDENCE = RECORDS.parents[1] / "docs" / "evidence.md"
 GALLERY = RECORDS.parents[1] / "docs" / "gallery"
+EXPLORER = RECORDS.parents[1] / "docs" / "explorer.html"
 DEMO_RESULTS = Path("results")
 # So many that the whole demo stays under a minute on two CPU cores; the committed records have 10.
 DEMO_SEEDS = 3
@@ -164,6 +166,12 @@ def surfaces(out: Path = GALLERY) -> None:
     print(out)
 
 
+def explorer(out: Path = EXPLORER) -> None:
+    """Make the page on which every method is stepped over a surface or along a signal, in a browser alone."""
+    make_explorer.make(out)
+    print(out)
+
+
 COMMANDS = {
     "list": list_,
     "run": run,
@@ -178,6 +186,7 @@ COMMANDS = {
     "pipeline": pipeline,
     "signals": signals,
     "surfaces": surfaces,
+    "explorer": explorer,
 }
 
 

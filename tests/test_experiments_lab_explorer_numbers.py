@@ -1,0 +1,187 @@
+"""The explorer computes the library's numbers: each method on each surface and signal, at both ends of every slider."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import x64
+
+import adaptax
+from experiments.lab.explorer.sliders import ends
+from experiments.lab.explorer.tables import labels
+from experiments.lab.methods import METHODS
+from experiments.lab.signals import EPOCHS, SIGNALS, read_at
+from experiments.lab.surfaces import SIDE, START, STEPS, SURFACES
+
+RUN = """([slug, kind, worlds, cases]) => JSON.stringify(worlds.map((world) => cases.map(({ start, settings }) => {
+  const where = kind === "surfaces" ? surfaceWorld(world, start) : signalWorld(world);
+  const steps = run(where, slug, settings);
+  return { trusted: trusted(where, slug, settings, steps), steps };
+})))"""
+CORNERS = [(-SIDE, -SIDE), (-SIDE, SIDE), (SIDE, -SIDE), (SIDE, SIDE)]
+CASES = 16  # room for each method's, so that all have arrays of one shape: (surface, case, weight)
+TOLERANCE = 1e-6  # of the largest of its kind on the path
+
+
+def make_cases(method, kind):
+    """Each slider at either end; on surfaces also the start's sliders."""
+    settings = ends(method, kind)
+    starts = [START] * len(settings) + (CORNERS if kind == "surfaces" else [])
+    settings += [settings[0]] * (len(starts) - len(settings))
+    return [{"start": list(start), "settings": of} for start, of in zip(starts, settings, strict=True)]
+
+
+def padded(rows):
+    return [*rows, *[rows[0]] * (CASES - len(rows))]
+
+
+class Library:
+    """One method of the library, stepped in all cases at once; its step is compiled once, for surfaces and signals."""
+
+    def __init__(self, method):
+        """Nothing is compiled before it is used."""
+        self.method = method
+        over_cases = jax.vmap(self._step, in_axes=(0, 0, 0, 0, None))
+        self.step = jax.jit(jax.vmap(over_cases, in_axes=(0, 0, 0, None, None)))
+        over_cases = jax.vmap(lambda w, settings: method.build(**settings).init(w))
+        self.init = jax.jit(jax.vmap(over_cases, in_axes=(0, None)))
+
+    def _step(self, gradient, state, w, settings, moves):
+        update, state = self.method.build(**settings).update(gradient, state, w)
+        inside = self.method.quantities(gradient, state, settings)
+        w = w + jnp.where(moves, update, -1.0)  # along a signal the weight is minus the epoch
+        ahead = adaptax.lookahead_points(w, state) if self.method.looks_ahead else [w]
+        inside = jnp.stack([inside[label] for label in labels(self.method)]) if inside else jnp.zeros((0, 2))
+        return (w, gradient, update, inside), state, jnp.stack(ahead)
+
+    def run(self, starts, cases, gradient_at, steps, moves):
+        """Return w, gradient, update and what is inside after each step: arrays (step, world, case, …)."""
+        settings = {key: jnp.asarray(padded([case["settings"][key] for case in cases])) for key in cases[0]["settings"]}
+        w = jnp.broadcast_to(jnp.asarray(padded(starts)), (len(SURFACES), CASES, 2))
+        state, points, seen = self.init(w, settings), w[:, :, None], []
+        for t in range(steps):
+            numbers, state, points = self.step(gradient_at(t, points), state, w, settings, moves)
+            w = numbers[0]
+            seen.append(numbers)
+        return [np.stack(numbers) for numbers in zip(*seen, strict=True)]
+
+
+@jax.jit
+def slopes(points):
+    """The mean gradient of each surface at its points (surface, case, point, weight)."""
+    each = [jax.vmap(jax.vmap(jax.grad(surface)))(at) for surface, at in zip(SURFACES.values(), points, strict=True)]
+    return jnp.stack(each).mean(axis=2)
+
+
+@jax.jit
+def heights(points):
+    return jnp.stack([jax.vmap(surface)(at) for surface, at in zip(SURFACES.values(), points, strict=True)])
+
+
+@jax.jit
+def readings(signals, points):
+    """The mean reading of each signal at its points, and a second weight that nothing pulls."""
+    reading = jax.vmap(read_at)(signals, -points[..., 0]).mean(axis=2)
+    return jnp.stack([reading, jnp.zeros_like(reading)], axis=-1)
+
+
+def ask(page, slug, kind, cases):
+    return json.loads(page.evaluate(RUN, [slug, kind, list(SURFACES if kind == "surfaces" else SIGNALS), cases]))
+
+
+def column(steps, key):
+    return np.array([np.array(step[key], float) for step in steps])  # JSON has null for what is no number
+
+
+def same(ours, theirs, what):
+    """Equal within a millionth of the largest on the path, weight by weight and quantity by quantity."""
+    if theirs.size:
+        wrong = ~(np.abs(ours - theirs) <= TOLERANCE * np.abs(theirs).max(axis=0))
+        first = tuple(np.argwhere(wrong)[0]) if wrong.any() else None
+        assert first is None, f"{what}: {ours[first]} at {first}, but the library has {theirs[first]}"
+
+
+def test_surfaces_are_the_librarys(page):
+    points = np.random.default_rng(3).uniform(-1.5 * SIDE, 1.5 * SIDE, (500, 2))
+    points = np.concatenate([points, [[0.0, 0.5], [0.0, 0.0], START]])  # wobbly's crease, too
+    ask_one = "([name, points]) => points.map((w) => SURFACES[name](...w))"
+    for name, surface in SURFACES.items():
+        with x64(True):
+            expected = np.column_stack(jax.jit(jax.vmap(jax.value_and_grad(surface)))(jnp.asarray(points)))
+        got = np.array(page.evaluate(ask_one, [name, points.tolist()]))
+        np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-11, err_msg=name)
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def library(request):
+    return request.param, Library(METHODS[request.param])
+
+
+def test_paths_are_the_librarys(library, page):
+    """As far as the page itself trusts its numbers, for beyond it a path is chaotic."""
+    slug, by_library = library
+    cases = make_cases(METHODS[slug], "surfaces")
+    starts = [case["start"] for case in cases]
+    got = ask(page, slug, "surfaces", cases)
+    with x64(True):
+        w, gradient, update, inside = by_library.run(starts, cases, lambda _, points: slopes(points), STEPS, True)
+        height = np.stack([heights(at) for at in w])
+    shares = []
+    for s, name in enumerate(SURFACES):
+        for c, case in enumerate(cases):
+            steps, n = got[s][c]["steps"], got[s][c]["trusted"]["path"]
+            shares.append(n / len(steps))
+            for key, theirs in (("w", w), ("height", height), ("gradient", gradient), ("update", update)):
+                same(column(steps, key)[:n], theirs[:n, s, c], f"{slug} on {name}, {case}, {key}")
+            n = got[s][c]["trusted"]["inside"]
+            same(column(steps, "inside")[:n], inside[:n, s, c], f"{slug} on {name}, {case}, inside")
+    assert np.mean(shares) > 0.7, "trust that is hardly ever given proves little"
+
+
+def test_every_step_of_chaotic_paths_is_the_librarys_too(library, page):
+    """The library, given the page's own gradients, takes the page's steps; and those gradients are right."""
+    slug, by_library = library
+    cases = make_cases(METHODS[slug], "surfaces")
+    got = ask(page, slug, "surfaces", cases)
+    count = {"smoothed_nesterov": 4}.get(slug, 1)
+    taken = np.zeros((STEPS, len(SURFACES), CASES, count, 2))
+    pulled = np.zeros((STEPS, len(SURFACES), CASES, 2))
+    for s, on_surface in enumerate(got):
+        for c, case in enumerate(on_surface):
+            points = [step["taken"] * (count // len(step["taken"])) for step in case["steps"]]
+            taken[: len(points), s, c] = points
+            pulled[: len(points), s, c] = column(case["steps"], "gradient")
+    with x64(True):
+        starts = [case["start"] for case in cases]
+        w, _, update, inside = by_library.run(starts, cases, lambda t, _: jnp.asarray(pulled[t]), STEPS, True)
+        gradient = np.stack([slopes(jnp.asarray(at)) for at in taken])
+    for s, name in enumerate(SURFACES):
+        for c, case in enumerate(cases):
+            steps = got[s][c]["steps"]
+            n = len(steps)
+            for key, theirs in (("w", w), ("gradient", gradient), ("update", update), ("inside", inside)):
+                same(column(steps, key), theirs[:n, s, c], f"{slug} on {name}, {case}, {key}")
+
+
+def test_responses_to_signals_are_the_librarys(library, page):
+    slug, by_library = library
+    cases = make_cases(METHODS[slug], "signals")
+    got = ask(page, slug, "signals", cases)
+    signals = np.array(page.evaluate("Object.values(LAB.signals).map((signal) => signal.values)"))
+    np.testing.assert_allclose(signals, list(SIGNALS.values()), rtol=1e-11)
+    with x64(True):
+        rows = jnp.asarray(np.concatenate([signals, signals[:1]]))  # as many as surfaces
+        read, starts = lambda _, points: readings(rows, points), [(0.0, 0.0)] * len(cases)
+        _, gradient, update, inside = by_library.run(starts, cases, read, EPOCHS, False)
+    shares = []
+    for s, name in enumerate(SIGNALS):
+        for c, case in enumerate(cases):
+            steps = got[s][c]["steps"]
+            assert len(steps) == EPOCHS
+            n = got[s][c]["trusted"]["path"]
+            shares.append(n / EPOCHS)
+            for key, theirs in (("gradient", gradient), ("update", update), ("inside", inside)):
+                same(column(steps, key)[:n, ..., 0:1], theirs[:n, s, c, ..., 0:1], f"{slug} on {name}, {case}, {key}")
+    assert np.mean(shares) > 0.9, "trust that is hardly ever given proves little"
