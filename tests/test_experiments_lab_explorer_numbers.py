@@ -185,3 +185,35 @@ def test_responses_to_signals_are_the_librarys(library, page):
             for key, theirs in (("gradient", gradient), ("update", update), ("inside", inside)):
                 same(column(steps, key)[:n, ..., 0:1], theirs[:n, s, c, ..., 0:1], f"{slug} on {name}, {case}, {key}")
     assert np.mean(shares) > 0.9, "trust that is hardly ever given proves little"
+
+
+# As many as surfaces. Between them gains reach both bounds, and zeros come first, last and in between.
+HARD = {
+    "alternating": np.where(np.arange(EPOCHS) % 2, -0.7, 1.3),
+    "constant": np.full(EPOCHS, -0.3),
+    "zeros": np.zeros(EPOCHS),
+    "late": np.where(np.arange(EPOCHS) < 9, 0.0, 2.0),
+    "rare": np.where(np.arange(EPOCHS) % 7, 0.0, np.where(np.arange(EPOCHS) % 3, 1.0, -2.0)),
+    "tiny": 1e-9 * np.random.default_rng(5).normal(size=EPOCHS),
+    "huge": 1e9 * np.random.default_rng(6).normal(1.0, size=EPOCHS),
+}
+RULE = """([slug, cases, signals]) => JSON.stringify(signals.map((signal) => cases.map(({ settings }) => {
+  const rule = METHODS[slug]({ ...LAB.methods[slug].fixed, ...settings });
+  return signal.map((g) => rule(g, Math.abs(g)));
+})))"""
+
+
+def test_rules_are_the_librarys_at_hard_gradients(library, page):
+    slug, by_library = library
+    cases = make_cases(METHODS[slug], "signals")
+    signals = np.stack(list(HARD.values()))
+    got = json.loads(page.evaluate(RULE, [slug, cases, signals.tolist()]))
+    with x64(True):
+        given = np.zeros((EPOCHS, len(SURFACES), CASES, 2))
+        given[..., 0] = signals.T[:, :, None]
+        starts = [(0.0, 0.0)] * len(cases)
+        _, _, update, inside = by_library.run(starts, cases, lambda t, _: jnp.asarray(given[t]), EPOCHS, False)
+    for s, name in enumerate(HARD):
+        for c, case in enumerate(cases):
+            for key, theirs in (("update", update), ("inside", inside)):
+                same(column(got[s][c], key), theirs[:, s, c, ..., 0], f"{slug} given {name}, {case}, {key}")
