@@ -20,10 +20,9 @@ from experiments.data.folder_writer import write_as_folder
 from experiments.data.pipeline_speed import measure as measure_pipeline
 from experiments.evidence import to_markdown as make_evidence
 from experiments.experiment import Experiment, InputError
-from experiments.lenet_speed.run import run as measure_lenet
-from experiments.lab import make_signals
 from experiments.lab import make_signals, make_surfaces
 from experiments.lab.explorer import make_explorer
+from experiments.lenet_speed.run import run as measure_lenet
 from experiments.roofline.run import run as measure_roofline
 
 RECORDS = Path(__file__).parent / "results"  # the committed ones
@@ -154,6 +153,8 @@ def pipeline(data: Path | None = None, workers: tuple[int, ...] = (0, 1, 2), pic
     folders = imagenet.load(data)
     for number in workers:
         print(f"{number} workers: {measure_pipeline(folders, number, pictures):.0f} pictures per second", flush=True)
+
+
 def signals(out: Path = GALLERY) -> None:
     """Draw each method's steps and inner quantities on six gradient signals, and all methods as filters, into OUT."""
     make_signals.make(out)
