@@ -90,7 +90,7 @@ def test_every_device_holds_its_part_alone(mesh: str):
     experiment, place = small("lsalr"), Placement(mesh)
     made = programs.Programs(experiment, place)
     program = made.of(CONTENDERS["lsalr"])
-    params = loop._initial_params(experiment, made)
+    params = loop.initial_params(experiment, made)
     state = program.init(params)
     feed = loading.feed(loading.load(experiment), place)["trial"]
     ((batches, steps),) = feed.pieces(experiment, 0, 4)
@@ -113,7 +113,7 @@ def test_every_device_does_its_part_of_the_work_alone():
     def compiled(place: Placement) -> jax.stages.Compiled:
         experiment = small("heavy", batch_size=None)
         made = programs.Programs(experiment, place)
-        program, params = made.of(CONTENDERS["heavy"]), loop._initial_params(experiment, made)
+        program, params = made.of(CONTENDERS["heavy"]), loop.initial_params(experiment, made)
         feed = loading.feed(loading.load(experiment), place)["trial"]
         ((batches, steps),) = feed.pieces(experiment, 0, 4)
         given = (params, program.init(params), feed.data, batches, np.int32(0), steps)
