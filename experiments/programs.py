@@ -51,7 +51,7 @@ class Programs:
         self.experiment, self.placement = experiment, placement or Placement()
         self.net = functional(experiment.model)
         self.evaluate = self._over_seeds(evaluation(experiment, self.net, self.placement))
-        self.tally = self._over_seeds(tally(experiment, self.net, self.placement))
+        self.tally = self._over_seeds(tally(experiment, self.net, self.placement), in_loop=False)
         self._by_method = functools.cache(self._compile)
 
     def of(self, contender: functools.partial) -> Program:
@@ -76,20 +76,26 @@ class Programs:
             def of_seed(seed: jax.Array, params: Params, state: Any, batches: Any) -> tuple[Params, Any]:
                 return train(settings, seed, params, state, data, batches, first, steps=steps)
 
-            return self._each(of_seed, jnp.arange(self.experiment.seeds), params, state, batches)
+            seeds = jnp.arange(self.experiment.seeds)
+            return self._each(of_seed, seeds, params, state, batches, in_loop=not isinstance(batches, Split))
 
         return jax.jit(init), jax.jit(chunk, static_argnums=6, donate_argnums=(1, 2))
 
-    def _each(self, of_seed: Callable, *arguments: Any) -> Any:
+    def _each(self, of_seed: Callable, *arguments: Any, in_loop: bool = True) -> Any:
+        """Compute all seeds; what is streamed, out of loops, in which XLA's convolutions are slow on a CPU."""
         if self.experiment.weights <= SIDE_BY_SIDE_WEIGHTS:
             return jax.vmap(of_seed)(*arguments)
-        return jax.lax.map(lambda arguments: of_seed(*arguments), arguments)
+        if in_loop:
+            return jax.lax.map(lambda arguments: of_seed(*arguments), arguments)
+        seeds = [jax.tree.map(lambda part: part[seed], arguments) for seed in range(self.experiment.seeds)]  # noqa: B023
+        return jax.tree.map(lambda *parts: jnp.stack(parts), *(of_seed(*of) for of in seeds))
 
-    def _over_seeds(self, of_seed: Callable) -> Callable:
+    def _over_seeds(self, of_seed: Callable, in_loop: bool = True) -> Callable:
         """Compile a function of one seed's params, and of what all seeds share."""
 
         def of_all(params: Params, *shared: Any) -> Any:
-            return self.placement.gather(self._each(lambda params: of_seed(params, *shared), params))
+            each = self._each(lambda params: of_seed(params, *shared), params, in_loop=in_loop)
+            return self.placement.gather(each)
 
         return jax.jit(of_all)
 
@@ -125,6 +131,8 @@ def _chunk(
             updates, state = optimizer.update(gradients, state, params)
             return placement.divide_weights((optax.apply_updates(params, updates), state)), None
 
+        if isinstance(batches, Split):  # from a stream, for one step
+            return step((params, state), (jnp.int32(first), jax.tree.map(lambda part: part[0], batches)))[0]
         numbers = first + jnp.arange(steps)
         return jax.lax.scan(step, (params, state), (numbers, batches), length=steps)[0]
 
