@@ -1,12 +1,32 @@
 """PyTorch's side, as its tutorials have it. torch is optional: this file imports it only when asked."""
 
+import os
+import shutil
 from collections import OrderedDict
-from typing import Any
+from typing import Any, NamedTuple
 
 from experiments import batches
 from experiments.lenet_speed.task import DECAY, MOMENTUM, RATE, STEPS, TASK, Training, Weights, enlarged_digits
 
-LAYOUTS = ("contiguous_format", "channels_last")  # of maps and kernels, by torch's names
+
+class Kind(NamedTuple):
+    """What PyTorch lets one choose without changing the net."""
+
+    layout: str = "contiguous_format"  # of maps and kernels, or "channels_last"
+    compiled: bool = False  # the net by `torch.compile`, the optimizer's loops fused
+
+
+KINDS = {
+    "PyTorch": Kind(),
+    "PyTorch, channels_last": Kind("channels_last"),
+    "PyTorch, channels_last, compiled": Kind("channels_last", compiled=True),
+}
+
+
+def absence_of_compiler() -> str | None:
+    """Return why `torch.compile` cannot work, or None if it can."""
+    compiler = os.environ.get("CXX", "g++")
+    return None if shutil.which(compiler) else f"there is no C++ compiler {compiler!r}, which torch.compile calls"
 
 
 def lenet() -> Any:
@@ -26,7 +46,7 @@ def lenet() -> Any:
     return nn.Sequential(layers)
 
 
-def sgd(model: Any) -> Any:
+def sgd(model: Any, fused: bool) -> Any:
     """Build Caffe's SGD: biases at twice the rate."""
     import torch
 
@@ -35,17 +55,19 @@ def sgd(model: Any) -> Any:
         {"params": [leaf for name, leaf in leaves.items() if name.endswith(end)], "lr": rate}
         for end, rate in (("weight", RATE), ("bias", 2 * RATE))
     ]
-    return torch.optim.SGD(groups, momentum=MOMENTUM, weight_decay=DECAY)
+    return torch.optim.SGD(groups, momentum=MOMENTUM, weight_decay=DECAY, fused=fused)
 
 
-def train(start: Weights, layout: str) -> Training:
+def train(start: Weights, kind: Kind = KINDS["PyTorch"]) -> Training:
     """Load the weights and the pictures."""
     import torch
 
-    memory_format = getattr(torch, layout)
+    memory_format = getattr(torch, kind.layout)
     model = lenet().to(memory_format=memory_format)
     model.load_state_dict({name: torch.from_numpy(leaf) for name, leaf in start.items()})
-    optimizer = sgd(model)
+    if kind.compiled:
+        model.compile()
+    optimizer = sgd(model, fused=kind.compiled)
     pictures, classes = map(torch.from_numpy, enlarged_digits()["train"])
     pictures, classes = pictures[:, None], classes.long()
     order = torch.as_tensor(batches.draw(TASK, 0, STEPS, len(classes)))[0].long()  # of the only seed

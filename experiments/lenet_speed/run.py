@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from experiments.environment import describe_environment
@@ -45,7 +46,7 @@ def run(out: Path) -> None:
         check.learned(name, meta["losses"][name])
     folder = out / "lenet_speed" / "cpu"
     report.write(folder, meta, windows)
-    Console().print((folder / "table.md").read_text(encoding="utf-8"))
+    Console().print(Markdown((folder / "table.md").read_text(encoding="utf-8")))
     neighbors.warn(meta["cores_of_others"])
 
 
@@ -54,8 +55,11 @@ def prepare(with_pytorch: bool) -> dict[str, Training]:
     trainings = {OURS: ours.train()}
     start = trainings[OURS].weights()
     if with_pytorch:
-        trainings["PyTorch"] = pytorch.train(start, "contiguous_format")
-        trainings["PyTorch, channels_last"] = pytorch.train(start, "channels_last")
+        for name, kind in pytorch.KINDS.items():
+            if kind.compiled and (reason := pytorch.absence_of_compiler()):
+                Console().print(f"Without {name}: {reason}.")
+            else:
+                trainings[name] = pytorch.train(start, kind)
     return trainings
 
 
