@@ -3,7 +3,8 @@
     --processes 2 --process 0 --coordinator HOST:PORT       and the same with --process 1, there or elsewhere
     --coordinator auto                                      where a scheduler that JAX knows (Slurm, …) tells the rest
 
-Each does its part of every step, so none can go on alone: when one fails, all end, and all go on with --resume.
+Each does its part of every step, so none can go on alone: when one fails, all end, and all go on with --resume. What
+JAX itself notices first (that the first process died, that nobody came), it says in its own words.
 """
 
 from __future__ import annotations

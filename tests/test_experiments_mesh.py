@@ -40,12 +40,11 @@ def compile_fast() -> Iterator[None]:
 def small(*names: str, **changes) -> Experiment:
     """Build a net of 16-8-4 units on 24 pictures: all but the last biases can be divided by eight."""
     contenders = {name: CONTENDERS[name] for name in names or CONTENDERS}
-    plan = {"batch_size": 8, "steps": 12, "evaluate_at": (4, 8, 12), "seeds": 2, **changes}
+    plan = {"loss": "mean", "batch_size": 8, "steps": 12, "evaluate_at": (4, 8, 12), "seeds": 2, **changes}
     return Experiment(
         title="",
         model=partial(SigmoidNet, inputs=16, hidden=8, classes=4, half_width=0.5),
         weights=8 * (16 + 1) + 4 * (8 + 1),
-        loss="mean",
         trials={"trial": Trial(title="", data=partial(fake, 24, 4, 4), contenders=contenders)},
         **plan,
     )

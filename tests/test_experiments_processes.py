@@ -42,7 +42,7 @@ command_line.main(["run", "small", "--out", out, *options])
 
 
 def small() -> Experiment:
-    return of_many("lsalr", "slow")
+    return of_many("lsalr", "slow", loss="sum")  # a mean would not tell if every picture came twice
 
 
 def two(out: Path, *options: str, victim: int | None = None) -> list[tuple[int, str]]:
@@ -97,7 +97,7 @@ def test_a_process_that_dies_is_noticed_and_both_go_on_to_the_losses_of_one(tmp_
 
 
 def test_processes_that_do_not_fit_end_all_in_one_sentence(tmp_path: Path):
-    """What only the first process can see, a folder in use, and a mesh for other devices."""
+    """Only the first process looks whether the folder can be written; the other must not wait for it in vain."""
     (tmp_path / "small").touch()
     for code, said in two(tmp_path):
         assert code == 1
