@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from experiments.statistics import Curves, curves, estimate
 
 COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 TRIALS_PER_ROW = 3
+CHARACTERS = 55  # of the title, over each column
 ERROR_TICKS = (0, 1, 3, 5, 10, 20, 30, 40, 60, 80, 100)
 
 
@@ -46,11 +48,11 @@ def draw(record: Record, path: Path) -> None:
         band, column = divmod(number, TRIALS_PER_ROW)
         above, below = axes[2 * band, column], axes[2 * band + 1, column]
         _draw_trial(record, trial, settings, above, below)
-    picture.suptitle(
-        f"{record.config['title']}\nmean and 95 % interval over {record.config['seeds']} seeds "
-        "(thin lines: each seed), the same initial weights for all curves of a column",
-        fontsize=12,
-    )
+    seeds = record.config["seeds"]
+    over = f"mean and 95 % interval over {seeds} seeds (thin lines: each seed)" if seeds > 1 else "one seed"
+    title = (record.config["title"], f"{over}, the same initial weights for all curves of a column")
+    wrapped = (textwrap.fill(line, CHARACTERS * columns) for line in title)
+    picture.suptitle("\n".join(wrapped), fontsize=12)
     picture.savefig(path, dpi=110)
     plt.close(picture)
 

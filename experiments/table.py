@@ -131,9 +131,10 @@ def to_terminal(record: Record) -> rich.console.Group:
 def caption(record: Record) -> str:
     """Say what the numbers are."""
     seeds, steps = record.config["seeds"], record.config["steps"]
+    what = f"Mean ± 95 % interval (Student's t) over {seeds} seeds" if seeds > 1 else "One seed"
     return (
-        f"Mean ± 95 % interval (Student's t) over {seeds} seeds, after {steps} steps unless said "
-        "otherwise. Loss rises: share of the evaluations with a training loss above the one before. "
+        f"{what}, after {steps} steps unless said otherwise. Loss rises: share of the evaluations with a training "
+        "loss above the one before. "
         "Against the first: difference of the final test error to the trial's first contender, seed "
         "by seed, in percentage points. A seed that diverged is counted, and is in no mean."
     )
