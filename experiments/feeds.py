@@ -77,6 +77,7 @@ class Streamed:
                 process_index=number,
                 process_count=count,
                 first_batch=first,
+                last_batch=last,
             )
             for seed in range(experiment.seeds)
         ]
@@ -102,6 +103,7 @@ class Streamed:
     def _score(self, programs: Programs, params: Params, split: str, limit: int | None) -> jax.Array:
         # The folders are sorted by class, so a sample is drawn, always the same.
         records = self._folders.splits[split]
+        total = min(limit or len(records), len(records))
         pictures = Pipeline(
             records,
             batch_size=PICTURES_AT_ONCE,
@@ -109,8 +111,9 @@ class Streamed:
             drop_last=False,
             augment=place_centrally,
             num_workers=self._folders.num_workers,
+            last_batch=-(-total // PICTURES_AT_ONCE),
         )
-        sums, count, total = 0.0, 0, min(limit or len(records), len(records))
+        sums, count = 0.0, 0
         try:
             while count < total:
                 batch = jax.tree.map(lambda part: part[: total - count], self._next(pictures))  # noqa: B023

@@ -98,6 +98,12 @@ def test_a_later_first_batch_gives_exactly_the_remaining_ones(done, num_workers)
     assert_same(list(pipeline(epochs=2, first_batch=done, num_workers=num_workers)), list(pipeline(epochs=2))[done:])
 
 
+def test_an_endless_pipeline_ends_before_its_last_batch():
+    whole = list(pipeline(epochs=2))
+    assert_same(list(pipeline(epochs=None, first_batch=2, last_batch=8)), whole[2:8])
+    assert_same(list(pipeline(epochs=2, last_batch=3)), whole[:3])
+
+
 def test_an_endless_pipeline_goes_on_with_the_next_epoch():
     endless, late, epochs = pipeline(epochs=None), pipeline(epochs=None, first_batch=24), list(pipeline(epochs=5))
     assert_same([next(endless) for _ in range(25)], epochs)

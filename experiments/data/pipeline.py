@@ -42,6 +42,7 @@ class Pipeline(Iterator[Any]):
         process_index: int = 0,
         process_count: int = 1,
         first_batch: int = 0,  # counted over all epochs: where an interrupted run goes on
+        last_batch: int | None = None,  # the one to end before, so that nothing is decoded in vain
     ) -> None:
         """Decide on the order; nothing is read before the first batch is asked for."""
         if not 0 <= process_index < process_count:
@@ -59,7 +60,7 @@ class Pipeline(Iterator[Any]):
         if shuffle:
             dataset = dataset.shuffle(seed=of_order)
         dataset = dataset[process_index::process_count].batch(batch_size, drop_remainder=drop_last)
-        self._dataset = dataset[: self.batches_per_epoch].repeat(epochs)
+        self._dataset = dataset[: self.batches_per_epoch].repeat(epochs)[:last_batch]
         self._num_workers = num_workers
         self._next_batch, self._iterator = first_batch, None
 

@@ -20,14 +20,22 @@ def measure(folders: Folders, num_workers: int, pictures: int) -> float:
         raise InputError(f"workers must be at least 0, got {num_workers}.")
     if pictures < BATCH_SIZE:
         raise InputError(f"pictures must be at least {BATCH_SIZE}, one batch, got {pictures}.")
+    ahead, count = THREADS + 2 * num_workers, pictures // BATCH_SIZE
     batches = Pipeline(
-        folders.splits["train"], batch_size=BATCH_SIZE, epochs=None, augment=place_anywhere, num_workers=num_workers
+        folders.splits["train"],
+        batch_size=BATCH_SIZE,
+        epochs=None,
+        augment=place_anywhere,
+        num_workers=num_workers,
+        last_batch=2 * ahead + count,  # decoders are busy to the end
     )
     try:
-        _take(batches, THREADS + 2 * num_workers)
+        _take(batches, ahead)
         start = time.monotonic()
-        _take(batches, pictures // BATCH_SIZE)
-        return pictures // BATCH_SIZE * BATCH_SIZE / (time.monotonic() - start)
+        _take(batches, count)
+        seconds = time.monotonic() - start
+        _take(batches, ahead)  # or they would be left over
+        return count * BATCH_SIZE / seconds
     finally:
         batches.close()
 
