@@ -22,7 +22,7 @@ mutants: $(VENV)/installed  ## wrong formulas on purpose: the tests must kill ev
 	$(IN_VENV)python -m tests.mutants $(ONLY)
 
 notebooks: $(VENV)/installed  ## run every notebook from top to bottom
-	$(IN_VENV)python -m pytest --nbmake notebooks
+	$(IN_VENV)python -m pytest --nbmake -n auto notebooks
 
 docs: $(VENV)/installed  ## the documentation, into site/
 	$(IN_VENV)pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
