@@ -1,7 +1,8 @@
 """A smoke run of lsalr_imagenet: the same program, a few steps, on CIFAR-10 written out as ImageNet is.
 
 Run      python -m experiments write-folders --out FOLDER --limit 50
-         python -m experiments run lsalr_imagenet_smoke --data FOLDER  (two CPU cores, SECONDS)
+         python -m experiments run lsalr_imagenet_smoke --data FOLDER  (two CPU cores, minutes)
+         python -m experiments pipeline --data FOLDER     (reading alone; FOLDER with --limit 3000, say)
 Expect   nothing of a method: that 256 x 256 pictures in folders become batches, that AlexNet trains on
          them with dropout, that it is evaluated, and how many pictures a second that is: meta.json.
 
