@@ -2,7 +2,7 @@
 
 Source   Singh, De, Zhang, Goldstein & Taylor, "Layer-Specific Adaptive Learning Rates for Deep
          Networks", ICMLA 2015, the CIFAR-10 experiment; net and solver from Caffe's examples/cifar10.
-Run      python -m experiments run lsalr_cifar10            (two CPU cores, SECONDS)
+Run      python -m experiments run lsalr_cifar10            (two CPU cores, about three hours)
 Expect   the paper, with the full net and 70,000 iterations: LSALR ends lower than SGD and AdaGrad. Caffe's
          readme: the quick net gets 75.33 % right. What we measured stands in results/lsalr_cifar10/table.md.
 

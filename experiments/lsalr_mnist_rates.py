@@ -2,7 +2,7 @@
 
 Source   our question to Singh, De, Zhang, Goldstein & Taylor, "Layer-Specific Adaptive Learning Rates for
          Deep Networks", ICMLA 2015; net and solver as in lsalr_mnist.
-Run      python -m experiments run lsalr_mnist_rates        (two CPU cores, SECONDS)
+Run      python -m experiments run lsalr_mnist_rates        (two CPU cores, about ten minutes)
 Expect   at Caffe's rate LSALR helps: lsalr_mnist. A factor above 1 may do no more than a larger rate does.
          What we measured stands in results/lsalr_mnist_rates/table.md.
 
