@@ -45,7 +45,7 @@ def trace(runs: Mapping[str, tuple[Method, Settings]], signal: jax.Array) -> dic
         ahead = adaptax.lookahead_points(-epoch, state) if method.looks_ahead else [-epoch]
         slope = sum(read_at(signal, -weight) for weight in ahead) / len(ahead)
         update, state = optimizers[name].update(slope, state)
-        return state, Trace(-update, slope, method.quantities(slope, state, settings))
+        return state, Trace(jnp.negative(update), slope, method.quantities(slope, state, settings))
 
     def step(states, epoch):
         after = {name: step_one(name, state, epoch) for name, state in states.items()}

@@ -12,13 +12,14 @@ from pathlib import Path as File
 import imageio_ffmpeg
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
 from experiments.lab.draw_surfaces import draw_contours, mark_start
 from experiments.lab.paths import Path
-from experiments.lab.pictures import with_few_colors
 from experiments.lab.signals import title
 from experiments.lab.styles import Style
 
@@ -30,13 +31,13 @@ HOLD = 24  # frames of the last picture
 def animate(name: str, paths: Mapping[str, Path], styles: Mapping[str, Style], out: File) -> None:
     """Write OUT/NAME.gif and OUT/NAME.mp4."""
     frames = list(_frames(name, paths, styles))
-    _write_gif(out / f"{name}.gif", frames)
+    _write_gif(out / f"{name}.gif", frames, [styles[slug].color for slug in paths])
     _write_mp4(out / f"{name}.mp4", frames)
 
 
 def _frames(name: str, paths: Mapping[str, Path], styles: Mapping[str, Style]) -> Iterator[np.ndarray]:
     figure, lines, heads = _stage(name, paths, styles)
-    canvas = figure.canvas
+    canvas = FigureCanvasAgg(figure)
     canvas.draw()
     empty = canvas.copy_from_bbox(figure.bbox)
     for step in range(len(next(iter(paths.values())).heights)):
@@ -54,7 +55,7 @@ def _frames(name: str, paths: Mapping[str, Path], styles: Mapping[str, Style]) -
 
 def _stage(name: str, paths: Mapping[str, Path], styles: Mapping[str, Style]) -> tuple[Figure, dict, dict]:
     figure, (left, right) = plt.subplots(1, 2, figsize=SIZE, dpi=100, layout="constrained", width_ratios=(1, 1))
-    draw_contours(left, name)
+    draw_contours(left, name, paths.values())
     mark_start(left)
     left.set_title("the weights (x, y); contours: height", fontsize=9)
     heights = np.stack([path.heights for path in paths.values()])
@@ -81,12 +82,27 @@ def _stage(name: str, paths: Mapping[str, Path], styles: Mapping[str, Style]) ->
     return figure, lines, heads
 
 
-def _write_gif(path: File, frames: list[np.ndarray]) -> None:
-    palette = with_few_colors(Image.fromarray(frames[-1]), 64)
-    pictures = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+def _write_gif(path: File, frames: list[np.ndarray], colors: list[str]) -> None:
+    pictures = list(_with_one_palette(frames, colors))
     usual = 1000 // FRAMES_PER_SECOND
     durations = [usual] * (len(pictures) - 1) + [HOLD * usual]
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=True)
+
+
+def _with_one_palette(frames: list[np.ndarray], pure: list[str]) -> Iterator[Image.Image]:
+    """Give all frames one palette, grays and the methods' colors with their tints, and to each pixel the nearest."""
+    grays = np.repeat(np.arange(0, 256, 4)[:, None], 3, axis=1)
+    tints = 255 - np.linspace(0.1, 1, 12)[:, None, None] * (255 - 255 * np.array([to_rgb(color) for color in pure]))
+    colors = np.concatenate([grays, [[255, 255, 255]], tints.reshape(-1, 3).round().astype(int)])
+    before, indices = None, np.zeros(frames[0].shape[:2], np.uint8)
+    for frame in frames:
+        changed = np.ones(indices.shape, bool) if before is None else (frame != before).any(axis=-1)
+        here, which = np.unique(frame[changed].astype(int), axis=0, return_inverse=True)
+        indices[changed] = np.square(here[:, None] - colors).sum(axis=-1).argmin(axis=1)[which]
+        picture = Image.fromarray(indices.copy())
+        picture.putpalette(colors.astype(np.uint8).tobytes())
+        yield picture
+        before = frame
 
 
 def _write_mp4(path: File, frames: list[np.ndarray]) -> None:

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from experiments.lab.along import Trace, methods_on_signals
 from experiments.lab.grids import finish, grid, name_row
 from experiments.lab.methods import Method
+from experiments.lab.quantities import in_order
 from experiments.lab.signals import SIGNALS, title
 from experiments.lab.styles import INK
 
@@ -27,7 +28,7 @@ def draw_method(method: Method, trace: Trace) -> Figure:
     rows = {"step": trace.steps}
     if method.looks_ahead:
         rows["gradient read ahead"] = trace.slopes
-    rows |= trace.quantities
+    rows |= in_order(trace.quantities)
     figure, axes = grid(len(rows), len(SIGNALS), width=17, row_height=1.9, left=0.75)
     styles = _styles(method)
     for of_row, (label, values) in zip(axes, rows.items(), strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import jax
 import matplotlib.pyplot as plt
@@ -22,16 +22,18 @@ LEVELS = [*np.arange(-8, 24) / 4, 6.25, 6.5, 6.75, *range(7, 20)]  # the article
 Paths = Mapping[str, Mapping[str, Path]]  # slug -> surface -> path
 
 
-def draw_contours(axes: Axes, name: str) -> None:
-    """Draw a surface as the article does, but in grays, which leave the colors to the methods."""
-    line = np.arange(-SIDE, SIDE + MESH / 2, MESH)
+def draw_contours(axes: Axes, name: str, paths: Iterable[Path]) -> None:
+    """Draw a surface as the article does, but in grays, which leave colors to the methods, and as far as paths go."""
+    farthest = max(np.abs(path.points).max() for path in paths)
+    side = max(SIDE, np.ceil(10 * farthest) / 10)
+    line = np.arange(-side, side + MESH / 2, MESH)
     with jax.enable_x64(True):
         grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
         heights = np.asarray(jax.jit(jax.vmap(SURFACES[name]))(grid)).reshape(len(line), len(line))
     axes.contourf(line, line, heights, levels=LEVELS, cmap="Greys_r", vmin=-10, vmax=12, extend="max", alpha=0.55)
     lines = axes.contour(line, line, heights, levels=LEVELS, colors="#8A8A8A", linewidths=0.5)
-    axes.clabel(lines, lines.levels[::4], fontsize=6, fmt="%g")
-    axes.set(aspect="equal", xlim=(-SIDE, SIDE), ylim=(-SIDE, SIDE), xlabel="x", ylabel="y")
+    axes.clabel(lines, np.asarray(lines.levels)[::4], fontsize=6, fmt="%g")
+    axes.set(aspect="equal", xlim=(-side, side), ylim=(-side, side), xlabel="x", ylabel="y")
     axes.tick_params(labelsize=8)
 
 
@@ -55,7 +57,7 @@ def draw_surface(name: str, paths: Paths, styles: Mapping[str, Style]) -> Figure
     figure, axes = plt.subplots(1, 2, figsize=(13.4, 8.6), gridspec_kw=margins)
     headings = ("The article's five methods, at its settings", "The others, at the same rates")
     for panel, heading, slugs in zip(axes, headings, (ARTICLE, OURS), strict=True):
-        draw_contours(panel, name)
+        draw_contours(panel, name, [of[name] for of in paths.values()])
         mark_start(panel)
         for slug in slugs:
             draw_path(panel, paths[slug][name], styles[slug])
@@ -80,7 +82,7 @@ def draw_momenta(paths: Paths, styles: Mapping[str, Style]) -> Figure:
     }
     assert set(looks) == {*MOMENTA, "nesterov"}
     for panel, name in zip(axes.flat, SURFACES, strict=False):
-        draw_contours(panel, name)
+        draw_contours(panel, name, [paths[slug][name] for slug in looks])
         mark_start(panel)
         for slug, style in looks.items():
             draw_path(panel, paths[slug][name], style, marker_size=7)

@@ -38,7 +38,7 @@ def nesterov_with(momentum: float) -> Method:
     usual = ARTICLE["nesterov"]
     return dataclasses.replace(
         usual,
-        style=STYLES["nesterov"]._replace(label=f"Nesterov, μ = {momentum:g}"),
+        style=STYLES["nesterov"]._replace(label=f"Nesterov μ = {momentum:g}"),
         on_surfaces={**usual.on_surfaces, "momentum": momentum},
     )
 

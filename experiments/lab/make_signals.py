@@ -12,6 +12,7 @@ from experiments.lab import draw_responses, draw_signals
 from experiments.lab.along import Trace, methods_on_signals, trace_methods, trace_sweep
 from experiments.lab.methods import Method
 from experiments.lab.pictures import Picture, make_all, save, write_table
+from experiments.lab.quantities import in_order
 from experiments.lab.responses import respond_all
 from experiments.lab.signals import SIGNALS
 
@@ -67,7 +68,7 @@ def _pictures(out: Path) -> Iterator[Picture]:
 
 def _caption(method: Method, trace: Trace) -> str:
     symbol, (low, middle, high) = method.sweep.symbol, method.sweep.values
-    inner = list(trace.quantities)
+    inner = [*(["the gradient read ahead"] if method.looks_ahead else []), *in_order(trace.quantities)]
     what = f"steps and, below, {', '.join(inner)}" if inner else "steps, which are its velocity"
     return f"{method.style.label} with {symbol} = {low:g} (dotted), {middle:g} (colored) and {high:g} (thin): {what}."
 

@@ -13,6 +13,7 @@ from experiments.lab.signals import title
 from experiments.lab.styles import STYLES
 from experiments.lab.surfaces import STEPS, SURFACES, describe
 
+BEST = "hills_and_canyon"  # the film at the top of the README
 RUNS = {**ON_SURFACES, **ends.MOMENTA}
 
 
@@ -29,13 +30,14 @@ def _pictures(out: Path) -> Iterator[Picture | str]:
 
 
 def _paths(out: Path) -> Iterator[Picture | str]:
-    paths, table = {}, []
+    paths, table = {}, list[ends.End]()
     for slug, method in RUNS.items():
         paths[slug], of_method = ends.run(slug)
         table += of_method
         yield f"paths of {method.style.label}"
-    write_table(out / "ends.csv", sorted(table, key=lambda end: list(SURFACES).index(end.surface)))
-    for name in SURFACES:
+    table.sort(key=lambda end: list(SURFACES).index(end.surface))
+    write_table(out / "ends.csv", table)
+    for name in sorted(SURFACES, key=lambda name: name != BEST):  # that one first
         animate(name, {slug: paths[slug][name] for slug in ARTICLE}, STYLES, out)
         yield Picture(
             f"{name}.gif",
@@ -81,11 +83,12 @@ def _phase_maps(out: Path) -> Iterator[Picture | str]:
 
 
 def _starts(out: Path) -> Iterator[Picture | str]:
-    lowest, odds = starts.two_lowest(), []
+    lowest, odds = starts.two_lowest(), list[starts.Odds]()
     for method in ON_SURFACES.values():
         odds += starts.play(method, lowest)
         yield f"many starts of {method.style.label}"
-    write_table(out / "starts.csv", sorted(odds, key=lambda entry: starts.TRAPS.index(entry.surface)))
+    odds.sort(key=lambda entry: starts.TRAPS.index(entry.surface))
+    write_table(out / "starts.csv", odds)
     save(draw_starts.draw_starts(odds), out / "starts.png")
     yield Picture(
         "starts.png",

@@ -28,9 +28,11 @@ def find_minima(name: str) -> list[tuple[float, float, float]]:
         for i, j in MOVES[1:].astype(int):
             lowest &= inner < heights[1 + i : len(line) - 1 + i, 1 + j : len(line) - 1 + j]
         points = np.asarray(_descend(name, jnp.asarray(grid[1:-1, 1:-1][lowest])))
-        found = {
-            tuple(np.round(p, 4)): (float(h), *map(float, p)) for p, h in zip(points, heights_at(points), strict=True)
-        }
+        ends = np.asarray(heights_at(points))
+    found = {
+        (round(x, 4), round(y, 4)): (height, x, y)
+        for height, (x, y) in zip(ends.tolist(), points.tolist(), strict=True)
+    }
     return sorted(found.values())
 
 

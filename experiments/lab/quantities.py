@@ -16,6 +16,11 @@ import adaptax
 Quantities = dict[str, jax.Array]
 
 
+def in_order(quantities: Quantities) -> Quantities:
+    """Return quantities with the rate last, which is made of the others; JAX gives dictionaries back sorted."""
+    return {label: quantities[label] for label in sorted(quantities, key=lambda label: label.startswith("rate"))}
+
+
 def nothing(gradient: ArrayLike, state: optax.OptState, settings: dict) -> Quantities:
     """Classical momentum holds its velocity alone, which is the step."""
     del gradient, state, settings

@@ -45,7 +45,7 @@ def make_starts() -> np.ndarray:
 
 def two_lowest() -> dict[str, tuple[float, float]]:
     """Return each surface's two lowest minima."""
-    return {name: tuple(height for height, *_ in find_minima(name)[:2]) for name in TRAPS}
+    return {name: (find_minima(name)[0][0], find_minima(name)[1][0]) for name in TRAPS}
 
 
 def play(method: Method, minima: dict[str, tuple[float, float]]) -> list[Odds]:
