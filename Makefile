@@ -4,7 +4,7 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/
 EXTRAS ?= dev
 
-.PHONY: demo test oldest mutants notebooks docs lint format clean
+.PHONY: demo test oldest mutants notebooks gallery docs lint format clean
 
 # One environment for everything, made when missing and again when the pins or the requirements change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -23,6 +23,9 @@ mutants: $(VENV)/installed  ## wrong formulas on purpose: the tests must kill ev
 
 notebooks: $(VENV)/installed  ## run every notebook from top to bottom
 	$(IN_VENV)python -m pytest --nbmake -n auto notebooks
+
+gallery: $(VENV)/installed  ## every picture and film of docs/gallery.md, in some four minutes on two cores
+	$(IN_VENV)python -m experiments gallery
 
 docs: $(VENV)/installed  ## the documentation, into site/
 	$(IN_VENV)pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
