@@ -21,9 +21,9 @@ from experiments.data.pipeline_speed import measure as measure_pipeline
 from experiments.evidence import to_markdown as make_evidence
 from experiments.experiment import Experiment, InputError
 from experiments.lab import make_signals, make_surfaces
+from experiments.lab import page as gallery_page
 from experiments.lab.explorer import make_explorer
 from experiments.lenet_speed.run import run as measure_lenet
-from experiments.lab import page as gallery_page
 from experiments.roofline.run import run as measure_roofline
 
 RECORDS = Path(__file__).parent / "results"  # the committed ones
@@ -172,6 +172,8 @@ def explorer(out: Path = EXPLORER) -> None:
     """Make the page on which every method is stepped over a surface or along a signal, in a browser alone."""
     make_explorer.make(out)
     print(out)
+
+
 def gallery(out: Path = GALLERY) -> None:
     """Make signals and surfaces anew, and the gallery page beside OUT from what they leave."""
     make_signals.make(out)
