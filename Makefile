@@ -4,7 +4,7 @@ VENV := .venv
 IN_VENV := $(VENV)/bin/
 EXTRAS ?= dev
 
-.PHONY: demo test oldest mutants notebooks gallery docs lint format clean
+.PHONY: demo test browser oldest mutants notebooks gallery docs lint format clean
 
 # One environment for everything, made when missing and again when the pins or the requirements change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -16,7 +16,11 @@ demo: $(VENV)/installed  ## the two experiments of the first release: progress, 
 	$(IN_VENV)python -m experiments demo
 
 test: $(VENV)/installed  ## the whole suite, doctests included
-	$(IN_VENV)python -m pytest -n auto
+	$(IN_VENV)python -m pytest -n auto --durations 12
+
+browser: $(VENV)/installed  ## the explorer in the system's Chromium: what it shows, and that its numbers are the library's
+	ADAPTAX_BROWSER=1 $(IN_VENV)python -m pytest tests/test_experiments_lab_explorer.py \
+		tests/test_experiments_lab_explorer_numbers.py
 
 mutants: $(VENV)/installed  ## wrong formulas on purpose: the tests must kill every one
 	$(IN_VENV)python -m tests.mutants $(ONLY)

@@ -22,7 +22,9 @@ hypothesis.settings.load_profile("adaptax")
 
 @pytest.fixture(scope="session")
 def browser():
-    """A headless Chromium, if this machine has one."""
+    """A headless Chromium, if it is asked for and this machine has one."""
+    if "ADAPTAX_BROWSER" not in os.environ:
+        pytest.skip("`make browser` runs these in Chromium")
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     program = next(filter(None, map(shutil.which, names)), None)
