@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 IN_VENV := $(VENV)/bin/
 EXTRAS ?= dev
+OLDEST ?= adaptax tests
 
 .PHONY: demo test browser oldest mutants notebooks gallery docs lint format clean
 
@@ -52,7 +53,7 @@ format: $(VENV)/installed
 	@touch $@
 
 oldest: .venv-oldest/installed
-	.venv-oldest/bin/python -m pytest -n auto adaptax tests --ignore tests/test_frameworks.py \
+	.venv-oldest/bin/python -m pytest -n auto $(OLDEST) --ignore tests/test_frameworks.py \
 		--ignore-glob 'tests/test_experiments*.py' --ignore-glob 'tests/test_data*.py' --ignore-glob 'tests/test_caffe*.py'
 
 clean:
