@@ -1,7 +1,7 @@
 """Convolution in two spellings: as a matrix product, or as XLA has it.
 
 The product is of patches, sliced from the maps, and the kernel. Inside `lax.scan` on a CPU, a training step with XLA's
-own convolution takes some twenty times as long. Patches take window² times the memory of the maps: small nets use them,
+own convolution is many times slower. Patches take window² times the memory of the maps: small nets use them,
 AlexNet uses XLA's.
 Maps are (n, height, width, channels), kernels (outputs, window, window, inputs of a group).
 """
