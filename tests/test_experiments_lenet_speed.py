@@ -1,6 +1,7 @@
 """What is timed beside PyTorch is the same net on the same way, and whatever differs is refused; without a clock."""
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from experiments.lenet_speed import check, ours, pytorch, report, run
 from experiments.lenet_speed.check import DifferentTrainingError
 from experiments.lenet_speed.report import Window
 from experiments.lenet_speed.task import STEPS, Training, Weights, enlarged_digits
+
+COMMITTED = Path(command_line.__file__).parent / "results" / "lenet_speed" / "cpu"
 
 
 class Own(NamedTuple):
@@ -187,3 +190,14 @@ def test_without_pytorch_it_says_what_to_install_and_measures_ours(own, tmp_path
     meta, rows = report.read(tmp_path / "lenet_speed" / "cpu")
     assert [row.contender for row in rows] == list(meta["losses"]) == ["adaptax"]
     assert "torch" not in meta["versions"]
+
+
+def test_committed_table_says_what_the_committed_windows_say():
+    meta, rows = report.read(COMMITTED)
+    text = (COMMITTED / "table.md").read_text(encoding="utf-8")
+    assert text == report.to_markdown(meta, rows)
+    times = {name: [row.milliseconds for row in rows if row.contender == name] for name in meta["losses"]}
+    assert list(times) == ["adaptax", "PyTorch", "PyTorch, channels_last", "PyTorch, channels_last, compiled"]
+    for name, milliseconds in times.items():
+        assert len(milliseconds) == meta["rounds"]
+        assert f"\n| {name} | {np.median(milliseconds):.2f} | {min(milliseconds):.2f} to " in text
