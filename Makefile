@@ -5,7 +5,7 @@ IN_VENV := $(VENV)/bin/
 EXTRAS ?= dev
 OLDEST ?= adaptax tests
 
-.PHONY: demo test browser oldest mutants notebooks gallery docs lint format clean
+.PHONY: demo compare test browser oldest mutants notebooks gallery docs lint format clean
 
 # One environment for everything, made when missing and again when the pins or the requirements change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -15,6 +15,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 demo: $(VENV)/installed  ## the two experiments of the first release: progress, tables, pictures in results/
 	$(IN_VENV)python -m experiments demo
+
+compare: $(VENV)/installed  ## two tasks, four methods, judged in some minutes; the report is in comparison/
+	$(IN_VENV)python -m experiments compare --tasks digits,sparse_logistic --methods optax_momentum,adam,lsalr,local_gains \
+		--resume
 
 test: $(VENV)/installed  ## the whole suite, doctests included
 	$(IN_VENV)python -m pytest -n auto --durations 12
@@ -57,4 +61,4 @@ oldest: .venv-oldest/installed
 		--ignore-glob 'tests/test_experiments*.py' --ignore-glob 'tests/test_data*.py' --ignore-glob 'tests/test_caffe*.py'
 
 clean:
-	rm -rf $(VENV) .venv-oldest site results
+	rm -rf $(VENV) .venv-oldest site results comparison

@@ -1,1 +1,3 @@
-"""Published experiments, run again: `python -m experiments list`."""
+"""Published experiments, run again: `python -m experiments list`; and `compare`, for models of one's own."""
+
+from experiments.sweep.user import compare as compare

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from experiments.experiment import Experiment, InputError
 
 
 def draw(experiment: Experiment, first: int, last: int, count: int) -> np.ndarray | None:
-    """Draw the pictures of the steps from `first` to before `last`: (seeds, steps, batch_size); None is all of them.
+    """Draw the pictures of the steps from `first` to before `last`: (seeds, steps, batch_size); None is all of them."""
+    return draw_of(range(experiment.seeds), experiment.batch_size, first, last, count)
+
+
+def draw_of(seeds: Iterable[int], size: int | None, first: int, last: int, count: int) -> np.ndarray | None:
+    """Draw the same for some seeds.
 
     Each epoch goes through the `count` pictures in another order and drops the last, incomplete batch.
     """
-    size = experiment.batch_size
     if size is None:
         return None
     if size > count:
@@ -20,9 +26,11 @@ def draw(experiment: Experiment, first: int, last: int, count: int) -> np.ndarra
     per_epoch = count // size
     epochs = range(first // per_epoch, -(-last // per_epoch))
     orders = [
-        [np.random.default_rng([seed, epoch]).permutation(count)[: per_epoch * size] for epoch in epochs]
-        for seed in range(experiment.seeds)
+        np.concatenate(
+            [np.random.default_rng([seed, epoch]).permutation(count)[: per_epoch * size] for epoch in epochs]
+        )
+        for seed in seeds
     ]
-    steps = np.array(orders, np.int32).reshape(experiment.seeds, -1, size)
+    steps = np.array(orders, np.int32).reshape(len(orders), -1, size)
     skipped = epochs[0] * per_epoch
     return steps[:, first - skipped : last - skipped]

@@ -25,6 +25,7 @@ from experiments.lab import page as gallery_page
 from experiments.lab.explorer import make_explorer
 from experiments.lenet_speed.run import run as measure_lenet
 from experiments.roofline.run import run as measure_roofline
+from experiments.sweep import commands as sweeps
 
 RECORDS = Path(__file__).parent / "results"  # the committed ones
 EVIDENCE = RECORDS.parents[1] / "docs" / "evidence.md"
@@ -197,6 +198,10 @@ COMMANDS = {
     "surfaces": surfaces,
     "explorer": explorer,
     "gallery": gallery,
+    "tasks": sweeps.list_tasks,
+    "sweep": sweeps.sweep,
+    "compare": sweeps.compare,
+    "report": sweeps.report,
 }
 
 

@@ -24,8 +24,13 @@ def load(experiment: Experiment, folder: Path | None = None) -> Sets:
     for trial in experiment.trials.values():
         key = _call(trial.data)
         if key not in sets:
-            sets[key] = trial.data(**_where(trial.data, folder))
+            sets[key] = read(trial.data, folder)
     return {name: sets[_call(trial.data)] for name, trial in experiment.trials.items()}
+
+
+def read(load: Callable[..., Any], folder: Path | None) -> Any:
+    """Call what loads a data set; what are files is in `folder`, if that is known."""
+    return load(**({"path": folder} if folder is not None and _has_path(load) else {}))
 
 
 def feed(sets: Sets, placement: Placement) -> dict[str, Feed]:
@@ -53,10 +58,6 @@ def _call(load: Callable[..., Dataset | Folders]) -> Any:
 def reads_files(experiment: Experiment) -> bool:
     """Say whether some of the data are files; letters and digits come with the packages."""
     return any(_has_path(trial.data) for trial in experiment.trials.values())
-
-
-def _where(load: Callable[..., Dataset | Folders], folder: Path | None) -> dict[str, Path]:
-    return {"path": folder} if folder is not None and _has_path(load) else {}
 
 
 def _has_path(load: Callable[..., Dataset | Folders]) -> bool:

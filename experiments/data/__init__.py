@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 
@@ -23,6 +24,6 @@ def checksum(data: Dataset) -> str:
     """SHA-256 of all splits, in the order of their names."""
     digest = hashlib.sha256()
     for name in sorted(data):
-        for part in data[name]:
+        for part in jax.tree.leaves(data[name]):
             digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()

@@ -1,0 +1,30 @@
+"""A jitted function that tells how long its compilation took, and is compiled once also when threads ask together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+
+class Compiled:
+    """What `jax.jit` returns, with the seconds that all its compilations took."""
+
+    def __init__(self, function: Callable, **options: Any) -> None:
+        """Compile nothing yet."""
+        self.seconds = 0.0
+        self._jitted, self._by_shape, self._lock = jax.jit(function, **options), {}, threading.Lock()
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run, after compiling for shapes that are new."""
+        leaves, structure = jax.tree.flatten(arguments)
+        shape = (structure, *(jax.typeof(leaf) for leaf in leaves))
+        with self._lock:
+            if shape not in self._by_shape:
+                start = time.monotonic()
+                self._by_shape[shape] = self._jitted.lower(*arguments).compile()
+                self.seconds += time.monotonic() - start
+        return self._by_shape[shape](*arguments)

@@ -1,0 +1,19 @@
+"""The report of a comparison: one page that needs no other files, and the same tables in Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.sweep import record
+from experiments.sweep.report import page, tables
+from experiments.sweep.report.markup import to_markdown
+
+
+def write(records: Path, out: Path) -> Path:
+    """Make OUT/report.md and OUT/report.html of the records; return the page."""
+    tasks = record.read_all(records)
+    out.mkdir(parents=True, exist_ok=True)
+    sections = tables.sections(tasks)
+    (out / "report.md").write_text(to_markdown(sections), encoding="utf-8")
+    (out / "report.html").write_text(page.to_html(sections, tasks), encoding="utf-8")
+    return out / "report.html"

@@ -1,0 +1,66 @@
+"""The report as one HTML page: its style, tables and pictures inside, nothing from elsewhere, no script."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from experiments.sweep.record import TaskRecord
+from experiments.sweep.report import pictures
+from experiments.sweep.report.markup import Section, to_html_table
+
+STYLE = """
+:root { color-scheme: light; --line: #d7dde4; --soft: #f4f6f8; }
+body { margin: 0 auto; max-width: 72rem; padding: 1rem; font: 16px/1.5 system-ui, sans-serif; color: #1c2733; }
+h1 { line-height: 1.2; } h2 { margin-top: 2.2rem; border-top: 1px solid var(--line); padding-top: 1rem; }
+.wide { overflow-x: auto; margin: 1rem 0; border: 1px solid var(--line); border-radius: 6px; }
+table { border-collapse: collapse; font-size: .85rem; white-space: nowrap; width: 100%; }
+th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--line); }
+th { white-space: normal; min-width: 5.5rem; vertical-align: bottom; background: var(--soft); }
+th:first-child, td:first-child { position: sticky; left: 0; text-align: left; background: #fff; }
+th:first-child { background: var(--soft); }
+td.best { font-weight: 700; background: #fff4d6; } td.better { background: #dff3e4; } td.worse { background: #fbe3e0; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: .8rem; }
+.pictures svg { width: 100%; height: auto; border: 1px solid var(--line); border-radius: 6px; background: #fff; }
+nav a { display: inline-block; margin: 0 .8rem .3rem 0; }
+summary { cursor: pointer; padding: .4rem 0; color: #0b5a94; }
+"""
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>{style}</style>
+</head>
+<body>{body}</body>
+</html>
+"""
+
+
+def to_html(sections: Sequence[Section], records: Sequence[TaskRecord]) -> str:
+    """Write the page."""
+    by_slug = {record.slug: record for record in records}
+    links = "".join(f'<a href="#{number}">{html.escape(s.title)}</a>' for number, s in enumerate(sections) if number)
+    parts = []
+    for number, section in enumerate(sections):
+        level = 1 if number == 0 else 2
+        parts.append(f'<h{level} id="{number}">{html.escape(section.title)}</h{level}>')
+        parts += [f"<p>{_emphasized(text)}</p>" for text in section.paragraphs]
+        if number == 0:
+            parts.append(f"<nav>{links}</nav>")
+        if section.table is not None:
+            parts.append(to_html_table(section.table))
+        if section.title == "Leaderboard":
+            parts.append(_pictures("Performance profiles", pictures.profile(records)))
+        if section.task is not None:
+            parts.append(_pictures("Curves", pictures.of_task(by_slug[section.task])))
+    return PAGE.format(title=html.escape(sections[0].title), style=STYLE, body="".join(parts))
+
+
+def _pictures(title: str, drawn: Sequence[str]) -> str:
+    return f'<details open><summary>{title}</summary><div class="pictures">{"".join(drawn)}</div></details>'
+
+
+def _emphasized(text: str) -> str:
+    """Write *this* in italics."""
+    first, *others = html.escape(text).split("*")
+    return first + "".join(f"<em>{part}" if k % 2 == 0 else f"</em>{part}" for k, part in enumerate(others))

@@ -1,0 +1,74 @@
+"""What is compared on: a problem to minimize, its data, and for how long.
+
+Nothing in it is about pictures or classes: parameters are any tree, and a batch is any tree of arrays with the examples
+along their first axis.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol
+
+import jax
+
+from experiments.experiment import InputError
+
+Batch = Any
+Params = Any
+Splits = Mapping[str, Batch]
+Layout = Literal["vmap", "map", "threads", "threads of rates"]
+SPLITS = ("train", "validation", "test")
+
+
+class Problem(Protocol):
+    """What is minimized, and how the result is judged."""
+
+    def init(self, key: jax.Array) -> Params:
+        """Draw initial parameters."""
+
+    def loss(self, params: Params, batch: Batch) -> jax.Array:
+        """Give the mean loss of a batch: what is trained on."""
+
+    def score(self, params: Params, batch: Batch) -> jax.Array:
+        """Give what the method is judged by; lower is better."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """A problem, its data and a budget, the same for every method."""
+
+    title: str
+    problem: Problem
+    data: Callable[[], Splits]  # "train", "validation" and "test"; it may take `path`, a folder with data sets
+    scored: str  # what the score is, with its unit
+    batch_size: int | None  # None: the full batch
+    steps: int
+    evaluate_every: int  # steps; divides `steps`
+    tuning_seeds: int = 3  # for every rate of the grid
+    train_examples_scored: int = 1000  # the first ones, for the curve of the training loss
+    layout_on_cpu: Layout = "vmap"  # the fastest on two cores: results/sweep_layouts
+
+    def __post_init__(self) -> None:
+        """Refuse counts below 1 and evaluations that do not end with the last step."""
+        for name in ("batch_size", "steps", "evaluate_every", "tuning_seeds", "train_examples_scored"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} must be at least 1, got {value}.")
+        if self.steps % self.evaluate_every:
+            raise InputError(f"evaluate_every must divide steps = {self.steps}, got {self.evaluate_every}.")
+
+    @property
+    def evaluations(self) -> tuple[int, ...]:
+        """Return the steps after which is evaluated."""
+        return tuple(range(self.evaluate_every, self.steps + 1, self.evaluate_every))
+
+
+def check_splits(splits: Splits) -> None:
+    """Refuse data without the three splits, or with arrays of different lengths in one of them."""
+    for name in SPLITS:
+        if name not in splits:
+            raise InputError(f"The data must have a split {name!r}, got {sorted(splits)}.")
+        lengths = {len(part) for part in jax.tree.leaves(splits[name])}
+        if len(lengths) != 1:
+            raise InputError(f"The arrays of the split {name!r} must have one length, got {sorted(lengths)}.")

@@ -1,0 +1,35 @@
+"""CIFAR-10, Caffe's quick net, batches of 32, the first steps of training alone."""
+
+from functools import partial
+
+from experiments.data import Dataset, cifar10
+from experiments.models.cifar10_quick import Cifar10Quick
+from experiments.sweep.problems import Classification
+from experiments.sweep.task import Task
+
+MEAN = 120.0  # of all pixels, nearly; Caffe subtracts the mean picture
+
+
+def center(pictures):
+    """Feed what Caffe feeds, but for the mean picture's detail."""
+    return pictures.astype("float32") - MEAN
+
+
+def load(path: str | None = None) -> Dataset:
+    """Read the pictures; the test error is that of the first 2,000 test pictures."""
+    splits = cifar10.load(path, validation=1000)
+    return {**splits, "test": type(splits["test"])(*(part[:2000] for part in splits["test"]))}
+
+
+TASK = Task(
+    title="CIFAR-10, the quick net, its first steps",
+    problem=Classification(model=partial(Cifar10Quick), scale=center),
+    data=partial(load),
+    scored="error, %",
+    batch_size=32,
+    steps=150,
+    evaluate_every=30,
+    tuning_seeds=1,  # a run takes seconds
+    train_examples_scored=500,
+    layout_on_cpu="threads",
+)

@@ -1,0 +1,46 @@
+"""The old article's letters: turned, shifted and resized capitals, 841-100-26 with sigmoid units, full batch.
+
+The training pictures are those of `local_gains_letters`' hard set, fewer of each letter; the validation pictures are
+drawn with the same fonts, the test pictures with others.
+"""
+
+from functools import partial
+
+from experiments.data import Dataset, Split, letters
+from experiments.local_gains_letters import GROUND, HALF_WIDTH, INK, STRENGTH
+from experiments.models.sigmoid_net import SigmoidNet
+from experiments.sweep.problems import Classification
+from experiments.sweep.task import Task
+
+PER_LETTER = {"train": 10, "validation": 5, "test": 14}
+
+
+def load() -> Dataset:
+    """Draw the letters and hold some of each out for validation."""
+    drawn = letters.load(
+        train_per_letter=PER_LETTER["train"] + PER_LETTER["validation"],
+        test_per_letter=PER_LETTER["test"],
+        strength=STRENGTH,
+        ground=GROUND,
+        ink=INK,
+    )
+    by_letter = [part.reshape(len(letters.LETTERS), -1, *part.shape[1:]) for part in drawn["train"]]
+    kept, held = slice(PER_LETTER["train"]), slice(PER_LETTER["train"], None)
+    cut = {
+        name: Split(*(part[:, which].reshape(-1, *part.shape[2:]) for part in by_letter))
+        for name, which in {"train": kept, "validation": held}.items()
+    }
+    return cut | {"test": drawn["test"]}
+
+
+TASK = Task(
+    title="Letters in full batches, one sigmoid layer",
+    problem=Classification(
+        model=partial(SigmoidNet, inputs=letters.SIDE**2, hidden=100, classes=26, half_width=HALF_WIDTH)
+    ),
+    data=partial(load),
+    scored="error, %",
+    batch_size=None,
+    steps=150,
+    evaluate_every=5,
+)
