@@ -2,8 +2,9 @@
 
 A claim compares the test errors of two contenders, seed by seed, or those of one with a published figure. It holds
 where the 95 % interval of the difference lies on the claimed side of 0 altogether, and no seed of the better one
-diverged. In the place of a contender several may stand, the same method at several rates: the one with the lowest
-error on the *validation* split at the end is taken.
+diverged; that a published figure is reached holds where the interval does not lie above 0 altogether. In the place of
+a contender several may stand, the same method at several rates: the one with the lowest error on the *validation*
+split at the end is taken.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Claim:
     baseline: str | tuple[str, ...] | float = ""  # a number: the published error in per cent
     contender: str | tuple[str, ...] = ""
     step: int | None = None  # None: at the end
-    expects: Literal["lower", "higher"] = "lower"  # the contender's test error, against the baseline's
+    expects: Literal["lower", "higher", "no higher"] = "lower"  # the contender's test error, against the baseline's
     published: str = "not available"
     comment: str = ""
 
@@ -60,7 +61,7 @@ def judge(claim: Claim, record: Record) -> Finding:
     common = sorted(set(base.seeds) & set(new.seeds))
     errors = [dict(zip(c.seeds, _at(c, claim.step), strict=True)) for c in (base, new)]
     difference = estimate(np.array([errors[1][seed] - errors[0][seed] for seed in common]))
-    better = new if claim.expects == "lower" else base
+    better = base if claim.expects == "higher" else new
     chosen = (base_name, new_name) != (claim.baseline, claim.contender)
     return Finding(
         baseline=estimate(_at(base, claim.step)),
@@ -91,7 +92,9 @@ def _at(of: Curves, step: int | None) -> np.ndarray:
 
 
 def _lies(difference: Estimate, where: str) -> bool:
-    """Return whether an interval lies below or above 0 altogether; one without width lies nowhere."""
+    """Return whether an interval lies below or above 0 altogether, or not above; one without width lies nowhere."""
+    if where == "no higher":
+        return bool(difference.mean - difference.half_width <= 0)
     sign = 1 if where == "higher" else -1
     return bool(sign * difference.mean - difference.half_width > 0)
 

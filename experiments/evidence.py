@@ -18,9 +18,9 @@ HEADER = """# Evidence
 What the sources claim, and what their experiments show when they are run here. Errors are test errors in per cent, at
 the end of training where no step is named: mean ± half width of the 95 % interval (Student's t) over the seeds;
 differences are taken seed by seed. A claim *holds* where the interval of the difference lies on the claimed side of 0
-altogether, and no seed of the contender that should be better diverged. This page is made by
-`python -m experiments evidence` from the records under `experiments/results`; each section names the command that
-makes its record.
+altogether, and no seed of the contender that should be better diverged; that a published figure is *reached* holds
+where the interval does not lie above it altogether. This page is made by `python -m experiments evidence` from the
+records under `experiments/results`; each section names the command that makes its record.
 """
 COLUMNS = ["claim", "published", "without", "with", "difference", "verdict"]
 

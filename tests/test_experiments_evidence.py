@@ -38,6 +38,9 @@ def test_differences_are_taken_seed_by_seed():
         ([11.0, 21.1, 30.9], "higher", HOLDS),
         ([11.0, 18.0, 30.0], "lower", FAILS),  # no difference shown
         ([9.0, 18.9, None], "lower", FAILS),  # the better one must not diverge
+        ([10.5, 19.9, 30.1], "no higher", HOLDS),
+        ([11.0, 21.1, 30.9], "no higher", FAILS),
+        ([9.0, 18.9, None], "no higher", FAILS),
     ],
 )
 def test_a_claim_holds_where_the_interval_lies_on_its_side(b, expects, verdict):

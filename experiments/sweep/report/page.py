@@ -21,6 +21,7 @@ th:first-child, td:first-child { position: sticky; left: 0; text-align: left; ba
 th:first-child { background: var(--soft); }
 td.best { font-weight: 700; background: #fff4d6; } td.better { background: #dff3e4; } td.worse { background: #fbe3e0; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: .8rem; }
+.pictures text { font-family: system-ui, sans-serif !important; }
 .pictures svg { width: 100%; height: auto; border: 1px solid var(--line); border-radius: 6px; background: #fff; }
 nav a { display: inline-block; margin: 0 .8rem .3rem 0; }
 summary { cursor: pointer; padding: .4rem 0; color: #0b5a94; }

@@ -30,13 +30,14 @@ SIZE = (4.4, 3.4)  # inches: a panel is as wide as a phone
 
 
 def families(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Sort methods into families, those of no family into one of their own; a lone method is no picture."""
+    """Sort methods into families; those that are alone in theirs, or have none, are put together."""
+    shown: set[str] = set()
     for family, members in FAMILIES.items():
         present = [name for name in members if name in names]
         if len(present) > 1:
+            shown.update(present)
             yield family, present
-    known = {name for members in FAMILIES.values() for name in members}
-    if others := [name for name in names if name not in known]:
+    if others := [name for name in names if name not in shown]:
         yield "others", others
 
 
@@ -98,9 +99,11 @@ def _panel(title: str, names: Sequence[str], draw, xlabel: str, ylabel: str, log
 
 
 def _to_svg(picture: plt.Figure) -> str:
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "adaptax"}):
-        file = io.StringIO()
-        picture.savefig(file, format="svg", metadata={"Date": None})
+    """Write a picture down; letters stay text, in the page's own font, and every run gives the same bytes."""
+    file = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "adaptax", "font.sans-serif": ["DejaVu Sans"]}):
+        picture.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     plt.close(picture)
     text = file.getvalue()
-    return re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text[text.index("<svg") :], count=1)
+    sized = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text[text.index("<svg") :], count=1)
+    return re.sub(r"\s*\n\s*", " ", sized)
