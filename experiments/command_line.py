@@ -202,6 +202,7 @@ COMMANDS = {
     "sweep": sweeps.sweep,
     "compare": sweeps.compare,
     "report": sweeps.report,
+    "sweep-speed": sweeps.sweep_speed,
 }
 
 

@@ -12,6 +12,7 @@ from experiments.sweep import contenders
 from experiments.sweep import report as reports
 from experiments.sweep.protocol import Protocol, parse_grid
 from experiments.sweep.run import compare as judge
+from experiments.sweep.speed.run import run as measure_speed
 from experiments.sweep.task import Layout
 
 SWEEPS = Path("comparison")
@@ -96,3 +97,8 @@ def list_tasks() -> None:
 def report(out: Path = DOCS, results: Path = RECORDS) -> None:
     """Make the report of the committed comparison again: OUT/report.html and OUT/report.md."""
     print(reports.write(results, out))
+
+
+def sweep_speed(out: Path = RECORDS.parent, data: Path | None = None) -> None:
+    """Time a sweep against the same runs one after the other, and layouts by task; record in OUT/sweep_speed/DEVICE."""
+    measure_speed(out, data)
