@@ -203,6 +203,7 @@ COMMANDS = {
     "compare": sweeps.compare,
     "report": sweeps.report,
     "sweep-speed": sweeps.sweep_speed,
+    "multistart": sweeps.multistart,
 }
 
 

@@ -8,6 +8,7 @@ import tyro
 from rich.console import Console
 
 from experiments import tasks as known_tasks
+from experiments.multistart.run import run as train_starts
 from experiments.sweep import contenders
 from experiments.sweep import report as reports
 from experiments.sweep.protocol import Protocol, parse_grid
@@ -102,3 +103,24 @@ def report(out: Path = DOCS, results: Path = RECORDS) -> None:
 def sweep_speed(out: Path = RECORDS.parent, data: Path | None = None) -> None:
     """Time a sweep against the same runs one after the other, and layouts by task; record in OUT/sweep_speed/DEVICE."""
     measure_speed(out, data)
+
+
+def multistart(
+    slug: tyro.conf.Positional[str],
+    method: str = "adam",
+    rate: float = 0.01,
+    starts: int = 256,
+    out: Path = RECORDS.parent,
+    data: Path | None = None,
+) -> None:
+    """Train many starts and tell what the best of 1, 4, 16 and 64 is worth; record in OUT/multistart/SLUG.
+
+    Args:
+        slug: A task, or one of article 003's surfaces.
+        method: One of those that `python -m experiments tasks` lists.
+        rate: The learning rate.
+        starts: How many initializations.
+        out: Where the record goes.
+        data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
+    """
+    train_starts(slug, method, rate, starts, out, data)

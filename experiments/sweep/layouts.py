@@ -7,7 +7,7 @@ threads of rates   the rates of a seed side by side, as many seeds at once as th
 
 On an accelerator `vmap` fills the device. On a CPU it depends on the net: small ones gain from standing side by side,
 since a product with the pictures of a seed is one for all its rates; of larger ones each fills the caches alone.
-`python -m experiments sweep-layouts` measures it. In all of them a method is compiled once for a shape of the grid,
+`python -m experiments sweep-speed` measures it. In all of them a method is compiled once for a shape of the grid,
 and a member's numbers do not depend on its neighbors' but for rounding.
 """
 
@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from experiments.sweep.compiled import Compiled
 from experiments.sweep.task import Layout
@@ -64,10 +64,12 @@ def _one_by_one(of_one: OfOne) -> OfAll:
 
 def _in_threads(compiled: Compiled, split_rates: bool) -> OfAll:
     def of_all(rates: jax.Array, of_seeds: Tree, of_members: Tree, shared: Tree) -> Tree:
+        of_seeds, of_members = jax.device_get((of_seeds, of_members))  # to cut on the device, each cut is compiled
+
         def work(seed: int, rate: int | slice) -> Tree:
             mine = jax.tree.map(lambda leaf: leaf[seed, rate], of_members)
-            result = compiled(rates[rate], jax.tree.map(lambda leaf: leaf[seed], of_seeds), mine, shared)
-            return jax.block_until_ready(result)
+            of_this = jax.tree.map(lambda leaf: leaf[seed], of_seeds)
+            return jax.device_get(compiled(rates[rate], of_this, mine, shared))
 
         seeds = range(len(jax.tree.leaves(of_seeds)[0]))
         parts = range(len(rates)) if split_rates else [slice(None)]
@@ -81,4 +83,4 @@ def _in_threads(compiled: Compiled, split_rates: bool) -> OfAll:
 
 
 def _stack(trees: list[Tree]) -> Tree:
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)

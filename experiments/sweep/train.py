@@ -68,7 +68,7 @@ def train(
     seed_numbers, rate_numbers = np.array(seeds, np.uint32), np.array(rates, np.float32)
     of_seeds = OfSeed(seed_numbers, None)
     members = program.begin(rate_numbers, programs.draw(seed_numbers), (), ())
-    gradients = max(1, points_ahead(jax.tree.map(lambda leaf: leaf[0, 0], members)))
+    gradients = _gradients_per_step(members)
     scored: dict[str, list[np.ndarray]] = {"train": [], "validation": []}
     for step in task.evaluations:
         order = OfSeed(seed_numbers, field.order(seeds, step - task.evaluate_every, step))
@@ -85,6 +85,13 @@ def train(
     curves = _curves(task.evaluations, rates, seeds, members, jax.device_get(scored), test)
     member_steps = len(rates) * len(seeds) * task.steps
     return curves, Cost(program.compile_seconds - compiled_before, seconds, member_steps, gradients)
+
+
+def _gradients_per_step(members: Member) -> int:
+    counts = []
+    # Only shapes matter, so nothing is computed.
+    jax.eval_shape(lambda all: counts.append(points_ahead(jax.tree.map(lambda leaf: leaf[0, 0], all))), members)
+    return max(1, *counts)
 
 
 def _curves(
