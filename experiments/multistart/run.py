@@ -21,6 +21,7 @@ from experiments.sweep.program import Programs
 from experiments.sweep.task import Task
 from experiments.sweep.train import Field, train
 
+RECORDS = Path(__file__).parents[1] / "results" / "multistart"  # the committed ones
 HALVINGS = 3
 
 
