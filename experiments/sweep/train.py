@@ -65,7 +65,7 @@ def train(
     """Train every rate with every seed; the curves come seed by seed."""
     programs, task = field.programs, field.programs.task
     compiled_before, seconds = program.compile_seconds, 0.0
-    seed_numbers, rate_numbers = np.array(seeds, np.uint32), np.array(rates, np.float32)
+    seed_numbers, rate_numbers = np.array(seeds, np.uint32), np.array(rates, jax.numpy.result_type(float))
     of_seeds = OfSeed(seed_numbers, None)
     members = program.begin(rate_numbers, programs.draw(seed_numbers), (), ())
     gradients = _gradients_per_step(members)
