@@ -113,6 +113,8 @@ def _curves(
             if not finite.all():
                 seen = evaluations[int(np.argmin(finite))]
                 diverged_at = min(diverged_at or seen, seen)
+            if test is not None and not np.isfinite(test[s, r]):
+                diverged_at = diverged_at or evaluations[-1]
             kept = [k for k, step in enumerate(evaluations) if diverged_at is None or step < diverged_at]
             curves.append(
                 Curve(
