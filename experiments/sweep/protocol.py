@@ -123,10 +123,10 @@ def missing_rates(protocol: Protocol, tuned: list[Curve]) -> tuple[float, ...]:
         if absent := tuple(rate for rate in wanted if rate not in seen):
             return absent
         best = best_rate(tuned)
-        below = best is None or best == wanted[0]  # where all diverge, lower rates are missing
+        below = best is None or best <= wanted[0]  # where all diverge, lower rates are missing
         if below and low > -BEYOND * protocol.extensions:
             low -= BEYOND
-        elif best == wanted[-1] and high < grid.count - 1 + BEYOND * protocol.extensions:
+        elif best is not None and best >= wanted[-1] and high < grid.count - 1 + BEYOND * protocol.extensions:
             high += BEYOND
         else:
             return ()
