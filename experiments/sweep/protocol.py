@@ -22,7 +22,7 @@ from experiments.sweep.train import Curve
 
 Phase = Literal["tune", "final", "default"]
 BEYOND = 2  # rates that an extension adds
-NEW_SEEDS_FROM = 1000  # no task tunes with so many
+NEW_SEEDS_FROM = 1000  # tuning seeds are below
 DIGITS = 3  # of a rate, so that it can be read and typed
 
 
@@ -38,6 +38,8 @@ class Grid:
         """Refuse what is no grid."""
         if not 0 < self.low < self.high < np.inf or self.count < 2:
             raise InputError(f"rates must be LOW:HIGH:N with 0 < LOW < HIGH and N at least 2, got {self}.")
+        if len({self.rate(index) for index in range(self.count)}) < self.count:
+            raise InputError(f"rates must differ in their first {DIGITS} digits, got {self}.")
 
     def __str__(self) -> str:
         """Write it as it is given."""
@@ -74,6 +76,8 @@ class Protocol:
         """Refuse counts that leave nothing to compare."""
         if self.final_seeds < 2:
             raise InputError(f"final_seeds must be at least 2, for an interval, got {self.final_seeds}.")
+        if self.tuning_seeds is not None and not 1 <= self.tuning_seeds <= NEW_SEEDS_FROM:
+            raise InputError(f"tuning_seeds must be from 1 to {NEW_SEEDS_FROM}, got {self.tuning_seeds}.")
         if self.extensions < 0:
             raise InputError(f"extensions must be at least 0, got {self.extensions}.")
 
@@ -119,10 +123,10 @@ def missing_rates(protocol: Protocol, tuned: list[Curve]) -> tuple[float, ...]:
         if absent := tuple(rate for rate in wanted if rate not in seen):
             return absent
         best = best_rate(tuned)
-        below = best is None or best == wanted[0]  # where all diverge, lower rates are missing
+        below = best is None or best <= wanted[0]  # where all diverge, lower rates are missing
         if below and low > -BEYOND * protocol.extensions:
             low -= BEYOND
-        elif best == wanted[-1] and high < grid.count - 1 + BEYOND * protocol.extensions:
+        elif best is not None and best >= wanted[-1] and high < grid.count - 1 + BEYOND * protocol.extensions:
             high += BEYOND
         else:
             return ()

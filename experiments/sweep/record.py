@@ -58,9 +58,10 @@ class Writer:
         path = self.folder / f"{contender}.jsonl"
         return _read_results(path) if path.exists() else []
 
-    def write(self, contender: str, results: list[Result], timing: dict[str, Any]) -> None:
-        """Replace a contender's results."""
-        self._timings[contender] = timing
+    def write(self, contender: str, results: list[Result], timing: dict[str, Any] | None) -> None:
+        """Replace a contender's results; without a timing the one of an earlier run stays."""
+        if timing is not None:
+            self._timings[contender] = timing
         _replace(self.folder / "timings.json", _to_json(dict(sorted(self._timings.items()))))
         _replace(self.folder / f"{contender}.jsonl", "".join(map(_to_line, results)))
 

@@ -107,7 +107,7 @@ def _judge(
             )
             results, cost = [Result(group.phase, record.rounded(curve)) for curve in curves], _add(cost, took)
         done += results
-        writer.write(name, done, _timing(cost))
+        writer.write(name, done, _timing(cost) if cost.member_steps else None)
 
 
 def tuning_seeds(field: Field, protocol: Protocol) -> int:

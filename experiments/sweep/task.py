@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 import jax
+import numpy as np
 
 from experiments.experiment import InputError
 
@@ -69,6 +70,7 @@ def check_splits(splits: Splits) -> None:
     for name in SPLITS:
         if name not in splits:
             raise InputError(f"The data must have a split {name!r}, got {sorted(splits)}.")
-        lengths = {len(part) for part in jax.tree.leaves(splits[name])}
-        if len(lengths) != 1:
-            raise InputError(f"The arrays of the split {name!r} must have one length, got {sorted(lengths)}.")
+        shapes = [np.shape(part) for part in jax.tree.leaves(splits[name])]
+        lengths = {shape[0] if shape else 0 for shape in shapes}
+        if len(lengths) != 1 or 0 in lengths:
+            raise InputError(f"The arrays of the split {name!r} must have one length above 0, got {sorted(lengths)}.")

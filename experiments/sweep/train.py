@@ -65,7 +65,7 @@ def train(
     """Train every rate with every seed; the curves come seed by seed."""
     programs, task = field.programs, field.programs.task
     compiled_before, seconds = program.compile_seconds, 0.0
-    seed_numbers, rate_numbers = np.array(seeds, np.uint32), np.array(rates, np.float32)
+    seed_numbers, rate_numbers = np.array(seeds, np.uint32), np.array(rates, jax.numpy.result_type(float))
     of_seeds = OfSeed(seed_numbers, None)
     members = program.begin(rate_numbers, programs.draw(seed_numbers), (), ())
     gradients = _gradients_per_step(members)
@@ -113,6 +113,8 @@ def _curves(
             if not finite.all():
                 seen = evaluations[int(np.argmin(finite))]
                 diverged_at = min(diverged_at or seen, seen)
+            if test is not None and not np.isfinite(test[s, r]):
+                diverged_at = diverged_at or evaluations[-1]
             kept = [k for k, step in enumerate(evaluations) if diverged_at is None or step < diverged_at]
             curves.append(
                 Curve(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from experiments.experiment import InputError
 from experiments.sweep import record
 from experiments.sweep.report import page, tables
 from experiments.sweep.report.markup import to_markdown
@@ -12,6 +13,8 @@ from experiments.sweep.report.markup import to_markdown
 def write(records: Path, out: Path) -> Path:
     """Make OUT/report.md and OUT/report.html of the records; return the page."""
     tasks = record.read_all(records)
+    if not tasks:
+        raise InputError(f"There is no comparison in {str(records)!r}; run it first.")
     out.mkdir(parents=True, exist_ok=True)
     sections = tables.sections(tasks)
     (out / "report.md").write_text(to_markdown(sections), encoding="utf-8")

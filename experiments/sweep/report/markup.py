@@ -39,8 +39,12 @@ def to_markdown(sections: Iterable[Section]) -> str:
         if section.table is not None:
             lines = [section.table.header, ["---"] * len(section.table.header)]
             lines += [[_bold(cell) for cell in row] for row in section.table.rows]
-            parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+            parts.append("\n".join(f"| {' | '.join(map(_in_cell, line))} |" for line in lines))
     return "\n\n".join(parts) + "\n"
+
+
+def _in_cell(text: str) -> str:
+    return text.replace("|", r"\|")  # a bar would begin the next cell
 
 
 def _bold(cell: Cell) -> str:

@@ -1,0 +1,593 @@
+"""What the records say, by hand; and the report says that: every figure, in Markdown and on a page by itself."""
+
+import collections
+import html.parser
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments.experiment import InputError, describe
+from experiments.statistics import Estimate
+from experiments.sweep import analysis, record, report
+from experiments.sweep.protocol import Grid, Protocol, Result
+from experiments.sweep.record import TaskRecord
+from experiments.sweep.report import pictures, tables
+from experiments.sweep.report.markup import Cell, Section, Table, to_markdown
+from experiments.sweep.train import Curve
+
+T_975 = {1: 12.706205, 2: 4.302653}  # Student's t by degrees of freedom, from a printed table
+EVERY = 10
+META = {"processor": "A processor", "cores": 2, "device": "cpu", "versions": {"jax": "0.1"}}
+
+
+def member(phase: str, seed: int, *validation: float, rate: float = 0.1, test: float | None = None) -> Result:
+    """Give a member that ended; of four evaluations, where fewer are told it is the last one that counts."""
+    return Result(phase, Curve(rate, seed, validation, validation, test, None))
+
+
+def lost(phase: str, seed: int, *validation: float, rate: float = 0.1) -> Result:
+    """Give a member that diverged after these evaluations."""
+    return Result(phase, Curve(rate, seed, validation, validation, None, EVERY * len(validation) + 3))
+
+
+def final(*tests: float | None) -> list[Result]:
+    """Give the reruns with these test scores; None diverged."""
+    seeds = enumerate(tests, 1000)
+    return [lost("final", seed) if test is None else member("final", seed, 1.0, test=test) for seed, test in seeds]
+
+
+def judged(slug: str = "task", title: str = "A task", per_step: dict[str, int] | None = None, **results: list[Result]):
+    """Make a task's record; members of four evaluations, every tenth step."""
+    task = {"title": title, "scored": "error, %", "steps": 4 * EVERY, "evaluate_every": EVERY, "batch_size": None}
+    protocol = Protocol(rates=Grid(0.01, 1.0, 3), final_seeds=3)
+    config = {"task": task, "protocol": describe(protocol), "layout": "vmap", "contenders": dict.fromkeys(results)}
+    timings = {
+        name: {
+            "compile_seconds": 1.25 + number,
+            "microseconds_per_member_step": 32.1 + number,
+            "gradients_per_step": (per_step or {}).get(name, 1),
+        }
+        for number, name in enumerate(results)
+    }
+    return TaskRecord(slug, config, META, timings, results)
+
+
+def test_ends_are_means_with_intervals_and_diverged_seeds_are_in_none():
+    of = analysis.ends(judged(a=[*final(1.0, None, 4.0), member("tune", 0, 1.0), *final(2.0)[:0]]), "a")
+    assert (of.scores, of.diverged) == ({1000: 1.0, 1002: 4.0}, (1001,))
+    assert of.estimate.mean == 2.5
+    np.testing.assert_allclose(of.estimate.half_width, T_975[1] * 1.5, rtol=1e-6)  # 3 / √2 is the spread
+    np.testing.assert_allclose(of.spread, 3 / np.sqrt(2))
+    assert np.isnan(analysis.ends(judged(a=final(1.0)), "a").spread)
+    assert analysis.ends(judged(a=final(1.0)), "a", "default").scores == {}
+
+
+def test_the_best_rate_and_the_edge_are_those_of_tuning():
+    tuned = [member("tune", 0, end, rate=rate) for rate, end in ((0.01, 3.0), (0.1, 1.0), (1.0, 2.0))]
+    of = judged(a=[*tuned, member("final", 1000, 0.0, rate=0.1)], b=tuned[:2], c=[lost("tune", 0)])
+    assert [analysis.rate_of(of, name) for name in "abc"] == [0.1, 0.1, None]
+    assert [analysis.at_edge(of, name) for name in "abc"] == [False, True, False]
+
+
+def test_sensitivity_is_the_last_validation_score_by_rate_and_nothing_where_a_seed_diverged():
+    of = judged(
+        a=[
+            *(member("tune", seed, 9.0, end, rate=0.1) for seed, end in enumerate((1.0, 4.0))),
+            *(member("tune", 0, 9.0, 2.0, rate=0.01), member("tune", 1, 9.0, 2.0, rate=0.01)),
+            *(member("tune", 0, 0.5, rate=1.0), lost("tune", 1, 0.5, rate=1.0)),
+            member("final", 1000, 7.0, rate=0.1),
+        ]
+    )
+    found = analysis.sensitivity(of, "a")
+    assert list(found) == [0.01, 0.1, 1.0]
+    assert (found[0.01].mean, found[0.1].mean, found[1.0]) == (2.0, 2.5, None)
+    np.testing.assert_allclose(found[0.1].half_width, T_975[1] * 1.5, rtol=1e-6)
+
+
+BASE = [member("final", 1000, 8, 6, 4, 2), member("final", 1001, 6, 4, 2, 0), lost("final", 1002, 9, 9)]
+
+
+def test_the_target_is_the_baselines_mean_after_half_of_the_steps():
+    """Of four evaluations the second, (6 + 4) / 2; of five the third; a seed that diverged is in no mean."""
+    assert analysis.target(judged(a=[member("final", 1000, 1, 1, 1, 1)], optax_momentum=BASE)) == 5.0
+    assert analysis.target(judged(a=BASE, b=[member("final", 1000, 1, 1, 1, 1)])) == 5.0
+    assert analysis.target(judged(a=[member("final", 1000, 9, 8, 7, 6, 5)])) == 7.0
+    assert analysis.target(judged(a=[lost("final", 1000, 1.0)])) is None
+    assert analysis.target(judged(a=[member("tune", 0, 1.0)])) is None
+    assert analysis.baseline(judged(a=BASE, optax_momentum=BASE)) == "optax_momentum"
+    assert analysis.baseline(judged(b=BASE, a=BASE)) == "b"
+
+
+@pytest.mark.parametrize(
+    ("curves", "expected"),
+    [
+        ([(9, 5, 9, 9)], 20),  # equal to the target is at it; the first time counts
+        ([(9, 9, 9, 4.9)], 40),
+        ([(5.1, 5.1, 5.1, 5.1)], np.inf),
+        ([(9, 5, 9, 9), (9, 9, 9, 9), (4, 9, 9, 9)], 20),  # the median of 2, ∞ and 1
+        ([(9, 5, 9, 9), (9, 9, 9, 9), (9, 9, 9, 9)], np.inf),
+        ([(9, 5, 9, 9), (4, 9, 9, 9)], 15),
+        ([(9, 5, 9, 9), (9, 9, 9, 9)], np.inf),  # the mean of 2 and ∞
+        ([], np.inf),
+    ],
+)
+def test_gradients_to_target_are_a_median_over_the_seeds_and_a_miss_is_infinite(curves: list, expected: float):
+    results = [member("final", 1000 + seed, *curve) for seed, curve in enumerate(curves)]
+    assert analysis.gradients_to_target(judged(optax_momentum=BASE, a=results), "a") == expected
+    # A method that takes three gradients a step pays for them.
+    thrice = judged(optax_momentum=BASE, a=results, per_step={"a": 3})
+    assert analysis.gradients_to_target(thrice, "a") == 3 * expected
+    assert analysis.gradients_to_target(thrice, "optax_momentum") == 30  # of 30, 20 and a miss
+
+
+def test_a_seed_that_diverged_has_missed_the_target_it_did_not_reach():
+    of = judged(optax_momentum=BASE[:2], a=[lost("final", 1000, 9, 9), lost("final", 1001, 9, 9), BASE[0]])
+    assert analysis.gradients_to_target(of, "a") == np.inf
+    assert analysis.gradients_to_target(judged(a=[lost("final", 1000, 1.0)]), "a") == np.inf  # there is no target
+
+
+def reaches(**evaluations: int | None) -> dict[str, list[Result]]:
+    """Let each method reach the target of 5 at an evaluation of four."""
+    return {
+        name: [member("final", 1000, *(4.0 if at and k >= at else 9.0 for k in range(1, 5)))]
+        for name, at in evaluations.items()
+    }
+
+
+FAST = judged("fast", **reaches(optax_momentum=2, a=4, b=None))  # 20, 40, ∞ gradients
+SLOW = judged("slow", **reaches(optax_momentum=2, a=1))  # 20, 10
+
+
+def test_a_profile_is_the_share_of_tasks_done_with_so_many_times_the_fewest_gradients():
+    taus = np.array([1.0, 1.9, 2.0, 4.0])
+    found = analysis.profiles([FAST, SLOW], taus)
+    assert list(found) == ["optax_momentum", "a", "b"]
+    np.testing.assert_array_equal(found["optax_momentum"], [0.5, 0.5, 1.0, 1.0])  # 1 and 2 times
+    np.testing.assert_array_equal(found["a"], [0.5, 0.5, 1.0, 1.0])  # 2 times and 1
+    np.testing.assert_array_equal(found["b"], [0, 0, 0, 0])  # it missed one, and took no part in the other
+    hopeless = judged("hopeless", **reaches(optax_momentum=None, a=None))
+    hopeless.results["optax_momentum"][:] = [lost("final", 1000)]
+    assert analysis.profiles([hopeless], taus)["a"].max() == 0
+
+
+def test_profile_scores_are_means_over_tau_the_best_first():
+    scores = analysis.profile_scores([FAST, judged("slow", **reaches(b=1, optax_momentum=2, a=1))])
+    # τ goes from 1 to 4 in steps of .01: 100 of the 301 are below 2.
+    expected = {"optax_momentum": (100 * 0.5 + 201) / 301, "a": (100 * 0.5 + 201) / 301, "b": 0.5}
+    assert list(scores)[-1] == "b"
+    assert scores == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "verdict"),
+    [
+        ((1.0, 2.0, 3.0), (2.0, 4.0, 4.0), "none shown"),  # -1, -2, -1: -1.33 ± 1.43
+        ((1.0, 2.0, 3.0), (2.0, 3.1, 3.9), "lower"),  # -1, -1.1, -.9: -1 ± .25
+        ((2.0, 3.1, 3.9), (1.0, 2.0, 3.0), "higher"),
+        ((1.0, 2.0, 3.0, None), (2.0, 3.1, 3.9, 9.0), "none shown"),  # lower, but it can diverge
+        ((1.0, 2.0, 3.0, 0.0), (2.0, 3.1, 3.9, None), "lower"),
+        ((2.0, 3.1, 3.9, 0.0), (1.0, 2.0, 3.0, None), "none shown"),  # the better one can diverge
+        ((2.0, 3.1, 3.9, None), (1.0, 2.0, 3.0, 9.0), "higher"),
+        ((1.0,), (2.0,), "none shown"),  # no interval of one
+    ],
+)
+def test_a_difference_is_taken_seed_by_seed_and_a_verdict_needs_seeds_that_end(mine, others, verdict):
+    found = analysis.difference(judged(a=final(*mine), b=final(*others)[::-1]), "a", "b")
+    pairs = [(m, o) for m, o in zip(mine, others, strict=True) if m is not None and o is not None]
+    differences = np.array([m - o for m, o in pairs])
+    np.testing.assert_allclose(found.estimate.mean, differences.mean())
+    if len(pairs) == 3:
+        half_width = T_975[2] * np.std(differences, ddof=1) / np.sqrt(3)
+        np.testing.assert_allclose(found.estimate.half_width, half_width, rtol=1e-6)
+    assert found.verdict == verdict
+
+
+def test_there_is_no_difference_without_a_common_seed():
+    assert analysis.difference(judged(a=final(1.0, None), b=final(None, 1.0)), "a", "b") is None
+    untuned = [member("default", seed, 1.0, test=float(seed)) for seed in (1, 2)]
+    both = judged(a=[*final(0.0, 0.0), *untuned], b=[*final(9.0, 9.1), *untuned])
+    assert analysis.difference(both, "a", "b").verdict == "lower"
+    assert analysis.difference(both, "a", "b", "default").estimate.mean == 0
+
+
+def at(rate: float, *ends: float | None) -> list[Result]:
+    """Tune at a rate; None diverges."""
+    return [lost("tune", s, rate=rate) if e is None else member("tune", s, 5, e, rate=rate) for s, e in enumerate(ends)]
+
+
+def test_at_a_tenth_both_have_a_tenth_of_the_bases_best_rate():
+    base = [*at(0.00316, 4.0, 5.0, 6.0), *at(0.0316, 1.0, 1.0, 1.0), *at(0.316, 2.0, 2.0, 2.0)]
+    mine = [*at(0.00316, 3.0, 4.1, 4.9), *at(0.0316, 0.5, 0.5, 0.5), *at(0.316, 0.1, 0.1, 0.1)]
+    found = analysis.difference_at_a_tenth(judged(mine=mine, base=base), "mine", "base")
+    np.testing.assert_allclose(found.estimate.mean, -1.0)
+    np.testing.assert_allclose(found.estimate.half_width, T_975[2] * 0.1 / np.sqrt(3), rtol=1e-6)
+    assert found.verdict == "lower"
+    lowest = at(0.00316, 0.1, 0.1, 0.1)
+    untried = judged(mine=mine, base=lowest)
+    assert analysis.difference_at_a_tenth(untried, "mine", "base") is None
+    worse = [*at(0.00316, 5.0, 6.1, 6.9), *base[3:]]
+    assert analysis.difference_at_a_tenth(judged(a=worse, base=base), "a", "base").verdict == "higher"
+    near = [*at(0.00316, 4.0, 5.1, 5.8), *base[3:]]
+    assert analysis.difference_at_a_tenth(judged(a=near, base=base), "a", "base").verdict == "none shown"
+
+
+def test_at_a_tenth_a_seed_that_diverged_is_in_no_difference():
+    base = [*at(0.01, 4.0, 5.0, 6.0), *at(0.1, 1.0, 1.0, 1.0), *at(1.0, None, None, None)]
+    mine = [*at(0.01, 3.0, None, 4.9), *at(0.1, 1.0, 1.0, 1.0)]
+    found = analysis.difference_at_a_tenth(judged(mine=mine, base=base), "mine", "base")
+    np.testing.assert_allclose(found.estimate.mean, (-1.0 - 1.1) / 2)
+    all_lost = judged(mine=at(0.01, None, None, None), base=base)
+    assert analysis.difference_at_a_tenth(all_lost, "mine", "base") is None
+    no_best = judged(mine=mine, base=at(0.1, None, None, None))
+    assert analysis.difference_at_a_tenth(no_best, "mine", "base") is None
+
+
+# The report, of two tasks with all that can happen.
+
+TITLES = {"first": 'Lines <b>& "curves"</b>', "second": "Another | task"}
+
+
+def tuning(best: float, seed: int) -> list[Result]:
+    """Tune with three rates and two seeds; the highest rate diverges with one of them."""
+    random = np.random.default_rng(seed)
+    ends = {0.001: 9.0, 0.01: 4.0, 0.1: best}
+    tuned = [r for rate, end in ends.items() for r in at(rate, *(end + random.uniform(0, 0.5, 2)).tolist())]
+    return [*tuned, *at(1.0, 1.0, None)]
+
+
+def reruns(phase: str, level: float, seed: int) -> list[Result]:
+    random = np.random.default_rng(seed)
+    start = np.array([8.0, 5.0, 3.0, 2.0])
+    return [
+        member(phase, 1000 + s, *(level * start * random.uniform(0.9, 1.1, 4)), test=level + random.uniform(0, 0.3))
+        for s in range(3)
+    ]
+
+
+def method(level: float, seed: int) -> list[Result]:
+    return [*tuning(level, seed), *reruns("final", level, seed), *reruns("default", level + 3, seed + 50)]
+
+
+RECORDS = [
+    judged(
+        "first",
+        TITLES["first"],
+        optax_momentum=method(2.0, 1),
+        nesterov=method(1.0, 2),
+        optax_sgd=method(2.05, 3),
+        adam=[*at(0.01, 1.0, 1.0), *at(0.1, 2.0, 2.0), *reruns("final", 3.0, 4)[:2], lost("final", 1002, 2.0)],
+        lsalr=at(0.01, None, None) + [lost("default", seed) for seed in (1000, 1001, 1002)],
+        per_step={"nesterov": 4},
+    ),
+    judged("second", TITLES["second"], optax_momentum=method(1.0, 5), optax_sgd=method(4.0, 6)),
+]
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Markdown and page of the records, by way of the disk."""
+    out = tmp_path_factory.mktemp("compared")
+    for each in RECORDS:
+        writer = record.Writer(out / each.slug, each.config, each.meta, resume=False)
+        for name, results in each.results.items():
+            writer.write(name, results, each.timings[name])
+    page = report.write(out, out)
+    return (out / "report.md").read_text(), page.read_text()
+
+
+@pytest.fixture(scope="module")
+def read(reports) -> list[TaskRecord]:
+    """The records as the disk keeps them, in six digits."""
+    return [
+        each._replace(
+            results={n: [Result(r.phase, record.rounded(r.curve)) for r in of] for n, of in each.results.items()}
+        )
+        for each in RECORDS
+    ]
+
+
+def sections(markdown: str) -> dict[str, list[list[str]]]:
+    """Read the tables, lines of cells, by the title above them."""
+    found = {}
+    for part in re.split(r"^##? ", markdown, flags=re.MULTILINE)[1:]:
+        lines = [line for line in part.splitlines() if line.startswith("| ")]
+        found[part.splitlines()[0]] = [
+            [c.replace(r"\|", "|") for c in re.split(r" (?<!\\)\| ", x[2:-2])] for x in lines
+        ]
+    return found
+
+
+def says(cell: str, value: float, half_width: float | None = None) -> bool:
+    """Compare a figure with what it stands for, to its last digit."""
+    figures = cell.strip("*").split(" ± ")
+    for text, number in zip(figures, (value, half_width), strict=False):
+        unit = 10.0 ** -len(re.sub(r"e.*", "", text).partition(".")[2]) * float("1e" + (text.partition("e")[2] or "0"))
+        if abs(float(text) - number) > 0.501 * unit:
+            return False
+    return len(figures) == (1 if half_width is None else 2)
+
+
+def test_the_leaderboard_says_what_the_analysis_says(reports, read: list[TaskRecord]):
+    table = sections(reports[0])["Leaderboard"]
+    assert table[0] == ["method", "profile", *(f"{title} (error, %)" for title in TITLES.values())]
+    scores = analysis.profile_scores(read)
+    assert [row[0] for row in table[2:]] == list(scores)
+    assert len(set(scores.values())) >= 3
+    for name, profile, *cells in table[2:]:
+        assert says(profile, scores[name])
+        assert ("**" in profile) == (scores[name] == max(scores.values()))
+        for cell, of in zip(cells, read, strict=True):
+            ends = analysis.ends(of, name) if name in of.results else analysis.Ends({}, ())
+            if not ends.scores:
+                assert cell == "–"
+                continue
+            figure, _, diverged = cell.partition(", ")
+            assert says(figure, ends.estimate.mean, ends.estimate.half_width)
+            assert diverged == ("1 of 3 diverged" if ends.diverged else "")
+    bold = [[row[0] for row in table[2:] if row[column].startswith("**")] for column in (2, 3)]
+    assert bold == [["nesterov"], ["optax_momentum"]]
+
+
+def test_bold_are_the_lowest_mean_and_those_that_cannot_be_told_from_it():
+    of = judged(a=final(1.0, 2.0, 3.0), b=final(1.1, 1.9, 3.2), c=final(2.0, 3.1, 3.9), d=final(0.5, 0.5, None))
+    assert tables.best_of(of) == ["a", "b"]
+    assert tables.best_of(judged(a=final(None, None), b=at(0.1, 1.0))) == []
+
+
+def test_wins_losses_and_divergences_are_those_against_tuned_momentum(reports, read: list[TaskRecord]):
+    table = sections(reports[0])["Where each wins, and where it loses"]
+    found = {name: cells for name, *cells in table[2:]}
+    expected: dict[str, list[list[str]]] = {name: [[], [], []] for name in found}
+    for name in found:
+        for of in (of for of in read if name in of.results):
+            if analysis.ends(of, name).diverged:
+                expected[name][2].append(of.slug)
+            elif (difference := analysis.difference(of, name, "optax_momentum")) and difference.verdict != "none shown":
+                expected[name][difference.verdict == "higher"].append(of.slug)
+    assert found == {name: [", ".join(slugs) or "–" for slugs in of] for name, of in expected.items()}
+    assert found["nesterov"] == ["first", "–", "–"]
+    assert found["optax_sgd"] == ["–", "second", "–"]
+    assert found["adam"] == ["–", "–", "first"]
+
+
+@pytest.mark.parametrize(
+    ("title", "compare"),
+    [
+        ("What is gained over the method beneath", analysis.difference),
+        ("What is gained at a rate ten times too small", analysis.difference_at_a_tenth),
+    ],
+)
+def test_pairs_are_compared_on_every_task_on_which_both_took_part(title, compare, reports, read: list[TaskRecord]):
+    table = {row[0]: row[1:] for row in sections(reports[0])[title][2:]}
+    assert set(table) == {"nesterov – optax_momentum", "lsalr – optax_sgd"}
+    shown = 0
+    for pair, cells in table.items():
+        for cell, of in zip(cells, read, strict=True):
+            present = set(pair.split(" – ")) <= of.results.keys()
+            found = compare(of, *pair.split(" – ")) if present else None
+            assert cell == "–" if found is None else says(cell, *found.estimate)
+            shown += found is not None
+            assert found is None or cell[0] in "+-"
+    assert shown == 1
+
+
+def test_each_task_has_its_rates_costs_and_targets(reports, read: list[TaskRecord]):
+    markdown = reports[0]
+    for of in read:
+        table = sections(markdown)[TITLES[of.slug]]
+        means = {name: analysis.ends(of, name) for name in of.results}
+        order = sorted(means, key=lambda name: float(means[name].estimate.mean) if means[name].scores else np.inf)
+        assert [row[0] for row in table[2:]] == order
+        for name, rate, test, spread, untuned, needed, compile_s, microseconds in table[2:]:
+            best, gradients = analysis.rate_of(of, name), analysis.gradients_to_target(of, name)
+            assert rate == ("none" if best is None else f"{best:g}{' ↔' if analysis.at_edge(of, name) else ''}")
+            if means[name].scores:
+                figure = test.partition(", ")[0]
+                assert says(figure, means[name].estimate.mean, means[name].estimate.half_width)
+                assert says(spread, means[name].spread)
+            else:
+                assert (test, spread) == ("–", "–")
+            default = analysis.ends(of, name, "default")
+            if default.scores:
+                assert says(untuned, default.estimate.mean, default.estimate.half_width)
+            else:
+                assert untuned == ("3 of 3 diverged" if name == "lsalr" else "–")
+            assert needed == ("missed" if np.isinf(gradients) else f"{gradients:.0f}")
+            assert says(compile_s, of.timings[name]["compile_seconds"])
+            assert says(microseconds, of.timings[name]["microseconds_per_member_step"])
+        target = analysis.target(of)
+        assert f"Target: {target:.4g} on validation, optax_momentum's mean after half of the steps." in markdown
+    rows = {row[0]: row for row in sections(markdown)[TITLES["first"]][2:]}
+    assert rows["adam"][1] == "0.01 ↔"
+    assert rows["lsalr"][1] == "none"
+    assert int(rows["nesterov"][5]) % 40 == 0  # four gradients a step
+
+
+def test_each_task_says_how_much_the_rate_matters(reports, read: list[TaskRecord]):
+    for of in read:
+        header, _, *rows = sections(reports[0])[f"{TITLES[of.slug]}: how much the rate matters"]
+        rates = [float(text) for text in header[1:]]
+        assert rates == sorted({r.curve.rate for results in of.results.values() for r in results if r.phase == "tune"})
+        for name, *cells in rows:
+            found = analysis.sensitivity(of, name)
+            for rate, cell in zip(rates, cells, strict=True):
+                assert ("**" in cell) == (rate == analysis.rate_of(of, name))
+                if rate not in found:
+                    assert cell == ""
+                elif found[rate] is None:
+                    assert cell == "×"
+                else:
+                    assert says(cell, found[rate].mean)
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would read: elements, their attributes, and the words outside of pictures and styles."""
+
+    def __init__(self, text: str) -> None:
+        """Read it all."""
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "br", "path", "use", "rect"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("path", "use", "rect"):
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"svg", "style"} & set(self.open):
+            self.words.append(data)
+
+
+def test_the_page_needs_nothing_from_elsewhere(reports):
+    """No script, no file, no address: only names of parts of itself. It is wide as the screen, also of a telephone."""
+    page = Page(reports[1])
+    assert not page.open
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"script", "link", "img", "image", "iframe", "object", "embed", "video", "base", "form"}
+    for _, attributes in page.elements:
+        for name in ("src", "href", "xlink:href", "srcset", "data", "action", "poster"):
+            assert (attributes.get(name) or "#").startswith("#")
+        assert not any(name.startswith("on") for name in attributes)
+    names = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}  # of languages; nobody goes there
+    assert set(re.findall(r"\w+://[^\"'\s<>]*", reports[1])) <= names
+    assert set(re.findall(r"url\((.)", reports[1])) <= {"#"}
+    assert "@import" not in reports[1]
+    assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in page.elements
+    assert ("meta", {"charset": "utf-8"}) in page.elements
+    links = [attributes["href"][1:] for tag, attributes in page.elements if tag == "a"]
+    assert len(links) == 8
+    assert set(links) <= {attributes.get("id") for tag, attributes in page.elements if tag == "h2"}
+
+
+def test_titles_are_text_on_the_page_and_cells_in_markdown(reports):
+    """Angle brackets make no element, a bar makes no column."""
+    markdown, text = reports
+    page = Page(text)
+    assert "b" not in {tag for tag, _ in page.elements}
+    for title in TITLES.values():
+        assert title in page.words
+        assert f"## {title}\n" in markdown
+        assert f"{title} (error, %)" in page.words
+    assert "Untuned" in page.words
+    assert {len(row) for row in sections(markdown)["Leaderboard"]} == {4}
+    cells = to_markdown([Section("", [], Table(["a | b"], [[Cell("c | d", "best")]]))])
+    assert cells.splitlines()[-3:] == [r"| a \| b |", "| --- |", r"| **c \| d** |"]
+
+
+def numbers(text: str) -> collections.Counter:
+    return collections.Counter(re.findall(r"[+-]?\d[\d.]*(?:e[+-]?\d+)?", text))
+
+
+def test_every_number_in_markdown_is_on_the_page_as_often(reports):
+    markdown, page = reports
+    said = numbers(re.sub(r"^#+ .*$", "", markdown, flags=re.MULTILINE))
+    shown = numbers(" ".join(Page(page).words))
+    assert len(said) > 60
+    assert said <= shown, said - shown
+    for section, rows in sections(markdown).items():
+        for row in rows[2:]:
+            cells = "".join(f'<td class="[a-z]*">{re.escape(html.escape(cell.strip("*")))}</td>' for cell in row)
+            assert re.search(f"<tr>{cells}</tr>", page), (section, row)
+
+
+def test_better_and_worse_are_seen_on_the_page(reports):
+    gained = reports[1].partition("beneath</h2>")[2]
+    assert re.search(r'<td class="">nesterov – optax_momentum</td><td class="(\w+)">-', gained)[1] == "better"
+    lost_at = re.search(r'<td class="">optax_sgd</td><td class="">–</td><td class="(\w+)">second</td>', reports[1])
+    assert lost_at[1] == "worse"
+    assert '<td class="best">' in reports[1]
+
+
+def test_pictures_draw_what_the_analysis_says(read: list[TaskRecord], monkeypatch: pytest.MonkeyPatch):
+    """Of each method: profile, sensitivity by rate, mean curve over the seeds that ended."""
+    drawn: dict[str, dict[str, np.ndarray]] = {}
+
+    def keep(picture: Any) -> str:
+        (axes,) = picture.axes
+        drawn[axes.get_title()] = {line.get_label(): line.get_xydata() for line in axes.lines}
+        pictures.plt.close(picture)
+        return "<svg></svg>"
+
+    monkeypatch.setattr(pictures, "_to_svg", keep)
+    pictures.profile(read)
+    pictures.of_task(read[0])
+    taus = np.linspace(1, 4, 301)
+    shown = {name: line for panel in drawn.values() for name, line in panel.items()}
+    assert shown.keys() == read[0].results.keys()
+    for panel, lines in drawn.items():
+        for name, line in lines.items():
+            if panel.endswith(": by rate"):
+                found = analysis.sensitivity(read[0], name)
+                expected = [(rate, value.mean) for rate, value in found.items() if value is not None]
+            elif panel.endswith(": at the best rate"):
+                ended = [c.validation for c in analysis.curves(read[0], name, "final") if c.diverged_at is None]
+                expected = [(EVERY * (k + 1), value) for k, value in enumerate(np.mean(ended, axis=0) if ended else [])]
+            else:
+                expected = list(zip(taus, analysis.profiles(read, taus)[name], strict=True))
+            np.testing.assert_allclose(line, np.array(expected).reshape(-1, 2))
+
+
+def test_every_method_is_in_a_picture_and_none_is_alone():
+    names = ["optax_sgd", "lsalr", "nesterov", "mine", "eve"]
+    found = dict(pictures.families(names))
+    assert set(names) == {name for members in found.values() for name in members}
+    assert found["rates per layer"] == ["optax_sgd", "lsalr"]
+    assert found["others"] == ["mine", "eve"]
+
+
+def test_the_report_is_made_of_the_records_alone_and_is_the_same_every_time(reports, read: list[TaskRecord]):
+    markdown, page = reports
+    assert to_markdown(tables.sections(read)) == markdown
+    drawn = pictures.profile(read)
+    assert len(drawn) == 3
+    assert all(picture in page for picture in drawn)
+
+
+def test_a_sweep_has_no_leaderboard_and_an_interrupted_comparison_a_report_as_far_as_it_went():
+    swept = judged(a=tuning(1.0, 1))
+    swept.config["protocol"]["only_tunes"] = True
+    assert [section.title for section in tables.sections([swept])] == [
+        "Which method for which task?",
+        "A task",
+        "A task: how much the rate matters",
+    ]
+    begun = tables.sections([judged(a=tuning(1.0, 1))])
+    row = {section.title: section for section in begun}["A task"].table.rows[0]
+    assert [cell.text for cell in row][:6] == ["a", "0.1", "–", "–", "–", "missed"]
+
+
+def test_there_must_be_something_to_report(tmp_path: Path):
+    with pytest.raises(InputError, match=r"^There is no comparison in '[^\n]*'; run it first\.$"):
+        report.write(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("mean", "half_width", "signed", "text"),
+    [
+        (1.2345, 0.123, False, "1.23 ± 0.12"),
+        (1.2345, 12.3, False, "1 ± 12"),
+        (-0.5, 0.25, True, "-0.50 ± 0.25"),
+        (0.5, 0.25, True, "+0.50 ± 0.25"),
+        (123.456, 0.00123, False, "123.4560 ± 0.0012"),
+        (3.3e-5, 1.2e-6, False, "3.3e-05 ± 1.2e-06"),
+        (1.2345, np.nan, False, "1.23"),
+        (0.0, 0.0, False, "0"),
+        (2.5, 0.0, True, "+2.5"),
+    ],
+)
+def test_a_figure_is_written_to_the_second_digit_of_its_half_width(mean, half_width, signed, text):
+    assert tables.show(Estimate(np.float64(mean), np.float64(half_width)), signed) == text
