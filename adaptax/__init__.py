@@ -19,6 +19,7 @@ from adaptax.methods.adadelta import scale_by_adadelta as scale_by_adadelta
 
 # Rates
 from adaptax.methods.delta_bar_delta import delta_bar_delta_rate as delta_bar_delta_rate
+from adaptax.methods.eve import eve_rate as eve_rate
 from adaptax.methods.local_gains import local_gains_rate as local_gains_rate
 from adaptax.methods.lsalr import lsalr_rate as lsalr_rate
 
@@ -31,6 +32,7 @@ from adaptax.methods.adagrad import adagrad as adagrad
 from adaptax.methods.adam import adam as adam
 from adaptax.methods.adamax import adamax as adamax
 from adaptax.methods.delta_bar_delta import delta_bar_delta as delta_bar_delta
+from adaptax.methods.eve import eve as eve
 from adaptax.methods.local_gains import local_gains as local_gains
 from adaptax.methods.lsalr import lsalr as lsalr
 from adaptax.methods.nadam import nadam as nadam

@@ -44,6 +44,15 @@ def scale_by_descent(method: str, learning_rate: optax.ScalarOrSchedule) -> opta
     return optax.scale_by_learning_rate(learning_rate)
 
 
+def check_loss(method: str, value: object) -> None:
+    """Raise `ValueError` unless an update was given its loss, one real number."""
+    if value is None:
+        raise ValueError(f"{method}: value must be this step's loss, as in update(…, value=loss), got None.")
+    if jnp.shape(value) or jnp.iscomplexobj(value):
+        found = f"{jnp.result_type(value)} of shape {jnp.shape(value)}"
+        raise ValueError(f"{method}: value must be this step's loss, one real number, got {found}.")
+
+
 def check_floating(method: str, tree: PyTree, *, real: bool = False) -> None:
     """Raise `ValueError` naming the first leaf that is not floating (with `real`: or is complex)."""
     wanted, kind = (jnp.floating, "real floating") if real else (jnp.inexact, "floating")

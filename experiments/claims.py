@@ -1,10 +1,10 @@
 """Published claims, and what a record says of each: holds, does not hold, not tested.
 
-A claim compares the test errors of two contenders, seed by seed, or those of one with a published figure. It holds
-where the 95 % interval of the difference lies on the claimed side of 0 altogether, and no seed of the better one
-diverged; that a published figure is reached holds where the interval does not lie above 0 altogether. In the place of
-a contender several may stand, the same method at several rates: the one with the lowest error on the *validation*
-split at the end is taken.
+A claim compares the test errors of two contenders, or their training losses, seed by seed, or those of one with a
+published figure. It holds where the 95 % interval of the difference lies on the claimed side of 0 altogether, and no
+seed of the better one diverged; that a published figure is reached holds where the interval does not lie above 0
+altogether. In the place of a contender several may stand, the same method at several rates: the one with the lowest
+error on the *validation* split at the end is taken.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from experiments.statistics import Curves, Estimate, curves, estimate
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested"
 
+Measure = Literal["test error", "training loss"]
+MEASURES = {"test error": ("test", "error"), "training loss": ("train", "loss")}  # split and field of `Curves`
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Claim:
@@ -27,17 +30,18 @@ class Claim:
     says: str
     source: str
     trial: str | None = None
-    baseline: str | tuple[str, ...] | float = ""  # a number: the published error in per cent
+    of: Measure = "test error"
+    baseline: str | tuple[str, ...] | float = ""  # a number: the published figure
     contender: str | tuple[str, ...] = ""
     step: int | None = None  # None: at the end
-    expects: Literal["lower", "higher", "no higher"] = "lower"  # the contender's test error, against the baseline's
+    expects: Literal["lower", "higher", "no higher"] = "lower"  # the contender's, against the baseline's
     published: str = "not available"
     comment: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """What a record says of a claim; errors in per cent."""
+    """What a record says of a claim; errors in per cent, losses in nats per picture."""
 
     baseline: Estimate
     contender: Estimate
@@ -51,21 +55,24 @@ def judge(claim: Claim, record: Record) -> Finding:
     """Compare two contenders seed by seed: same seed, same initial weights, same batches."""
     if claim.trial is None:
         raise ValueError(f"The claim {claim.says!r} names no trial, so there is nothing to judge.")
+    split, _ = MEASURES[claim.of]
     new_name = _best(record, claim.trial, claim.contender)
-    new = curves(record.rows, claim.trial, new_name, "test")
+    new = curves(record.rows, claim.trial, new_name, split)
+    new_ends = _at(new, claim)
     if isinstance(claim.baseline, float):
-        base_name, base = claim.baseline, new._replace(diverged=(), error=np.full_like(new.error, claim.baseline))
+        base_name, base, base_ends = claim.baseline, new._replace(diverged=()), np.full_like(new_ends, claim.baseline)
     else:
         base_name = _best(record, claim.trial, claim.baseline)
-        base = curves(record.rows, claim.trial, base_name, "test")
+        base = curves(record.rows, claim.trial, base_name, split)
+        base_ends = _at(base, claim)
     common = sorted(set(base.seeds) & set(new.seeds))
-    errors = [dict(zip(c.seeds, _at(c, claim.step), strict=True)) for c in (base, new)]
-    difference = estimate(np.array([errors[1][seed] - errors[0][seed] for seed in common]))
+    ends = [dict(zip(c.seeds, values, strict=True)) for c, values in ((base, base_ends), (new, new_ends))]
+    difference = estimate(np.array([ends[1][seed] - ends[0][seed] for seed in common]))
     better = base if claim.expects == "higher" else new
     chosen = (base_name, new_name) != (claim.baseline, claim.contender)
     return Finding(
-        baseline=estimate(_at(base, claim.step)),
-        contender=estimate(_at(new, claim.step)),
+        baseline=estimate(base_ends),
+        contender=estimate(new_ends),
         difference=difference,
         chosen=f"{base_name} against {new_name}" if chosen else "",
         diverged=_diverged({base_name: base, new_name: new}),
@@ -84,11 +91,12 @@ def _best(record: Record, trial: str, names: str | tuple[str, ...]) -> str:
     return min(ends, key=lambda name: ends[name])
 
 
-def _at(of: Curves, step: int | None) -> np.ndarray:
-    """Give every seed's error at a step; none finished, none given."""
+def _at(of: Curves, claim: Claim) -> np.ndarray:
+    """Give what the claim is of, at its step, for every seed; none finished, none given."""
     if not of.seeds:
         return np.array([])
-    return of.error[:, -1 if step is None else int(np.flatnonzero(of.steps == step)[0])]
+    values = getattr(of, MEASURES[claim.of][1])
+    return values[:, -1 if claim.step is None else int(np.flatnonzero(of.steps == claim.step)[0])]
 
 
 def _lies(difference: Estimate, where: str) -> bool:

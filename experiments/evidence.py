@@ -15,13 +15,15 @@ from experiments.statistics import Estimate
 
 HEADER = """# Evidence
 
-What the sources claim, and what their experiments show when they are run here. Errors are test errors in per cent, at
-the end of training where no step is named: mean ± half width of the 95 % interval (Student's t) over the seeds;
-differences are taken seed by seed. A claim *holds* where the interval of the difference lies on the claimed side of 0
-altogether, and no seed of the contender that should be better diverged; that a published figure is *reached* holds
-where the interval does not lie above it altogether. This page is made by `python -m experiments evidence` from the
-records under `experiments/results`; each section names the command that makes its record.
+What the sources claim, and what their experiments show when they are run here. Figures are test errors in per cent, or,
+where the claim is of the training loss, that in nats per picture; at the end of training where no step is named: mean ±
+half width of the 95 % interval (Student's t) over the seeds; differences are taken seed by seed. A claim *holds* where
+the interval of the difference lies on the claimed side of 0 altogether, and no seed of the contender that should be
+better diverged; that a published figure is *reached* holds where the interval does not lie above it altogether. This
+page is made by `python -m experiments evidence` from the records under `experiments/results`; each section names the
+command that makes its record.
 """
+DIGITS = {"test error": ".2f", "training loss": ".2g"}
 COLUMNS = ["claim", "published", "without", "with", "difference", "verdict"]
 
 
@@ -58,7 +60,7 @@ def _cells(claim: Claim, record: Record | None) -> list[str]:
     says = f"{claim.says} ({claim.source})"
     if claim.trial is None or record is None:
         return [says, claim.published, "", "", "", _with_comment(UNTESTED, claim.comment)]
-    finding = judge(claim, record)
+    finding, digits = judge(claim, record), DIGITS[claim.of]
     verdict = finding.verdict
     if verdict != HOLDS and not finding.diverged and _straddles(finding.difference):
         verdict += ": no difference shown"
@@ -66,9 +68,9 @@ def _cells(claim: Claim, record: Record | None) -> list[str]:
     return [
         says,
         claim.published,
-        _show(finding.baseline),
-        _show(finding.contender),
-        _show(finding.difference, "+.2f"),
+        _show(finding.baseline, digits),
+        _show(finding.contender, digits),
+        _show(finding.difference, f"+{digits}"),
         _with_comment(verdict, comment),
     ]
 
@@ -81,12 +83,12 @@ def _straddles(difference: Estimate) -> bool:
     return bool(abs(difference.mean) <= difference.half_width)
 
 
-def _show(value: Estimate, digits: str = ".2f") -> str:
+def _show(value: Estimate, digits: str) -> str:
     if np.isnan(value.mean):
         return "–"
     if np.isnan(value.half_width):
         return f"{value.mean:{digits}}"
-    return f"{value.mean:{digits}} ± {value.half_width:.2f}"
+    return f"{value.mean:{digits}} ± {value.half_width:{digits.lstrip('+')}}"
 
 
 def _line(cells: list[str]) -> str:

@@ -58,13 +58,14 @@ def draw(record: Record, path: Path) -> None:
 
 
 def _draw_trial(record: Record, trial: str, settings: dict[str, Any], above: Axes, below: Axes) -> None:
+    few = len(settings["contenders"]) <= len(COLORS)  # more lines could not be told apart
     for contender, (color, dashes) in styles(settings["contenders"]).items():
         train = curves(record.rows, trial, contender, "train")
         test = curves(record.rows, trial, contender, "test")
         _band(above, train.steps, train.loss, color, linestyle=dashes, label=_label(contender, train))
         _seeds(above, train, color)
         _band(below, test.steps, test.error, color, linestyle=dashes)
-        if train.seeds and len(settings["contenders"]) <= len(COLORS):  # more lines could not be told apart
+        if train.seeds and few:
             below.plot(train.steps, train.error.mean(axis=0), color=color, linestyle=":")
         _mark_published(below, record, settings["published"].get(contender, {}), color)
     above.set(title=settings["title"], yscale="log", ylabel="training loss (nats per picture)")
@@ -77,8 +78,12 @@ def _draw_trial(record: Record, trial: str, settings: dict[str, Any], above: Axe
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     above.yaxis.set_major_formatter("{x:g}")
     above.yaxis.set_minor_formatter(_Plain(minor_thresholds=(1.5, 0.5)))
-    above.legend(fontsize=8)
-    _explain_styles(below, len(settings["contenders"]) <= len(COLORS), bool(settings["published"]))
+    _explain_styles(below, few, bool(settings["published"]))
+    if few:
+        above.legend(fontsize=8)
+    else:  # there is room where errors fall
+        (lines, names), (others, meanings) = above.get_legend_handles_labels(), below.get_legend_handles_labels()
+        below.legend(lines + others, names + meanings, fontsize=8)
 
 
 def styles(contenders: Iterable[str]) -> dict[str, tuple[str, str]]:

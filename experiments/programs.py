@@ -121,14 +121,14 @@ def _chunk(
         *,
         steps: int,
     ) -> tuple[Params, Any]:
-        optimizer = method(**settings)
+        optimizer = optax.with_extra_args_support(method(**settings))
 
         def step(carry: tuple[Params, Any], at: tuple[jax.Array, Any]) -> tuple[Any, None]:
             (params, state), (number, batch) = carry, at
             key = jax.random.fold_in(_chance_of(seed), number) if net.has_chance else None
             pictures = placement.divide_batch(_pick(data, batch))
-            gradients = jax.grad(loss)(params, pictures, data.mean, key)
-            updates, state = optimizer.update(gradients, state, params)
+            value, gradients = jax.value_and_grad(loss)(params, pictures, data.mean, key)
+            updates, state = optimizer.update(gradients, state, params, value=value)
             return placement.divide_weights((optax.apply_updates(params, updates), state)), None
 
         if isinstance(batches, Split):  # from a stream, for one step

@@ -15,6 +15,7 @@ from experiments.statistics import Curves, curves, estimate
 
 ONLY_IN_MARKDOWN = ("train loss", "test error at")  # a terminal is narrow
 FEW = 5
+SMALL = 1e-4  # a loss below it is written with an exponent
 
 Section = tuple[str, list[list[str]]]  # a trial's title and its rows
 
@@ -70,7 +71,7 @@ def _results(train: Curves, test: Curves, early: list[int]) -> list[str]:
     rises = 100 * (np.diff(train.loss, axis=1) > 0).mean(axis=1)
     return [
         _show(rises, ".0f"),
-        _show(train.loss[:, -1], ".4f"),
+        _show(train.loss[:, -1], ".1e" if 0 < train.loss[:, -1].mean() < SMALL else ".4f"),
         _show(train.error[:, -1]),
         *(_show(test.error[:, column]) for column in columns),
         _show(test.error[:, -1]),

@@ -43,20 +43,26 @@ def as_float(count):
     return jnp.asarray(count, jnp.result_type(float))
 
 
-def run(optimizer, signals: dict[str, np.ndarray], dtype: str = "float32") -> dict[str, np.ndarray]:
-    """Return an optimizer's updates to the given gradients, each signal a leaf and a layer of its own."""
+def run(optimizer, signals: dict[str, np.ndarray], dtype: str = "float32", losses=None) -> dict[str, np.ndarray]:
+    """Return an optimizer's updates to the given gradients, each signal a leaf and a layer of its own.
+
+    Losses, one per step, are given to the updates as `value`.
+    """
     gradients = {name: {"w": jnp.asarray(signal, dtype)} for name, signal in signals.items()}
     state = optimizer.init(jax.tree.map(lambda g: jnp.zeros_like(g[0]), gradients))
 
-    def step(state, gradient):
-        updates, state = optimizer.update(gradient, state)
+    extra_args = {} if losses is None else {"value": jnp.asarray(losses, dtype)}
+
+    def step(state, at):
+        gradient, extra_args = at
+        updates, state = optimizer.update(gradient, state, **extra_args)
         return state, updates
 
-    _, updates = jax.jit(lambda state: jax.lax.scan(step, state, gradients))(state)
+    _, updates = jax.jit(lambda state: jax.lax.scan(step, state, (gradients, extra_args)))(state)
     return {name: np.asarray(update["w"], np.float64) for name, update in updates.items()}
 
 
-def assert_follows(optimizer_of, oracle, signals=SIGNALS, *, by_layer: bool = False) -> None:
+def assert_follows(optimizer_of, oracle, signals=SIGNALS, *, by_layer: bool = False, losses=None) -> None:
     """Compare trajectories with the oracle: 1e-6 relative in float64, 1e-5 in float32.
 
     The absolute tolerance is a rounding error of the largest update in the column: a velocity that passes through zero
@@ -65,7 +71,7 @@ def assert_follows(optimizer_of, oracle, signals=SIGNALS, *, by_layer: bool = Fa
     for dtype, rtol, atol in (("float64", 1e-6, 1e-13), ("float32", 1e-5, 1e-6)):
         rounded = {name: np.asarray(s, dtype).astype(np.float64) for name, s in signals.items()}
         with x64(dtype == "float64"):
-            got = run(optimizer_of(), rounded, dtype)
+            got = run(optimizer_of(), rounded, dtype, losses)
         for name, signal in rounded.items():
             if by_layer:
                 expected = np.asarray(oracle(signal))

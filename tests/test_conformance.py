@@ -49,10 +49,16 @@ def gradients_at(step, params=PARAMS):
     return jax.tree.map(leaf, params)
 
 
+def loss_at(step):
+    """Another loss at every step, falling and rising; every update is given one, whether the method needs it or not."""
+    return 2.0 + jnp.sin(1.7 * jnp.asarray(step, jnp.float32))
+
+
 def walk(optimizer, params=PARAMS, steps=4, **extra_args):
     """Return the updates of a few steps, and the last state."""
     state, seen = optimizer.init(params), []
     for step in range(steps):
+        extra_args["value"] = loss_at(step)
         updates, state = optimizer.update(gradients_at(step, params), state, params, **extra_args)
         seen.append(updates)
     return seen, state
@@ -72,7 +78,7 @@ def test_methods_are_found():
 
 def test_takes_extra_arguments_it_does_not_know(make):
     plain, _ = walk(make())
-    extra, _ = walk(make(), value=jnp.float32(3.0), value_fn=lambda params: 0.0, unheard_of="x")
+    extra, _ = walk(make(), value_fn=lambda params: 0.0, unheard_of="x")
     assert isinstance(make(), optax.GradientTransformationExtraArgs)
     assert_close(extra, plain, 0)
 
@@ -100,7 +106,7 @@ def test_survives_inject_hyperparams(make):
 
 
 def test_steps_downhill_first(make):
-    updates, _ = make().update(jnp.array([2.0, -3.0]), make().init(jnp.zeros(2)))
+    updates, _ = make().update(jnp.array([2.0, -3.0]), make().init(jnp.zeros(2)), value=2.5)
     assert updates[0] < 0 < updates[1]
 
 
@@ -113,10 +119,10 @@ def test_converges_on_a_bowl(make):
     def step(carry, _):
         params, state = carry
         try:
-            _, gradients = adaptax.lookahead_value_and_grad(loss)(params, state)
+            value, gradients = adaptax.lookahead_value_and_grad(loss)(params, state)
         except ValueError:  # a method that takes its gradient at the params
-            gradients = jax.grad(loss)(params)
-        updates, state = optimizer.update(gradients, state, params)
+            value, gradients = jax.value_and_grad(loss)(params)
+        updates, state = optimizer.update(gradients, state, params, value=value)
         return (optax.apply_updates(params, updates), state), None
 
     start = (PARAMS, optimizer.init(PARAMS))
@@ -139,16 +145,19 @@ def test_survives_multi_steps_and_apply_if_finite(make):
     with jax.numpy_dtype_promotion("standard"):  # MultiSteps' own arithmetic
         updates, _ = walk(optax.MultiSteps(make(), 2))
     mean = jax.tree.map(lambda a, b: (a + b) / 2, gradients_at(0), gradients_at(1))
-    expected, _ = make().update(mean, make().init(PARAMS))
+    expected, _ = make().update(mean, make().init(PARAMS), value=loss_at(1))
     chex.assert_trees_all_equal(updates[0], jax.tree.map(jnp.zeros_like, PARAMS))
     assert_close(updates[1], expected, 1e-4)
 
     guarded = optax.apply_if_finite(make(), 5)
     state = guarded.init(PARAMS)
     broken = jax.tree.map(lambda g: g * jnp.nan, gradients_at(0))
-    updates, state = guarded.update(broken, state)
+    updates, state = guarded.update(broken, state, value=jnp.nan)
     chex.assert_trees_all_equal(updates, jax.tree.map(jnp.zeros_like, PARAMS))
-    assert_close(guarded.update(gradients_at(0), state)[0], make().update(gradients_at(0), make().init(PARAMS))[0])
+    assert_close(
+        guarded.update(gradients_at(0), state, value=loss_at(0))[0],
+        make().update(gradients_at(0), make().init(PARAMS), value=loss_at(0))[0],
+    )
 
 
 def test_params_shaped_state_is_found_by_optax(make):
@@ -174,18 +183,18 @@ def test_jit_is_eager(make):
 def test_second_call_does_not_trace_again(make):
     chex.clear_trace_counter()
     optimizer = make()
-    traced = jax.jit(chex.assert_max_traces(lambda g, s: optimizer.update(g, s), n=1))
+    traced = jax.jit(chex.assert_max_traces(lambda g, s, f: optimizer.update(g, s, value=f), n=1))
     state = jax.jit(optimizer.init)(PARAMS)
     for step in range(3):
-        _, state = traced(gradients_at(step), state)
+        _, state = traced(gradients_at(step), state, loss_at(step))
 
 
 def test_state_is_stable_in_scan(make):
     """Same structure, shape, dtype and weak type from `init` on; a scan accepts nothing else."""
     optimizer = make()
     state = optimizer.init(PARAMS)
-    stacked = jax.tree.map(lambda *g: jnp.stack(g), *[gradients_at(step) for step in range(4)])
-    last, updates = jax.lax.scan(lambda s, g: optimizer.update(g, s)[::-1], state, stacked)
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *[(gradients_at(step), loss_at(step)) for step in range(4)])
+    last, updates = jax.lax.scan(lambda s, at: optimizer.update(at[0], s, value=at[1])[::-1], state, stacked)
     expected, state_by_steps = walk(optimizer)
     assert_close(jax.tree.map(lambda u: u[3], updates), expected[3])
     assert_close(last, state_by_steps)
@@ -213,7 +222,7 @@ def test_a_sweep_of_rates_compiles_once(make):
         nonlocal traces
         traces += 1
         optimizer = make(learning_rate=rate)
-        return optimizer.update(gradients_at(1), optimizer.init(PARAMS))[0]
+        return optimizer.update(gradients_at(1), optimizer.init(PARAMS), value=loss_at(1))[0]
 
     updates = [first_update(rate) for rate in np.geomspace(1e-4, 1.0, 20)]
     assert traces == 1
@@ -224,10 +233,12 @@ def test_vmap_over_a_stack_is_each_alone(make):
     optimizer = make()
     stack = jax.tree.map(lambda g, h: jnp.stack([g, 3 * h]), gradients_at(1), gradients_at(2))
     state = jax.vmap(optimizer.init)(stack)
-    updates, _ = jax.vmap(lambda g, s: optimizer.update(g, s))(stack, state)
+    losses = jnp.stack([loss_at(1), loss_at(2)])
+    updates, _ = jax.vmap(lambda g, s, f: optimizer.update(g, s, value=f))(stack, state, losses)
     for k in range(2):
         alone = jax.tree.map(lambda g, k=k: g[k], stack)
-        assert_close(jax.tree.map(lambda u, k=k: u[k], updates), optimizer.update(alone, optimizer.init(alone))[0])
+        expected, _ = optimizer.update(alone, optimizer.init(alone), value=losses[k])
+        assert_close(jax.tree.map(lambda u, k=k: u[k], updates), expected)
 
 
 def test_params_and_state_may_be_donated(make):
@@ -235,7 +246,7 @@ def test_params_and_state_may_be_donated(make):
 
     @functools.partial(jax.jit, donate_argnums=(0, 1))
     def step(params, state, gradients):
-        updates, state = optimizer.update(gradients, state, params)
+        updates, state = optimizer.update(gradients, state, params, value=loss_at(0))
         return optax.apply_updates(params, updates), state
 
     params = jax.tree.map(jnp.copy, PARAMS)
@@ -262,7 +273,7 @@ def test_sharded_is_unsharded(make, kind):
         state = jax.jit(optimizer.init)(sharded)
         for step in range(2):
             gradients = jax.device_put(gradients_at(step, params), place)
-            updates, state = jax.jit(optimizer.update)(gradients, state)
+            updates, state = jax.jit(optimizer.update)(gradients, state, value=loss_at(step))
     assert updates["dense"]["kernel"].sharding.spec[0] == "x"
     for leaf in jax.tree.leaves(state):
         if leaf.shape == (16, 2):
@@ -275,15 +286,15 @@ def test_sharded_is_unsharded(make, kind):
 
 @pytest.mark.parametrize("empty", [{}, (), None, {"a": None, "b": {}}])
 def test_survives_empty_trees(make, empty):
-    updates, state = make().update(empty, make().init(empty))
+    updates, state = make().update(empty, make().init(empty), value=2.0)
     assert updates == empty
-    assert make().update(empty, state)[0] == empty
+    assert make().update(empty, state, value=1.0)[0] == empty
 
 
 def test_survives_none_scalar_and_empty_leaves(make):
     params = {"w": jnp.ones(3), "none": None, "zero_d": jnp.float32(2.0), "nothing": jnp.zeros((0, 4)), "python": 1.5}
     gradients = params | {"python": 0.5}
-    updates, _ = make().update(gradients, make().init(params))
+    updates, _ = make().update(gradients, make().init(params), value=2.0)
     assert updates["none"] is None
     assert updates["nothing"].shape == (0, 4)
     assert updates["zero_d"].shape == updates["python"].shape == ()
@@ -307,7 +318,7 @@ def test_mixed_precision_keeps_the_state(make):
         params = jax.tree.map(lambda p, dtype=of_params: jnp.asarray(p, dtype), PARAMS)
         gradients = jax.tree.map(lambda p, dtype=of_gradients: jnp.asarray(p, dtype), PARAMS)
         before = make().init(params)
-        updates, after = make().update(gradients, before)
+        updates, after = make().update(gradients, before, value=jnp.asarray(2.0, of_gradients))
         chex.assert_trees_all_equal_shapes_and_dtypes(before, after)
         assert {leaf.dtype.name for leaf in jax.tree.leaves(updates)} == {of_gradients}
 
@@ -318,8 +329,8 @@ def test_a_zero_gradient_moves_nothing(make, dtype):
         params = jax.tree.map(lambda p: jnp.asarray(p, dtype), PARAMS)
         zeros = jax.tree.map(jnp.zeros_like, params)
         state = make().init(params)
-        for _ in range(3):
-            updates, state = make().update(zeros, state)
+        for step in range(3):
+            updates, state = make().update(zeros, state, value=loss_at(step))
             chex.assert_trees_all_equal(updates, zeros)
 
 
@@ -334,10 +345,10 @@ def test_no_gradient_leaves_a_nan_in_a_gain(make, bad):
         gradients = gradients_at(step)
         if step == 1:
             gradients = jax.tree.map(lambda g: jnp.full_like(g, bad), gradients)
-        _, state = make().update(gradients, state)
+        _, state = make().update(gradients, state, value=loss_at(step))
         gains = [] if not (slug.endswith("gains") or slug == "delta_bar_delta") else [adaptax.gains(state)]
         if rate:
-            rates, rate_state = rate.measure(gradients, rate_state)
+            rates, rate_state = rate.measure(gradients, rate_state, value=loss_at(step))
             gains.append(rates)
         for leaf in jax.tree.leaves(gains):
             assert jnp.isfinite(leaf).all()
@@ -353,8 +364,8 @@ def test_complex_turns_with_its_phase_or_is_refused(make):
         except ValueError as error:
             assert "leaves must be real floating numbers, got complex64 at" in str(error)  # noqa: PT017
             return
-        for gradients in turned:
-            updates, state = make().update(gradients, state)
+        for step, gradients in enumerate(turned):
+            updates, state = make().update(gradients, state, value=loss_at(step))
     straight, _ = walk(make(), steps=3)
     assert all(leaf.dtype == jnp.complex64 for leaf in jax.tree.leaves(updates))
     assert_close(jax.tree.map(lambda u: u / phase, jax.device_get(updates)), jax.device_get(straight[2]))
@@ -365,7 +376,7 @@ def test_complex_turns_with_its_phase_or_is_refused(make):
 
 def test_integers_are_named(make):
     with pytest.raises(ValueError, match=r"leaves must be (real )?floating numbers, got int32 at \"\['steps'\]\""):
-        make().update({"steps": jnp.arange(3)}, make().init({"steps": jnp.arange(3)}))
+        make().update({"steps": jnp.arange(3)}, make().init({"steps": jnp.arange(3)}), value=2.0)
 
 
 @pytest.mark.parametrize("leaf", [jnp.tanh, "name", True, np.arange(3)], ids=["function", "string", "bool", "integers"])
@@ -387,8 +398,8 @@ def test_mismatched_trees_are_named(make):
         return
     other = gradients_at(0) | {"scale": jnp.ones(7)}
     with pytest.raises(ValueError, match=r"gradient at \"\['scale'\]\" has shape \(7,\), but init saw \(\)"):
-        make().update(other, state)
+        make().update(other, state, value=2.0)
     with pytest.raises(ValueError, match=r"gradient at \"\['scale'\]\" has shape None, but init saw \(\)"):
-        make().update({"dense": gradients_at(0)["dense"]}, state)
+        make().update({"dense": gradients_at(0)["dense"]}, state, value=2.0)
     with pytest.raises(ValueError, match=r"gradient at \"\['new'\]\" has shape \(\), but init saw None"):
-        make().update(gradients_at(0) | {"new": jnp.ones(())}, state)
+        make().update(gradients_at(0) | {"new": jnp.ones(())}, state, value=2.0)

@@ -13,10 +13,10 @@ from experiments.records import Record
 CLAIM = Claim(says="b beats a", source="nobody", trial="t", baseline="a", contender="b")
 
 
-def rows(contender, errors, step=0, split="test"):
+def rows(contender, errors, step=0, split="test", losses=None):
     """One evaluation of each seed; None is a seed that diverged."""
-    for seed, error in enumerate(errors):
-        yield Row("t", contender, seed, step, split, loss=error, error=error, diverged=error is None)
+    for seed, (error, loss) in enumerate(zip(errors, losses or errors, strict=True)):
+        yield Row("t", contender, seed, step, split, loss=loss, error=error, diverged=error is None)
 
 
 def finding(a, b, **settings):
@@ -57,6 +57,20 @@ def test_a_claim_can_be_of_a_step_before_the_end():
     early, late = (judge(Claim(**vars(CLAIM) | {"step": step}), Record({}, {}, found)) for step in (1, None))
     assert early.difference.mean == pytest.approx(-1.95)
     assert (early.verdict, late.verdict) == (HOLDS, FAILS)
+
+
+def test_a_claim_can_be_of_the_training_loss():
+    """Its unit is not per cent: 1e-5 against 3e-5 is not 0.00 against 0.00. Every other measure says the contrary."""
+    found = []
+    for name, losses, others in (("a", [3e-5, 3.6e-5], [1.0, 1.1]), ("b", [1e-5, 1.4e-5], [5.0, 6.0])):
+        found += [*rows(name, others, split="train", losses=losses), *rows(name, others, losses=others)]
+    claim = Claim(**vars(CLAIM) | {"of": "training loss"})
+    judged = judge(claim, Record({}, {}, found))
+    assert judged.difference.mean == pytest.approx(-2.1e-5)
+    assert judged.verdict == HOLDS
+    cells = evidence._cells(claim, Record({}, {}, found))
+    assert cells[2:5] == ["3.3e-05 ± 3.8e-05", "1.2e-05 ± 2.5e-05", "-2.1e-05 ± 1.3e-05"]
+    assert judge(CLAIM, Record({}, {}, found)).verdict == FAILS
 
 
 def test_a_published_figure_can_stand_for_the_baseline():

@@ -1,10 +1,13 @@
 """Surfaces and paths against a NumPy twin with analytic gradients; minima, starts, phase maps and films."""
 
+import dataclasses
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from helpers import x64
 from numpy import cos, exp, sin, sqrt
@@ -204,6 +207,21 @@ def test_quantities_are_those_of_the_path():
     slopes = np.array([hills_and_canyon(*point)[1:] for point in path.points[:-1]])
     np.testing.assert_allclose(path.updates, -path.quantities["rate η/√(E + ε)"] * slopes, rtol=1e-8)
     np.testing.assert_allclose(np.diff(path.points, axis=0), path.updates, atol=1e-12)
+
+
+def test_a_method_that_needs_the_loss_is_given_the_height():
+    """Eve's d, from the heights of the path alone; Adam's step is divided by it."""
+    eve = dataclasses.replace(METHODS["adam"], build=partial(adaptax.eve, b3=0.5), quantities=read_d)
+    path = paths.trace_named(eve, "hills_and_canyon", steps=20)
+    d = [1.0]
+    for before, now in itertools.pairwise(path.heights[:20]):
+        d.append(0.5 * d[-1] + 0.5 * min(max(abs(now - before) / min(now, before), 0.1), 10))
+    assert max(d) - min(d) > 0.5
+    np.testing.assert_allclose(path.quantities["d"], d, rtol=1e-9)
+
+
+def read_d(gradient, state, settings):
+    return {"d": optax.tree.get(state, "d")}
 
 
 def test_settings_and_starts_can_be_chosen():

@@ -121,8 +121,8 @@ def test_every_contender_gives_back_what_it_was_given(slug: str):
             )
 
 
-def descend_in_numpy(params, pictures, classes, rate, steps):
-    """Give the mean loss before each step: w -= rate * gradient of the summed cross-entropy."""
+def descend_in_numpy(params, pictures, classes, rate, steps, by_loss=False):
+    """Give the mean loss before each step: w -= rate * gradient of the summed cross-entropy (* that, by loss)."""
     w, c, v, d = (np.float64(params[k][n]) for k in ("hidden", "output") for n in ("kernel", "bias"))
     x, y, losses = np.float64(pictures).reshape(len(pictures), -1), np.eye(2)[classes], []
     for _ in range(steps):
@@ -130,7 +130,7 @@ def descend_in_numpy(params, pictures, classes, rate, steps):
         e = np.exp(h @ v + d)
         p = e / e.sum(axis=1, keepdims=True)
         losses.append(-np.log((p * y).sum(axis=1)).mean())
-        dz = p - y
+        dz = (p - y) * (len(x) * losses[-1] if by_loss else 1)
         da = (dz @ v.T) * h * (1 - h)
         w, c = w - rate * x.T @ da, c - rate * da.sum(axis=0)
         v, d = v - rate * h.T @ dz, d - rate * dz.sum(axis=0)
@@ -146,6 +146,26 @@ def test_full_batch_descent_equals_numpy():
         losses = descend_in_numpy(params, *train, rate=0.1, steps=5)
         ours = [r.loss for r in rows if r.seed == seed]
         np.testing.assert_allclose(ours, losses[::2], rtol=1e-5)
+
+
+def by_loss(learning_rate):
+    """Descend by the gradient times the loss."""
+    return optax.GradientTransformationExtraArgs(
+        lambda params: (),
+        lambda updates, state, params=None, *, value, **_: (
+            jax.tree.map(lambda g: -learning_rate * value * g, updates),
+            state,
+        ),
+    )
+
+
+def test_every_update_is_given_the_loss_of_its_batch():
+    experiment = tiny(by_loss=partial(by_loss, learning_rate=0.03))
+    rows = [r for r in loop.run(experiment) if r.split == "train"]
+    for seed in range(2):
+        params = functional(experiment.model).init(jax.random.key(seed))
+        losses = descend_in_numpy(params, *fake(6, 2, 2)["train"], rate=0.03, steps=5, by_loss=True)
+        np.testing.assert_allclose([r.loss for r in rows if r.seed == seed], losses[::2], rtol=1e-5)
 
 
 def test_contenders_that_differ_in_numbers_share_a_program_and_not_a_result():

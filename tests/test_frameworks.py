@@ -34,7 +34,8 @@ def plain_tree_weights(optimizer):
     params = {"kernel": KERNEL, "bias": BIAS}
     state = optimizer.init(params)
     for _ in range(STEPS):
-        updates, state = optimizer.update(jax.grad(loss)(params), state, params)
+        value, gradients = jax.value_and_grad(loss)(params)
+        updates, state = optimizer.update(gradients, state, params, value=value)
         params = optax.apply_updates(params, updates)
     return params["kernel"], params["bias"]
 
@@ -54,8 +55,8 @@ def test_flax_nnx(optimizer):
 
     @nnx.jit
     def step(model, trainer):
-        gradients = nnx.grad(lambda model: jnp.mean((model(X) - Y) ** 2))(model)
-        trainer.update(model, gradients, value=jnp.float32(0.0))
+        value, gradients = nnx.value_and_grad(lambda model: jnp.mean((model(X) - Y) ** 2))(model)
+        trainer.update(model, gradients, value=value)
 
     with jax.numpy_rank_promotion("allow"):  # flax's own bias
         for _ in range(STEPS):
@@ -63,7 +64,20 @@ def test_flax_nnx(optimizer):
     assert_same(model.kernel.get_value(), model.bias.get_value(), optimizer)
 
 
-def test_flax_linen(optimizer):
+def linen_step(state, loss):
+    """As the docs say: `apply_gradients` hands no loss on, so do what it does."""
+    value, gradients = jax.value_and_grad(loss)(state.params)
+    updates, opt_state = state.tx.update(gradients, state.opt_state, state.params, value=value)
+    params = optax.apply_updates(state.params, updates)
+    return state.replace(step=state.step + 1, params=params, opt_state=opt_state)
+
+
+def linen_apply_gradients(state, loss):
+    return state.apply_gradients(grads=jax.grad(loss)(state.params))
+
+
+@pytest.mark.parametrize("train", [linen_step, linen_apply_gradients])
+def test_flax_linen(optimizer, train):
     model = nn.Dense(1)
     with jax.numpy_rank_promotion("allow"):  # flax's own bias
         state = TrainState.create(
@@ -75,10 +89,15 @@ def test_flax_linen(optimizer):
             def loss(params):
                 return jnp.mean((state.apply_fn({"params": params["dense"]}, X) - Y) ** 2)
 
-            return state.apply_gradients(grads=jax.grad(loss)(state.params))
+            return train(state, loss)
 
-        for _ in range(STEPS):
-            state = step(state)
+        try:
+            for _ in range(STEPS):
+                state = step(state)
+        except ValueError as error:  # of a method that needs the loss
+            assert train is linen_apply_gradients
+            assert "value must be this step's loss" in str(error)  # noqa: PT017
+            return
     assert_same(state.params["dense"]["kernel"], state.params["dense"]["bias"], optimizer)
 
 
@@ -90,8 +109,8 @@ def test_equinox(optimizer):
 
     @eqx.filter_jit
     def step(model, state):
-        gradients = eqx.filter_grad(lambda m: jnp.mean((jax.vmap(m)(X) - Y) ** 2))(model)
-        updates, state = optimizer.update(gradients, state, eqx.filter(model, eqx.is_inexact_array))
+        value, gradients = eqx.filter_value_and_grad(lambda m: jnp.mean((jax.vmap(m)(X) - Y) ** 2))(model)
+        updates, state = optimizer.update(gradients, state, eqx.filter(model, eqx.is_inexact_array), value=value)
         return eqx.apply_updates(model, updates), state
 
     for _ in range(STEPS):

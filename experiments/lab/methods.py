@@ -3,6 +3,8 @@
 Settings are plain numbers that may be traced, so one scan runs many of them side by side. On signals they are article
 003's: learning rate .25 (Adagrad's is 2.5) and three values of one setting. On surfaces, methods of one family share
 the article's rate: .01 for those that step by the gradient itself, .25 for those that divide by its size.
+
+Eve is not among them, since a signal has no loss; over a surface every method is given the height as its loss.
 """
 
 from __future__ import annotations

@@ -28,14 +28,14 @@ class Path(NamedTuple):
 
 def stepper(method: Method, settings: Settings, surface: Surface) -> tuple[Callable, Callable]:
     """Return `init(w) -> state` and `step(w, state) -> (w, state, update, gradient)`."""
-    optimizer = method.build(**settings)
+    optimizer = optax.with_extra_args_support(method.build(**settings))
 
     def step(w: jax.Array, state: optax.OptState) -> tuple:
         if method.looks_ahead:
-            _, gradient = adaptax.lookahead_value_and_grad(surface)(w, state)
+            height, gradient = adaptax.lookahead_value_and_grad(surface)(w, state)
         else:
-            gradient = jax.grad(surface)(w)
-        update, state = optimizer.update(gradient, state, w)
+            height, gradient = jax.value_and_grad(surface)(w)
+        update, state = optimizer.update(gradient, state, w, value=height)
         return optax.apply_updates(w, update), state, update, gradient
 
     return optimizer.init, step

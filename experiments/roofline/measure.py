@@ -105,9 +105,10 @@ def count_equations(jaxpr: Any, seen: set[int] | None = None) -> int:
 
 def compiled_step(optimizer: optax.GradientTransformation, params: Any, gradients: Any) -> tuple[Any, Any, int, float]:
     """Return the compiled step (params and state donated), the state, the number of equations, compile seconds."""
+    optimizer = optax.with_extra_args_support(optimizer)
 
     def step(params: Any, state: Any, gradients: Any) -> tuple[Any, Any]:
-        updates, state = optimizer.update(gradients, state, params)
+        updates, state = optimizer.update(gradients, state, params, value=1.0)  # a loss, for those that need it
         return optax.apply_updates(params, updates), state
 
     state = jax.jit(optimizer.init)(params)

@@ -1,0 +1,140 @@
+r"""Eve: Adam whose steps shrink while the loss jumps about and grow while it hardly moves.
+
+$$ \tilde d_t = \operatorname{clip}\left(\frac{|f_t - f_{t-1}|}{|\min(f_t, f_{t-1}) - f^*|}, \frac{1}{c}, c\right),
+   \qquad d_t = \beta_3 d_{t-1} + (1 - \beta_3)\, \tilde d_t, \quad d_1 = 1, \qquad
+   \Delta w = -\frac{\eta}{d_t}\, \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon} $$
+
+Its first version compares a proxy instead, which follows the loss by a factor from 1 + k to 1 + K in every step:
+
+$$ \hat f_1 = f_1, \quad \hat f_t = \hat f_{t-1} \operatorname{clip}\left(\frac{f_t}{\hat f_{t-1}}, l, u\right), \quad
+   (l, u) = (1 + k, 1 + K) \text{ if } f_t > \hat f_{t-1}, \text{ else } (\tfrac{1}{1 + K}, \tfrac{1}{1 + k}) $$
+
+Hayashi, Koushik & Neubig, Eve, arXiv:1611.01505v3, 2018 ("final"); Koushik & Hayashi, v1 of it, 2016 ("first").
+Symbols      η learning_rate; f loss; f* target; c, or k and K, clip; d average change; m, v Adam's moments, β b1 to b3.
+Conventions  eps is Adam's and d divides the whole step, so the rate goes with any direction; the first version prints
+             d √v̂ + ε, ours with ε / d for ε. A loss that is NaN or infinite (first version: or not above f*) is passed
+             over: its step keeps the d before it, and the next loss is compared with the last good one.
+Elsewhere    the authors' programs add ε before v is corrected: 32 times as much at the first step. Their commit of
+             2017-02-20, "Fix proxy loss function", has the first version compare f_t with f_{t-1}, not with the proxy;
+             we follow what was published before it.
+Symmetries   all weights share d; invariant to the scale of f and f* together, and to the scale of g up to eps.
+"""
+
+from typing import Any, Literal, NamedTuple, get_args
+
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PyTree
+
+from adaptax._checks import check, check_fraction, check_loss, scale_by_descent
+from adaptax._moments import ema, scale_by_moments
+from adaptax._numbers import scalar
+from adaptax._rate import Rate, rescale
+
+Version = Literal["final", "first"]
+Clip = ArrayLike | tuple[ArrayLike, ArrayLike]
+
+
+def relative_change(f: Float[Array, ""], previous: Float[Array, ""]) -> Float[Array, ""]:
+    """Return |f_t - f_{t-1}| / |min(f_t, f_{t-1})| of losses counted from f*; 1 where both are 0."""
+    tiny = jnp.finfo(f.dtype).tiny  # as in the authors' program
+    return (jnp.abs(f - previous) + tiny) / (jnp.abs(jnp.minimum(f, previous)) + tiny)
+
+
+def follow(f: Float[Array, ""], proxy: Float[Array, ""], k: Float[Array, ""], K: Float[Array, ""]) -> Float[Array, ""]:
+    """Return the proxy of the first version, f̂_t, from f_t and f̂_{t-1}."""
+    rises = f > proxy
+    least, most = jnp.where(rises, 1 + k, 1 / (1 + K)), jnp.where(rises, 1 + K, 1 / (1 + k))
+    return jnp.clip(f, least * proxy, most * proxy)  # not the ratio: a proxy that has reached f equals it
+
+
+class EveState(NamedTuple):
+    """State of `eve_rate`: two numbers, whatever the size of the model."""
+
+    previous: Float[Array, ""]  # the last good loss or its proxy, counted from f*; ∞: there was none yet
+    d: Float[Array, ""]  # average relative change of the loss, starts at 1
+
+
+def bounds(clip: Clip) -> tuple[ArrayLike, ArrayLike]:
+    """Return k and K, between which d stays: 1/c and c for a number c."""
+    if not isinstance(clip, tuple):
+        check("eve", "clip", clip, lambda c: 1 <= c < float("inf"), "at least 1 and finite")
+        return 1 / clip, clip
+    check("eve", "k in clip = (k, K)", clip[0], lambda k: 0 < k <= 1, "in (0, 1]")
+    check("eve", "K in clip = (k, K)", clip[1], lambda K: 1 <= K < float("inf"), "at least 1 and finite")
+    return clip
+
+
+def eve_rate(b3: ArrayLike = 0.999, clip: Clip = 10.0, target: ArrayLike = 0.0, version: Version = "final") -> Rate:
+    """Return 1/d as a `Rate`, one number for all weights, to go around any direction; arguments and errors as `eve`.
+
+    >>> rate = eve_rate(b3=0.5)
+    >>> state = rate.init(())
+    >>> for loss in (3.0, 2.0, 2.0):  # d = 1, (1 + 1/2) / 2, (.75 + .1) / 2
+    ...     r, state = rate.measure((), state, value=loss)
+    >>> print(f"{1 / r:.3f}")
+    0.425
+    """
+    check_fraction("eve", b3=b3)
+    low, high = bounds(clip)
+    check("eve", "target", target, lambda f: abs(f) < float("inf"), "finite")
+    if version not in get_args(Version):
+        raise ValueError(f"eve: version must be one of {get_args(Version)}, got {version!r}.")
+
+    def init(params: PyTree) -> EveState:
+        del params
+        dtype = jnp.result_type(float)
+        return EveState(previous=jnp.full([], jnp.inf, dtype), d=jnp.ones([], dtype))
+
+    def measure(gradients: PyTree, state: EveState, params: PyTree = None, *, value: Any = None, **extra: Any) -> tuple:
+        del gradients, params, extra
+        check_loss("eve", value)
+        f, k, K = (scalar(x, state.d) for x in (value, low, high))
+        f = f - scalar(target, f)
+        good, known = (jnp.isfinite(x) & ((x > 0) | (version == "final")) for x in (f, state.previous))
+        before = jnp.where(known, state.previous, f)
+        now = follow(f, before, k, K) if version == "first" else f
+        d = ema(state.d, jnp.clip(relative_change(now, before), k, K), b3)
+        d = jnp.where(good & known, d, state.d)
+        return 1 / d, EveState(previous=jnp.where(good, jnp.where(known, now, f), state.previous), d=d)
+
+    return Rate(init, measure)
+
+
+def eve(
+    learning_rate: optax.ScalarOrSchedule = 1e-3,
+    b1: optax.ScalarOrSchedule = 0.9,
+    b2: optax.ScalarOrSchedule = 0.999,
+    b3: ArrayLike = 0.999,
+    clip: Clip = 10.0,
+    target: ArrayLike = 0.0,
+    eps: ArrayLike = 1e-8,
+    version: Version = "final",
+) -> optax.GradientTransformationExtraArgs:
+    r"""Return Eve, whose every update needs the loss of its step: `update(gradients, state, params, value=loss)`.
+
+    Args:
+        learning_rate: η, a number or a schedule (paper: .001); a weight moves c times as far at most.
+        b1: β₁ in [0, 1) or a schedule (.9), as in `adam`.
+        b2: β₂ in [0, 1) or a schedule (.999), as in `adam`.
+        b3: β₃ in [0, 1), memory of d (.999).
+        clip: c at least 1 (10), or a pair (k, K): d stays in [1/c, c] or [k, K], the rate in [1/c, c] or [1/K, 1/k].
+        target: f*, the least loss to hope for, in its unit (0); the first version has none, but counts from it, too.
+        eps: ε at least 0, in the gradient's unit (1e-8).
+        version: "final" or "first", whose thresholds k = .1 and K = 10 are clip=10.
+
+    MultiSteps passes on the loss of the last small batch alone. Inside `jax.shard_map` give every device the same loss.
+    flax nnx: `Optimizer.update(model, gradients, value=loss)`. Linen's `TrainState.apply_gradients` hands nothing on:
+    call `state.tx.update(gradients, state.opt_state, state.params, value=loss)` and `state.replace` what it returns.
+
+    Raises:
+        ValueError: a number out of range, a missing loss or one that is no scalar, a leaf that is no floating number.
+
+    >>> optimizer = eve()
+    >>> updates, state = optimizer.update(jnp.array([4.0, -0.2]), optimizer.init(jnp.zeros(2)), value=2.3)
+    >>> print(updates)
+    [-0.001  0.001]
+    """
+    adam = rescale(scale_by_moments(b1, b2, eps), eve_rate(b3, clip, target, version))
+    return optax.chain(adam, scale_by_descent("eve", learning_rate))
