@@ -12,6 +12,9 @@ from experiments import records, registry
 from experiments.claims import HOLDS, UNTESTED, Claim, judge
 from experiments.records import Record
 from experiments.statistics import Estimate
+from experiments.sweep import record as sweeps
+from experiments.sweep.report import tables
+from experiments.sweep.report.markup import to_markdown as to_markdown_sections
 
 HEADER = """# Evidence
 
@@ -34,7 +37,17 @@ def to_markdown(results: Path) -> str:
         if claims := claims_of(slug):
             record = records.read(results / slug) if (results / slug).exists() else None
             parts.append("\n".join(_section(slug, experiment.title, claims, record)) + "\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, *_comparison(results / "compare")])
+
+
+def _comparison(folder: Path) -> Iterator[str]:
+    """Repeat from the report of the comparison what bears on the claims above."""
+    compared = tables.with_reruns(sweeps.read_all(folder))
+    if compared:
+        intro = "From the [report](report.md) of `python -m experiments compare --out experiments/results/compare`. "
+        first, *others = tables.pairs(compared)
+        first = first._replace(paragraphs=[intro + first.paragraphs[0]])
+        yield to_markdown_sections([first, *others], has_title=False)
 
 
 def claims_of(slug: str) -> tuple[Claim, ...]:

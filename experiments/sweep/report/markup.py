@@ -30,11 +30,11 @@ class Section(NamedTuple):
     task: str | None = None
 
 
-def to_markdown(sections: Iterable[Section]) -> str:
-    """Write sections as Markdown; the best cells are bold."""
+def to_markdown(sections: Iterable[Section], *, has_title: bool = True) -> str:
+    """Write sections as Markdown, the first one as the page's title; the best cells are bold."""
     parts = []
     for number, section in enumerate(sections):
-        parts.append(f"{'#' if number == 0 else '##'} {section.title}")
+        parts.append(f"{'#' if number == 0 and has_title else '##'} {section.title}")
         parts += section.paragraphs
         if section.table is not None:
             lines = [section.table.header, ["---"] * len(section.table.header)]

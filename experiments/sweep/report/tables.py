@@ -36,13 +36,18 @@ SMALL = 1e-4  # below it figures are written with an exponent
 
 def sections(records: Sequence[TaskRecord]) -> list[Section]:
     """Write the whole report."""
-    finals = [record for record in records if not record.config["protocol"]["only_tunes"]]
+    finals = with_reruns(records)
     parts = [_opening(records)]
     if finals:
-        parts += [_leaderboard(finals), _wins(finals), _pairs(finals), _pairs_at_a_tenth(finals)]
+        parts += [_leaderboard(finals), _wins(finals), *pairs(finals)]
     for record in records:
         parts += _task(record, record in finals)
     return parts
+
+
+def with_reruns(records: Sequence[TaskRecord]) -> list[TaskRecord]:
+    """Keep the tasks on which methods were judged, not tuned alone."""
+    return [record for record in records if not record.config["protocol"]["only_tunes"]]
 
 
 def _opening(records: Sequence[TaskRecord]) -> Section:
@@ -137,21 +142,24 @@ def _against(record: TaskRecord, name: str, other: str) -> str:
     return found.verdict if found else "absent"
 
 
-def _pairs(records: Sequence[TaskRecord]) -> Section:
-    text = (
+def pairs(records: Sequence[TaskRecord]) -> list[Section]:
+    """Compare methods with those beneath them; the evidence page shows the same two sections."""
+    at_best = (
         "Test score of the first less that of the second, seed by seed, each at its own best rate: below 0 the first "
         "is better."
     )
-    return Section("What is gained over the method beneath", [text], pair_table(records, analysis.difference))
-
-
-def _pairs_at_a_tenth(records: Sequence[TaskRecord]) -> Section:
-    text = (
+    at_a_tenth = (
         "The same where both have a tenth of the *second* one's best rate: validation score at the end, over the "
         "tuning seeds. What a method is worth to somebody who chose a rate ten times too small."
     )
-    table = pair_table(records, analysis.difference_at_a_tenth)
-    return Section("What is gained at a rate ten times too small", [text], table)
+    return [
+        Section("What is gained over the method beneath", [at_best], pair_table(records, analysis.difference)),
+        Section(
+            "What is gained at a rate ten times too small",
+            [at_a_tenth],
+            pair_table(records, analysis.difference_at_a_tenth),
+        ),
+    ]
 
 
 def pair_table(records: Sequence[TaskRecord], compare: Any) -> Table:
