@@ -53,7 +53,7 @@ class Autoencoder:
         pixels = batch.pictures.reshape(len(batch.pictures), -1).astype(jnp.float32) / 255
         outputs, code = pixels, len(params) // 2 - 1
         for number, layer in enumerate(params):
-            outputs = outputs @ layer["kernel"] + layer["bias"]
+            outputs = outputs @ layer["kernel"] + layer["bias"][None]
             if number not in (code, len(params) - 1):
                 outputs = jax.nn.sigmoid(outputs)
         return pixels, outputs
