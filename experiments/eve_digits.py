@@ -5,7 +5,7 @@ Source   Hayashi, Koushik & Neubig, "Eve: A Gradient Based Optimization Method w
          epochs, here in kind: scikit-learn's 8 x 8 digits for CIFAR-100, PTB, bAbI and IMDB. "Eve with
          proxy" is the first version, Koushik & Hayashi, arXiv:1611.01505v1. A forum doubts the method:
          "I don't think Eve is a great approach".
-Run      python -m experiments run eve_digits                     (two CPU cores, two to three minutes)
+Run      python -m experiments run eve_digits                     (two CPU cores, some three minutes)
 Expect   the paper: the lowest training loss of all on CIFAR-100 and bAbI; beaten on the Penn Treebank
          (by Adam and AdaMax) and on IMDB (by RMSProp). What we measured stands in
          results/eve_digits/table.md.
@@ -114,6 +114,7 @@ CLAIMS = (
         baseline="Adam at 0.02",
         contender="Eve at 0.05",
         published="not asked",
+        comment="one of Adam's seeds does not settle, nine do",
     ),
     Claim(
         says="At one rate for both, .02, Eve ends with a lower training loss than Adam",
@@ -123,6 +124,7 @@ CLAIMS = (
         baseline="Adam at 0.02",
         contender="Eve at 0.02",
         published="not asked",
+        comment="one of Adam's seeds does not settle, nine do",
     ),
     Claim(
         says="Eve ends with a lower test error than Adam, rates chosen on the validation split",

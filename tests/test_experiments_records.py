@@ -170,5 +170,18 @@ def test_list_names_every_experiment(capsys: pytest.CaptureFixture[str]):
     assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == list(find_all())
 
 
+def test_the_demo_runs_what_is_short_and_needs_no_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The two experiments that the README promises, from their committed records, so that nothing is trained here."""
+    seeds = {}
+
+    def perform(slug, experiment, out, console, resume):
+        seeds[slug] = experiment.seeds
+        return RESULTS / slug
+
+    monkeypatch.setattr(command_line.runner, "perform", perform)
+    command_line.main(["demo", "--out", str(tmp_path)])
+    assert seeds == {"local_gains_letters": 3, "lsalr_digits": 3}
+
+
 def test_describe_writes_partials_by_public_name_and_keywords():
     assert describe(partial(find, slug="x")) == {"call": "experiments.find", "slug": "x"}
