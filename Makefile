@@ -5,7 +5,7 @@ IN_VENV := $(VENV)/bin/
 EXTRAS ?= dev
 OLDEST ?= adaptax tests
 
-.PHONY: demo compare test browser oldest mutants notebooks gallery docs lint format clean
+.PHONY: demo compare test slow browser oldest mutants notebooks gallery docs lint format clean
 
 # One environment for everything, made when missing and again when the pins or the requirements change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -20,8 +20,11 @@ compare: $(VENV)/installed  ## two tasks, four methods, judged in some minutes; 
 	$(IN_VENV)python -m experiments compare --tasks digits,sparse_logistic --methods optax_momentum,adam,lsalr,local_gains \
 		--resume
 
-test: $(VENV)/installed  ## the whole suite, doctests included
-	$(IN_VENV)python -m pytest -n auto --durations 12
+test: $(VENV)/installed  ## the suite, doctests included, but for what is marked slow
+	$(IN_VENV)python -m pytest -n auto --durations 12 -m "not slow"
+
+slow: $(VENV)/installed  ## what is marked slow: the suite is whole only with it
+	$(IN_VENV)python -m pytest -n auto --durations 12 -m slow
 
 browser: $(VENV)/installed  ## the explorer in the system's Chromium: what it shows, and that its numbers are the library's
 	ADAPTAX_BROWSER=1 $(IN_VENV)python -m pytest tests/test_experiments_lab_explorer.py \

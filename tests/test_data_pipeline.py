@@ -93,7 +93,7 @@ def test_augmentation_does_not_change_the_order():
 
 
 @pytest.mark.parametrize("done", [0, 1, 7, 10])
-@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("num_workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_later_first_batch_gives_exactly_the_remaining_ones(done, num_workers):
     assert_same(list(pipeline(epochs=2, first_batch=done, num_workers=num_workers)), list(pipeline(epochs=2))[done:])
 

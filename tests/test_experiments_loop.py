@@ -12,6 +12,7 @@ import optax
 import pytest
 
 from experiments import batches, evaluation, loading, loop
+from experiments.command_line import DEMO_STEPS
 from experiments.data import Split, cifar10, imagenet, mnist, scaling
 from experiments.data.imagenet import SIZE, Placed
 from experiments.experiment import Experiment, InputError, Trial
@@ -67,7 +68,14 @@ def tiny(steps: int = 4, batch_size: int | None = None, **contenders: partial) -
     )
 
 
-@pytest.mark.parametrize("slug", [s for s, e in find_all().items() if s == "lsalr_mnist" or not loading.reads_files(e)])
+@pytest.mark.parametrize(
+    "slug",
+    [
+        pytest.param(slug, marks=pytest.mark.slow if loop.count_steps(experiment) > DEMO_STEPS else ())
+        for slug, experiment in find_all().items()
+        if slug == "lsalr_mnist" or not loading.reads_files(experiment)
+    ],
+)
 def test_two_steps(slug: str):
     """Of the large nets only the smallest is compiled; the others are traced, below."""
     experiment = two_steps(find_all()[slug])

@@ -123,6 +123,7 @@ def test_every_device_does_its_part_of_the_work_alone():
     assert eight.as_text().count(" all-reduce(") == 1
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_over_another_mesh(
     tmp_path: Path, single: list[Row], monkeypatch: pytest.MonkeyPatch
 ):

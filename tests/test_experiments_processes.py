@@ -71,6 +71,7 @@ def two(out: Path, *options: str, victim: int | None = None) -> list[tuple[int, 
     return [(code, log.read_text()) for code, log in zip(codes, logs, strict=True)]
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_noticed_and_both_go_on_to_the_losses_of_one(tmp_path: Path):
     """Each dies once: process 1 over the mesh data=4, process 0 on its way back; over another mesh they finish."""
     (dead, _), (ended, said) = reversed(two(tmp_path, victim=1))
@@ -96,6 +97,7 @@ def test_a_process_that_dies_is_noticed_and_both_go_on_to_the_losses_of_one(tmp_
     assert ("train error" in ends[0][1], "train error" in ends[1][1]) == (True, False)  # the table, once
 
 
+@pytest.mark.slow
 def test_processes_that_do_not_fit_end_all_in_one_sentence(tmp_path: Path):
     """Only the first process looks whether the folder can be written; the other must not wait for it in vain."""
     (tmp_path / "small").touch()

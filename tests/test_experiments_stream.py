@@ -213,6 +213,7 @@ def test_the_training_sample_is_the_same_each_time_and_not_one_class(folder: Pat
     jax.tree.map(np.testing.assert_array_equal, first, second)
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(folder: Path):
     experiment, compiled = small(seeds=1), Programs(small(seeds=1))
     batches, scores = [], []
@@ -247,6 +248,7 @@ runner.perform("small", small(), Path(sys.argv[2]), QUIET, Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_killed_in_mid_epoch_and_resumed_it_gives_the_same_bytes(
     folder: Path, tmp_path: Path, uninterrupted: dict[str, bytes]
 ):

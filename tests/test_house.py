@@ -108,6 +108,7 @@ def test_the_oldest_pins_are_the_promised_floors():
     assert pinned == promised
 
 
+@pytest.mark.slow
 def test_adding_a_method_takes_one_file_one_test_one_line(tmp_path):
     """Do what docs/new_method.md says, to the letter, in a copy; house, conformance and oracle tests must find it."""
     page = (ROOT / "docs/new_method.md").read_text()
