@@ -176,6 +176,34 @@ def test_validation_alone_chooses(tmp_path: Path):
     assert ends["final", 0.3].train > ends["default", 0.9].train
 
 
+class Flat(NamedTuple):
+    """One weight to 1; what it is judged by differs from rate to rate in the seventh digit, the higher the better."""
+
+    def init(self, key: jax.Array) -> jax.Array:
+        return jnp.zeros(())
+
+    def loss(self, params: jax.Array, batch: jax.Array) -> jax.Array:
+        return 0.5 * ((params - batch) ** 2).mean()
+
+    def score(self, params: jax.Array, batch: jax.Array) -> jax.Array:
+        return 1 + 5e-7 * (1 - params)
+
+
+def test_a_resumed_comparison_chooses_as_an_uninterrupted_one(tmp_path: Path):
+    """Also by figures that differ where the disk keeps no digits: there they are equal, and the lowest rate is best."""
+    data = dict.fromkeys(("train", "validation", "test"), np.ones(2, np.float32))
+    task = Task(title="", problem=Flat(), data=lambda: data, scored="", batch_size=None, steps=1, evaluate_every=1)
+    assert Flat().score(jnp.float32(0.1), None) != Flat().score(jnp.float32(0.9), None)
+    settings = {"tasks": {"line": task}, "contenders": {"sgd": Contender(make=optax.sgd)}, "layout": "vmap"}
+    settings["protocol"] = Protocol(rates=Grid(0.1, 0.9, 2), tuning_seeds=1, final_seeds=2, extensions=0)
+    whole = compare(tmp_path, **settings)
+    of = tmp_path / "line/sgd.jsonl"
+    of.write_text("".join(line for line in of.read_text().splitlines(keepends=True) if '"tune"' in line))
+    assert compare(tmp_path, **settings, resume=True) == whole
+    (read,) = record.read_all(tmp_path)
+    assert {r.curve.rate for r in read.results["sgd"] if r.phase == "final"} == {0.1}
+
+
 def test_interrupted_and_resumed_it_leaves_the_same_bytes_and_trains_no_group_twice(
     tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ):
