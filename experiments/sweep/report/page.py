@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 
 from experiments.sweep.record import TaskRecord
@@ -63,5 +64,4 @@ def _pictures(title: str, drawn: Sequence[str]) -> str:
 
 def _emphasized(text: str) -> str:
     """Write *this* in italics."""
-    first, *others = html.escape(text).split("*")
-    return first + "".join(f"<em>{part}" if k % 2 == 0 else f"</em>{part}" for k, part in enumerate(others))
+    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", html.escape(text))

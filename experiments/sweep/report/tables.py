@@ -51,23 +51,24 @@ def with_reruns(records: Sequence[TaskRecord]) -> list[TaskRecord]:
 
 
 def _opening(records: Sequence[TaskRecord]) -> Section:
-    first = records[0]
-    protocol, meta = first.config["protocol"], first.meta
+    protocol, meta = records[0].config["protocol"], records[0].meta
     grid = protocol["rates"]
     machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
     how = (
         f"Every method has the same grid of {grid['count']} learning rates from {grid['low']:g} to {grid['high']:g} in "
-        f"equal ratios. Where the best rate is at an edge, two rates beyond it are tried, up to "
-        f"{protocol['extensions']} times; a rate that is still at an edge is marked ↔. The best rate has the lowest "
-        "mean validation score at the end of training; a rate with which any seed diverged is out."
+        "equal ratios. The best rate has the lowest mean validation score at the end of training; a rate with which a "
+        "seed diverged is out."
     )
     rerun = (
-        f"It is then run with {protocol['final_seeds']} new seeds ({NEW_SEEDS_FROM}, …), and the test set is read at "
-        "the end, once. Figures are mean ± half width of the 95 % interval (Student's t) over these seeds; lower is "
-        "better. A seed that diverged is counted and is in no mean. *Untuned*: the learning rate of the method's own "
-        "paper, the same seeds."
+        "Where the best rate is at an edge of the grid, two rates beyond it are tried, up to "
+        f"{protocol['extensions']} times; a rate that is still at an edge is marked ↔. The best rate is then run with "
+        f"{protocol['final_seeds']} new seeds ({NEW_SEEDS_FROM}, …), and the test set is read at the end, once. "
+        "Figures are mean ± half width of the 95 % interval (Student's t) over these seeds; lower is better. A seed "
+        "that diverged is counted and is in no mean. *Untuned*: the learning rate of the method's own paper, the same "
+        "seeds."
     )
-    return Section("Which method for which task?", [how, rerun, f"Measured on {machine}."])
+    paragraphs = [how, rerun] if with_reruns(records) else [how]
+    return Section("Which method for which task?", [*paragraphs, f"Measured on {machine}."])
 
 
 def _leaderboard(records: Sequence[TaskRecord]) -> Section:
