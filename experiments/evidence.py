@@ -15,6 +15,7 @@ from experiments.statistics import Estimate
 from experiments.sweep import record as sweeps
 from experiments.sweep.report import tables
 from experiments.sweep.report.markup import to_markdown as to_markdown_sections
+from experiments.sweep.report.pairs import pairs
 
 HEADER = """# Evidence
 
@@ -45,7 +46,7 @@ def _comparison(folder: Path) -> Iterator[str]:
     compared = tables.with_reruns(sweeps.read_all(folder))
     if compared:
         intro = "From the [report](report.md) of `python -m experiments compare --out experiments/results/compare`. "
-        first, *others = tables.pairs(compared)
+        first, *others = pairs(compared)
         first = first._replace(paragraphs=[intro + first.paragraphs[0]])
         yield to_markdown_sections([first, *others], has_title=False)
 

@@ -11,6 +11,7 @@ from experiments.experiment import describe
 from experiments.sweep import commands, contenders, protocol, record
 from experiments.sweep.report import tables
 from experiments.sweep.report.markup import to_markdown
+from experiments.sweep.report.pairs import pairs
 
 COMMITTED = sorted(path.parent for path in commands.RECORDS.glob("*/config.json"))
 FIGURE = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]\d+)? ± \d+(?:\.\d+)?(?:e[+-]\d+)?")
@@ -42,7 +43,7 @@ def test_the_pages_say_what_the_records_say_and_agree_where_they_speak_of_the_sa
     report = (commands.DOCS / "report.md").read_text(encoding="utf-8")
     evidence = (commands.DOCS / "evidence.md").read_text(encoding="utf-8")
     assert report == to_markdown(tables.sections(of))
-    shared = [section for section in tables.pairs(of) if section.table.rows]
+    shared = [section for section in pairs(of) if section.table.rows]
     assert shared
     for section in shared:
         parts = [page.partition(f"## {section.title}\n")[2].partition("\n## ")[0] for page in (report, evidence)]

@@ -14,7 +14,7 @@ from experiments.statistics import Estimate
 from experiments.sweep import analysis, record, report
 from experiments.sweep.protocol import Grid, Protocol, Result
 from experiments.sweep.record import TaskRecord
-from experiments.sweep.report import pictures, tables
+from experiments.sweep.report import pictures, show, tables
 from experiments.sweep.report.markup import Cell, Section, Table, to_markdown
 from experiments.sweep.train import Curve
 
@@ -333,8 +333,8 @@ def test_the_leaderboard_says_what_the_analysis_says(reports, read: list[TaskRec
 
 def test_bold_are_the_lowest_mean_and_those_that_cannot_be_told_from_it():
     of = judged(a=final(1.0, 2.0, 3.0), b=final(1.1, 1.9, 3.2), c=final(2.0, 3.1, 3.9), d=final(0.5, 0.5, None))
-    assert tables.best_of(of) == ["a", "b"]
-    assert tables.best_of(judged(a=final(None, None), b=at(0.1, 1.0))) == []
+    assert analysis.best_of(of) == ["a", "b"]
+    assert analysis.best_of(judged(a=final(None, None), b=at(0.1, 1.0))) == []
 
 
 def test_wins_losses_and_divergences_are_those_against_tuned_momentum(reports, read: list[TaskRecord]):
@@ -590,4 +590,4 @@ def test_there_must_be_something_to_report(tmp_path: Path):
     ],
 )
 def test_a_figure_is_written_to_the_second_digit_of_its_half_width(mean, half_width, signed, text):
-    assert tables.show(Estimate(np.float64(mean), np.float64(half_width)), signed) == text
+    assert show.show(Estimate(np.float64(mean), np.float64(half_width)), signed) == text

@@ -138,6 +138,20 @@ def difference(record: TaskRecord, contender: str, other: str, phase: Phase = "f
     return Difference(of, "none shown")
 
 
+def best_of(record: TaskRecord) -> list[str]:
+    """Name the method with the lowest mean test score, and those that cannot be told from it."""
+    means = {
+        name: float(of.estimate.mean)
+        for name in record.results
+        if (of := ends(record, name)).scores and not of.diverged
+    }
+    if not means:
+        return []
+    first = min(means, key=lambda name: means[name])
+    others = {name: difference(record, name, first) for name in means if name != first}
+    return [first, *(name for name, found in others.items() if found is not None and found.verdict == "none shown")]
+
+
 def difference_at_a_tenth(record: TaskRecord, contender: str, base: str) -> Difference | None:
     """Compare validation scores, over the tuning seeds, where both have a tenth of the base's best rate."""
     best = rate_of(record, base)

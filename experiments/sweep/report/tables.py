@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-
-from experiments.statistics import Estimate
 from experiments.sweep import analysis
 from experiments.sweep.protocol import NEW_SEEDS_FROM
 from experiments.sweep.record import TaskRecord
 from experiments.sweep.report.markup import Cell, Section, Table
-
-# A rate or a change of direction, and what it is put around or changes.
-PAIRS = (
-    ("local_gains", "optax_sgd"),
-    ("delta_bar_delta", "optax_sgd"),
-    ("velocity_gains", "optax_momentum"),
-    ("local_gains_nag", "nesterov"),
-    ("local_gains_adagrad", "adagrad"),
-    ("local_gains_adam", "adam"),
-    ("lsalr", "optax_sgd"),
-    ("lsalr_nag", "nesterov"),
-    ("lsalr_adagrad", "adagrad"),
-    ("lsalr_adam", "adam"),
-    ("nesterov", "optax_momentum"),
-    ("smoothed_nesterov", "nesterov"),
-    ("nadam", "adam"),
-    ("eve", "adam"),
-)
-NOTHING = "–"
-SMALL = 1e-4  # below it figures are written with an exponent
+from experiments.sweep.report.of_task import describe_task
+from experiments.sweep.report.pairs import pairs
+from experiments.sweep.report.show import NOTHING, show_ends
 
 
 def sections(records: Sequence[TaskRecord]) -> list[Section]:
@@ -41,7 +20,7 @@ def sections(records: Sequence[TaskRecord]) -> list[Section]:
     if finals:
         parts += [_leaderboard(finals), _wins(finals), *pairs(finals)]
     for record in records:
-        parts += _task(record, record in finals)
+        parts += describe_task(record, record in finals)
     return parts
 
 
@@ -92,21 +71,7 @@ def _final(record: TaskRecord, name: str) -> Cell:
     if name not in record.results:
         return Cell(NOTHING)
     of = analysis.ends(record, name)
-    return Cell(show_ends(of), "best" if name in best_of(record) else "")
-
-
-def best_of(record: TaskRecord) -> list[str]:
-    """Name the method with the lowest mean test score, and those that cannot be told from it."""
-    means = {
-        name: float(of.estimate.mean)
-        for name in record.results
-        if (of := analysis.ends(record, name)).scores and not of.diverged
-    }
-    if not means:
-        return []
-    first = min(means, key=lambda name: means[name])
-    others = {name: analysis.difference(record, name, first) for name in means if name != first}
-    return [first, *(name for name, found in others.items() if found is not None and found.verdict == "none shown")]
+    return Cell(show_ends(of), "best" if name in analysis.best_of(record) else "")
 
 
 def _wins(records: Sequence[TaskRecord]) -> Section:
@@ -141,139 +106,3 @@ def _against(record: TaskRecord, name: str, other: str) -> str:
         return "diverged"
     found = analysis.difference(record, name, other)
     return found.verdict if found else "absent"
-
-
-def pairs(records: Sequence[TaskRecord]) -> list[Section]:
-    """Compare methods with those beneath them; the evidence page shows the same two sections."""
-    at_best = (
-        "Test score of the first less that of the second, seed by seed, each at its own best rate: below 0 the first "
-        "is better."
-    )
-    at_a_tenth = (
-        "The same where both have a tenth of the *second* one's best rate: validation score at the end, over the "
-        "tuning seeds. What a method is worth to somebody who chose a rate ten times too small."
-    )
-    return [
-        Section("What is gained over the method beneath", [at_best], pair_table(records, analysis.difference)),
-        Section(
-            "What is gained at a rate ten times too small",
-            [at_a_tenth],
-            pair_table(records, analysis.difference_at_a_tenth),
-        ),
-    ]
-
-
-def pair_table(records: Sequence[TaskRecord], compare: Any) -> Table:
-    """Compare every pair that took part on every task."""
-    names = {name for record in records for name in record.results}
-    pairs = [pair for pair in PAIRS if set(pair) <= names]
-    rows = [
-        [Cell(f"{name} – {base}"), *(_show_difference(_pair(r, name, base, compare)) for r in records)]
-        for name, base in pairs
-    ]
-    return Table(["pair", *(record.config["task"]["title"] for record in records)], rows)
-
-
-def _pair(record: TaskRecord, name: str, base: str, compare: Any) -> analysis.Difference | None:
-    return compare(record, name, base) if {name, base} <= record.results.keys() else None
-
-
-def _show_difference(found: analysis.Difference | None) -> Cell:
-    if found is None:
-        return Cell(NOTHING)
-    kind = {"lower": "better", "higher": "worse", "none shown": ""}[found.verdict]
-    return Cell(show(found.estimate, signed=True), kind)
-
-
-def _task(record: TaskRecord, is_final: bool) -> Iterator[Section]:
-    """Describe one task: what every method came to, what it cost, and how much the rate matters."""
-    task, goal = record.config["task"], analysis.target(record) if is_final else None
-    paragraphs = [
-        f"{record.config['task']['steps']} steps, "
-        f"{'full batches' if task['batch_size'] is None else 'batches of ' + str(task['batch_size'])}; "
-        f"{task['scored']}; members computed by {record.config['layout']}.",
-    ]
-    if goal is not None:
-        paragraphs.append(
-            f"Target: {goal:.4g} on validation, {analysis.baseline(record)}'s mean after half of the steps."
-        )
-    header = [
-        "method",
-        "best rate",
-        "test",
-        "spread",
-        "untuned, test",
-        "gradients to target",
-        "compile, s",
-        "µs a step",
-    ]
-    rows = [_row(record, name) for name in _by_mean(record)] if is_final else []
-    yield Section(task["title"], paragraphs, Table(header, rows) if is_final else None, task=record.slug)
-    yield Section(f"{task['title']}: how much the rate matters", [SENSITIVITY], _sensitivity(record))
-
-
-SENSITIVITY = (
-    "Validation score at the end by learning rate, mean over the tuning seeds; the best of each method is bold. "
-    "A rate with which a seed diverged is empty (×)."
-)
-
-
-def _by_mean(record: TaskRecord) -> list[str]:
-    def mean(name: str) -> float:
-        of = analysis.ends(record, name)
-        return float(of.estimate.mean) if of.scores else np.inf
-
-    return sorted(record.results, key=mean)
-
-
-def _row(record: TaskRecord, name: str) -> list[Cell]:
-    timing, rate, of = record.timings[name], analysis.rate_of(record, name), analysis.ends(record, name)
-    needed, untuned = analysis.gradients_to_target(record, name), analysis.ends(record, name, "default")
-    return [
-        Cell(name),
-        Cell("none" if rate is None else f"{rate:g}{' ↔' if analysis.at_edge(record, name) else ''}"),
-        Cell(show_ends(of), "best" if name in best_of(record) else ""),
-        Cell(NOTHING if np.isnan(of.spread) else f"{of.spread:.2g}"),
-        Cell(show_ends(untuned)),
-        Cell("missed" if np.isinf(needed) else f"{needed:.0f}"),
-        Cell(f"{timing['compile_seconds']:.1f}"),
-        Cell(f"{timing['microseconds_per_member_step']:.0f}"),
-    ]
-
-
-def _sensitivity(record: TaskRecord) -> Table:
-    found = {name: analysis.sensitivity(record, name) for name in record.results}
-    rates = sorted({rate for of in found.values() for rate in of})
-    rows = []
-    for name, of in found.items():
-        best = analysis.rate_of(record, name)
-        rows.append([Cell(name), *(_rate_cell(of, rate, rate == best) for rate in rates)])
-    return Table(["method", *(f"{rate:g}" for rate in rates)], rows)
-
-
-def _rate_cell(of: dict[float, Estimate | None], rate: float, is_best: bool) -> Cell:
-    if rate not in of:
-        return Cell("")
-    value = of[rate]
-    return Cell("×", "worse") if value is None else Cell(f"{value.mean:.3g}", "best" if is_best else "")
-
-
-def show_ends(of: analysis.Ends) -> str:
-    """Write mean ± interval, and how many seeds diverged."""
-    total = len(of.scores) + len(of.diverged)
-    if not total:
-        return NOTHING
-    lost = f"{len(of.diverged)} of {total} diverged" if of.diverged else ""
-    return ", ".join(filter(None, [show(of.estimate) if of.scores else "", lost]))
-
-
-def show(value: Estimate, signed: bool = False) -> str:
-    """Write mean ± half width, to the half width's second digit."""
-    mean, half_width = float(value.mean), float(value.half_width)
-    sign = "+" if signed else ""
-    if np.isnan(half_width) or half_width == 0:
-        return f"{mean:{sign}.3g}"
-    if half_width < SMALL:
-        return f"{mean:{sign}.1e} ± {half_width:.1e}"
-    places = int(np.clip(1 - np.floor(np.log10(half_width)), 0, 6))
-    return f"{mean:{sign}.{places}f} ± {half_width:.{places}f}"
