@@ -118,7 +118,7 @@ def test_committed_table_says_what_the_committed_rows_say(slug: str):
         section = text.partition(f"## {settings['title']}\n")[2].partition("##")[0]
         for contender in settings["contenders"]:
             errors = final[trial, contender, "test"]
-            if len(errors) - 1 not in T_975:
+            if len(errors) < config["seeds"]:
                 continue  # some seed diverged
             expected = [np.mean(errors)]
             if len(errors) > 1:
