@@ -16,6 +16,7 @@ from adaptax._norms import layer_norms as layer_norms
 from adaptax._history import scale_by_history as scale_by_history
 from adaptax._moments import scale_by_moments as scale_by_moments
 from adaptax.methods.adadelta import scale_by_adadelta as scale_by_adadelta
+from adaptax.methods.learned_lstm import scale_by_learned_lstm as scale_by_learned_lstm
 
 # Rates
 from adaptax.methods.delta_bar_delta import delta_bar_delta_rate as delta_bar_delta_rate
@@ -33,6 +34,7 @@ from adaptax.methods.adam import adam as adam
 from adaptax.methods.adamax import adamax as adamax
 from adaptax.methods.delta_bar_delta import delta_bar_delta as delta_bar_delta
 from adaptax.methods.eve import eve as eve
+from adaptax.methods.learned_lstm import learned_lstm as learned_lstm
 from adaptax.methods.local_gains import local_gains as local_gains
 from adaptax.methods.lsalr import lsalr as lsalr
 from adaptax.methods.nadam import nadam as nadam

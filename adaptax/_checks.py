@@ -63,11 +63,11 @@ def check_floating(method: str, tree: PyTree, *, real: bool = False) -> None:
             raise ValueError(f"{method}: leaves must be {kind} numbers, got {found} at {at!r}.")
 
 
-def check_matches(method: str, tree: PyTree, kept: PyTree, what: str = "gradient") -> None:
-    """Raise `ValueError` naming the first leaf whose shape differs from what `init` saw."""
+def check_matches(method: str, tree: PyTree, kept: PyTree, what: str = "gradient", behind: int = 0) -> None:
+    """Raise `ValueError` naming the first leaf whose shape differs from what `init` saw, less `behind` last axes."""
     got, seen = (
-        {jax.tree_util.keystr(path): jnp.shape(leaf) for path, leaf in leaves}
-        for leaves in map(jax.tree_util.tree_leaves_with_path, (tree, kept))
+        {jax.tree_util.keystr(path): jnp.shape(leaf)[: jnp.ndim(leaf) - axes] for path, leaf in leaves}
+        for axes, leaves in zip((0, behind), map(jax.tree_util.tree_leaves_with_path, (tree, kept)), strict=True)
     )
     for path in (*got, *seen):
         if got.get(path) != seen.get(path):

@@ -76,13 +76,15 @@ def map_leaves(
     *slots: PyTree,
     real: bool = False,
     dither: Any = None,
+    behind: int = 0,
 ) -> tuple[PyTree, ...]:
     """Apply a rule at every leaf of checked gradients and state slots; return its `into` results as trees.
 
-    Given a `dither`, the rule gets a seed for its rounding as well, see `keep`.
+    Given a `dither`, the rule gets a seed for its rounding as well, see `keep`. `behind` says how many axes a slot's
+    leaves have behind those of the gradients.
     """
     check_floating(method, gradients, real=real)
-    check_matches(method, gradients, slots[0])
+    check_matches(method, gradients, slots[0], behind=behind)
     if any(isinstance(x, Tracer) for x in jax.tree.leaves(gradients)):
         leaf = jax.jit(leaf)  # traced and lowered once for all leaves of the same shapes, then called
     structure = jax.tree.structure(gradients)
