@@ -1,10 +1,10 @@
 """Published claims, and what a record says of each: holds, does not hold, not tested.
 
-A claim compares the test errors of two contenders, or their training losses, seed by seed, or those of one with a
-published figure. It holds where the 95 % interval of the difference lies on the claimed side of 0 altogether, and no
-seed of the better one diverged; that a published figure is reached holds where the interval does not lie above 0
-altogether. In the place of a contender several may stand, the same method at several rates: the one with the lowest
-error on the *validation* split at the end is taken.
+A claim compares the test errors of two contenders, or their losses, seed by seed, or those of one with a published
+figure. It holds where the 95 % interval of the difference lies on the claimed side of 0 altogether, and no seed of the
+better one diverged; that a published figure is reached holds where the interval does not lie above 0 altogether. In the
+place of a contender several may stand, the same method at several rates: the one that is lowest on the *validation*
+split at the end is taken.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from experiments.statistics import Curves, Estimate, curves, estimate
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested"
 
-Measure = Literal["test error", "training loss"]
-MEASURES = {"test error": ("test", "error"), "training loss": ("train", "loss")}  # split and field of `Curves`
+Measure = Literal["test error", "training loss", "loss"]
+MEASURES = {  # split, field of `Curves`, and the field by which is chosen on validation
+    "test error": ("test", "error", "error"),
+    "training loss": ("train", "loss", "error"),
+    "loss": ("test", "loss", "loss"),  # where there is no error
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,14 +59,14 @@ def judge(claim: Claim, record: Record) -> Finding:
     """Compare two contenders seed by seed: same seed, same initial weights, same batches."""
     if claim.trial is None:
         raise ValueError(f"The claim {claim.says!r} names no trial, so there is nothing to judge.")
-    split, _ = MEASURES[claim.of]
-    new_name = _best(record, claim.trial, claim.contender)
+    split, _, _ = MEASURES[claim.of]
+    new_name = _best(record, claim, claim.contender)
     new = curves(record.rows, claim.trial, new_name, split)
     new_ends = _at(new, claim)
     if isinstance(claim.baseline, float):
         base_name, base, base_ends = claim.baseline, new._replace(diverged=()), np.full_like(new_ends, claim.baseline)
     else:
-        base_name = _best(record, claim.trial, claim.baseline)
+        base_name = _best(record, claim, claim.baseline)
         base = curves(record.rows, claim.trial, base_name, split)
         base_ends = _at(base, claim)
     common = sorted(set(base.seeds) & set(new.seeds))
@@ -80,12 +84,13 @@ def judge(claim: Claim, record: Record) -> Finding:
     )
 
 
-def _best(record: Record, trial: str, names: str | tuple[str, ...]) -> str:
-    """Choose by the mean validation error at the end, among those of which no seed diverged."""
+def _best(record: Record, claim: Claim, names: str | tuple[str, ...]) -> str:
+    """Choose by the mean on validation at the end, among those of which no seed diverged."""
     if isinstance(names, str):
         return names
-    found = {name: curves(record.rows, trial, name, "validation") for name in names}
-    ends = {name: c.error[:, -1].mean() for name, c in found.items() if c.seeds and not c.diverged}
+    found = {name: curves(record.rows, claim.trial, name, "validation") for name in names}
+    by = MEASURES[claim.of][2]
+    ends = {name: getattr(c, by)[:, -1].mean() for name, c in found.items() if c.seeds and not c.diverged}
     if not ends:
         raise ValueError(f"Of none of {names} all seeds ended, so there is none to choose.")
     return min(ends, key=lambda name: ends[name])

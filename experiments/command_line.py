@@ -12,17 +12,18 @@ import jax
 import tyro
 from rich.console import Console
 
-from experiments import figure as figures
-from experiments import loading, overrides, records, registry, runner
-from experiments import table as tables
+from experiments import loading, overrides, records, registry
 from experiments.data import cifar10, imagenet
 from experiments.data.folder_writer import write_as_folder
 from experiments.data.pipeline_speed import measure as measure_pipeline
 from experiments.evidence import to_markdown as make_evidence
 from experiments.experiment import Experiment, InputError
+from experiments.kinds import COMPARISON, kind_of
 from experiments.lab import make_signals, make_surfaces
 from experiments.lab import page as gallery_page
 from experiments.lab.explorer import make_explorer
+from experiments.learned.experiment import Learning
+from experiments.learned.ship import ship as ship_weights
 from experiments.lenet_speed.run import run as measure_lenet
 from experiments.loop import count_steps
 from experiments.roofline.run import run as measure_roofline
@@ -53,31 +54,30 @@ def run(slug: Slug) -> None:
 
 def perform(
     slug: str,
-    experiment: Experiment,
+    experiment: Experiment | Learning,
     out: Path,
     data: Path | None = None,
     resume: bool = False,
     mesh: str | None = None,
 ) -> None:
     """Run, and print the table."""
-    console = Console()
-    folder = runner.perform(slug, experiment, out, console, data, resume, mesh)
+    console, kind = Console(), kind_of(experiment)
+    folder = kind.perform(slug, experiment, out, console, data, resume, mesh)
     if jax.process_index() == 0:
-        console.print(tables.to_terminal(records.read(folder)))
+        console.print(kind.to_terminal(records.read(folder)))
 
 
 def table(slug: Slug, out: Path = RECORDS) -> None:
     """Make OUT/SLUG/table.md again from the record, and print the table."""
-    registry.find(slug)
+    kind = kind_of(registry.find(slug))
     record = records.read(out / slug)
-    (out / slug / "table.md").write_text(tables.to_markdown(record), encoding="utf-8")
-    Console().print(tables.to_terminal(record))
+    (out / slug / "table.md").write_text(kind.to_markdown(record), encoding="utf-8")
+    Console().print(kind.to_terminal(record))
 
 
 def figure(slug: Slug, out: Path = RECORDS) -> None:
     """Make OUT/SLUG/figure.png again from the record."""
-    registry.find(slug)
-    figures.draw(records.read(out / slug), out / slug / "figure.png")
+    kind_of(registry.find(slug)).draw(records.read(out / slug), out / slug / "figure.png")
     print(out / slug / "figure.png")
 
 
@@ -98,16 +98,23 @@ def calibrate(slug: Slug, seeds: int = 3, out: Path = RECORDS) -> None:
     (out / slug / "calibration.md").write_text("".join(lines), encoding="utf-8")
 
 
+def ship(slug: Slug, results: Path = RECORDS) -> None:
+    """Copy the weights of a learned optimizer's record into the library, and beside them how they were made."""
+    if not isinstance(registry.find(slug), Learning):
+        raise InputError(f"{slug!r} learns no optimizer, so it has no weights to ship.")
+    print(ship_weights(slug, results))
+
+
 def demo(seeds: int = DEMO_SEEDS, out: Path = DEMO_RESULTS) -> None:
     """Run the short experiments that need no files on a few seeds, in under a minute: tables here, pictures in OUT."""
     console = Console()
     start = time.monotonic()
-    for slug, experiment in registry.find_all().items():
+    for slug, experiment in registry.comparisons().items():
         if loading.reads_files(experiment) or count_steps(experiment) > DEMO_STEPS:
             continue
         few = dataclasses.replace(experiment, seeds=min(seeds, experiment.seeds))
-        folder = runner.perform(slug, few, out, console, resume=True)
-        console.print(tables.to_terminal(records.read(folder)))
+        folder = COMPARISON.perform(slug, few, out, console, resume=True)
+        console.print(COMPARISON.to_terminal(records.read(folder)))
         console.print(f"Picture: {folder / 'figure.png'}\n")
     console.print(f"Done in {time.monotonic() - start:.0f} s.")
 
@@ -191,6 +198,7 @@ COMMANDS = {
     "figure": figure,
     "evidence": evidence,
     "calibrate": calibrate,
+    "ship": ship,
     "demo": demo,
     "roofline": roofline,
     "lenet-speed": lenet_speed,

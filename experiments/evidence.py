@@ -20,14 +20,14 @@ from experiments.sweep.report.pairs import pairs
 HEADER = """# Evidence
 
 What the sources claim, and what their experiments show when they are run here. Figures are test errors in per cent, or,
-where the claim is of the training loss, that in nats per picture; at the end of training where no step is named: mean ±
-half width of the 95 % interval (Student's t) over the seeds; differences are taken seed by seed. A claim *holds* where
-the interval of the difference lies on the claimed side of 0 altogether, and no seed of the contender that should be
-better diverged; that a published figure is *reached* holds where the interval does not lie above it altogether. This
-page is made by `python -m experiments evidence` from the records under `experiments/results`; each section names the
-command that makes its record.
+where the claim is of the training loss, that in nats per picture, and of learned optimizers the loss they minimize; at
+the end of training where no step is named: mean ± half width of the 95 % interval (Student's t) over the seeds;
+differences are taken seed by seed. A claim *holds* where the interval of the difference lies on the claimed side of 0
+altogether, and no seed of the contender that should be better diverged; that a published figure is *reached* holds
+where the interval does not lie above it altogether. This page is made by `python -m experiments evidence` from the
+records under `experiments/results`; each section names the command that makes its record.
 """
-DIGITS = {"test error": ".2f", "training loss": ".2g"}
+DIGITS = {"test error": ".2f", "training loss": ".2g", "loss": ".4f"}
 COLUMNS = ["claim", "published", "without", "with", "difference", "verdict"]
 
 

@@ -62,9 +62,9 @@ def _draw_trial(record: Record, trial: str, settings: dict[str, Any], above: Axe
     for contender, (color, dashes) in styles(settings["contenders"]).items():
         train = curves(record.rows, trial, contender, "train")
         test = curves(record.rows, trial, contender, "test")
-        _band(above, train.steps, train.loss, color, linestyle=dashes, label=_label(contender, train))
+        band(above, train.steps, train.loss, color, linestyle=dashes, label=_label(contender, train))
         _seeds(above, train, color)
-        _band(below, test.steps, test.error, color, linestyle=dashes)
+        band(below, test.steps, test.error, color, linestyle=dashes)
         if train.seeds and few:
             below.plot(train.steps, train.error.mean(axis=0), color=color, linestyle=":")
         _mark_published(below, record, settings["published"].get(contender, {}), color)
@@ -104,7 +104,7 @@ def _signed_square(values: np.ndarray) -> np.ndarray:
     return np.sign(values) * np.square(values)
 
 
-def _band(axes: Axes, steps: np.ndarray, values: np.ndarray, color: str, **style: Any) -> None:
+def band(axes: Axes, steps: np.ndarray, values: np.ndarray, color: str, **style: Any) -> None:
     """Plot mean and interval; a contender of which no seed finished has a legend and no curve."""
     if not len(values):
         axes.plot([], [], color=color, **style)

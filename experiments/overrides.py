@@ -1,7 +1,5 @@
 """`run SLUG` with every plain field of that experiment as an option, its present value the default."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +8,8 @@ from typing import Annotated, Any
 import tyro
 
 from experiments import registry, settings
-from experiments.experiment import Experiment, Plan
+from experiments.experiment import Experiment
+from experiments.kinds import kind_of
 from experiments.processes import join
 
 Perform = Callable[..., None]  # slug, experiment, out, data, resume, mesh
@@ -20,11 +19,12 @@ def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
     """Read `SLUG --option …` and perform the experiment with what was changed."""
     slug, *options = arguments
     experiment = registry.find(slug)
-    plain = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(Plan)}
-    present = _Unchecked(**plain)
+    options_of = kind_of(experiment).options
+    plain = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(options_of)}
+    present = options_of(**plain)
 
     def command(
-        plan: Annotated[_Unchecked, tyro.conf.arg(name="")] = present,
+        plan: Annotated[options_of, tyro.conf.arg(name="")] = present,
         out: Path = out,
         data: Path | None = None,
         resume: bool = False,
@@ -62,10 +62,3 @@ def change(experiment: Experiment, new: dict[str, Any]) -> Experiment:
         kept = tuple(step for step in experiment.evaluate_at if step < new["steps"])
         new = {**new, "evaluate_at": (*kept, new["steps"])}
     return dataclasses.replace(experiment, **new)
-
-
-class _Unchecked(Plan):
-    """The options as given; what they make together is checked when the experiment is."""
-
-    def __post_init__(self) -> None:
-        """Let `steps` be given without `evaluate_at`."""

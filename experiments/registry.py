@@ -14,16 +14,22 @@ from types import ModuleType
 import experiments
 from experiments import calibration
 from experiments.experiment import Experiment, InputError
+from experiments.learned.experiment import Learning
 
 
-def find_all() -> dict[str, Experiment]:
+def find_all() -> dict[str, Experiment | Learning]:
     """Import the package's modules and keep the experiments, by slug."""
     names = [m.name for m in pkgutil.iter_modules(experiments.__path__) if m.name[0] != "_"]
     modules = {name: importlib.import_module(f"experiments.{name}") for name in names}
     return {name: m.EXPERIMENT for name, m in modules.items() if hasattr(m, "EXPERIMENT")}
 
 
-def find(slug: str) -> Experiment:
+def comparisons() -> dict[str, Experiment]:
+    """Return those in which contenders train one model; in the others an optimizer is learned."""
+    return {slug: experiment for slug, experiment in find_all().items() if isinstance(experiment, Experiment)}
+
+
+def find(slug: str) -> Experiment | Learning:
     """Return one experiment, or say which slug is nearest."""
     known = find_all()
     if slug not in known:

@@ -19,7 +19,7 @@ from experiments.loop import count_steps, run
 from experiments.placement import Placement
 from experiments.processes import together
 from experiments.rows import Row
-from experiments.safety import alone_in, check_room
+from experiments.safety import alone_in, check_room, checkpoint_bytes
 
 
 def perform(
@@ -67,7 +67,7 @@ def perform(
 def _prepare(held: contextlib.ExitStack, folder: Path, experiment: Experiment) -> bool:
     """Have the folder for this run alone, until all is done, and room in it."""
     held.enter_context(alone_in(folder))
-    check_room(folder, experiment)
+    check_room(folder, checkpoint_bytes(experiment))
     return True
 
 

@@ -37,9 +37,9 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def check_room(folder: Path, experiment: Experiment) -> None:
-    """Refuse to begin what the disk cannot hold: two checkpoints per contender, the old one and the new one."""
-    needed = 2 * checkpoint_bytes(experiment) + SPARE_BYTES
+def check_room(folder: Path, checkpoints: int) -> None:
+    """Refuse to begin what the disk cannot hold: all checkpoints, of so many bytes, twice, the old and the new ones."""
+    needed = 2 * checkpoints + SPARE_BYTES
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise InputError(

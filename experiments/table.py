@@ -108,8 +108,8 @@ def to_markdown(record: Record) -> str:
     names = header(record)
     lines = [f"# {record.config['title']}", "", caption(record)]
     for title, rows in sections(record):
-        lines += ["", f"## {title}", "", _line(names), _line(["---"] * len(names))]
-        lines += map(_line, rows)
+        lines += ["", f"## {title}", "", line(names), line(["---"] * len(names))]
+        lines += map(line, rows)
     return "\n".join(lines) + "\n"
 
 
@@ -141,5 +141,6 @@ def caption(record: Record) -> str:
     )
 
 
-def _line(row: list[str]) -> str:
+def line(row: list[str]) -> str:
+    """Write cells as a row of a Markdown table."""
     return f"| {' | '.join(row)} |"

@@ -6,7 +6,7 @@ import pytest
 from experiments import loading
 from experiments.data import checksum, digits, letters
 from experiments.experiment import Experiment
-from experiments.registry import find_all
+from experiments.registry import comparisons
 
 HARD = {"train_per_letter": 4, "test_per_letter": 3, "strength": 0.35, "ground": 0.25, "ink": 1.0}
 
@@ -81,7 +81,7 @@ def test_digits_are_split_once_and_for_all():
         assert np.bincount(classes).min() > 0.09 * len(classes)  # stratified: a tenth each
 
 
-COME_ALONG = {slug: experiment for slug, experiment in find_all().items() if not loading.reads_files(experiment)}
+COME_ALONG = {slug: experiment for slug, experiment in comparisons().items() if not loading.reads_files(experiment)}
 
 
 @pytest.mark.parametrize(("slug", "experiment"), COME_ALONG.items(), ids=COME_ALONG)

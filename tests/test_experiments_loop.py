@@ -20,7 +20,7 @@ from experiments.models import functional
 from experiments.models.sigmoid_net import SigmoidNet
 from experiments.placement import Placement
 from experiments.programs import OnDevice, Programs
-from experiments.registry import find_all
+from experiments.registry import comparisons
 from experiments.rows import Row, of_evaluation
 
 SHAPES = {mnist.load: (28, 28), cifar10.load: (32, 32, 3)}
@@ -72,13 +72,13 @@ def tiny(steps: int = 4, batch_size: int | None = None, **contenders: partial) -
     "slug",
     [
         pytest.param(slug, marks=pytest.mark.slow if loop.count_steps(experiment) > DEMO_STEPS else ())
-        for slug, experiment in find_all().items()
+        for slug, experiment in comparisons().items()
         if slug == "lsalr_mnist" or not loading.reads_files(experiment)
     ],
 )
 def test_two_steps(slug: str):
     """Of the large nets only the smallest is compiled; the others are traced, below."""
-    experiment = two_steps(find_all()[slug])
+    experiment = two_steps(comparisons()[slug])
     evaluations, ticks = [], []
     rows = loop.run(experiment, evaluations.append, ticks.append)
     assert sum(ticks) == loop.count_steps(experiment)
@@ -111,10 +111,10 @@ def few_of(experiment: Experiment) -> tuple[OnDevice, Any]:
     return data, None if experiment.batch_size is None else part(np.int32)
 
 
-@pytest.mark.parametrize("slug", find_all())
+@pytest.mark.parametrize("slug", comparisons())
 def test_every_contender_gives_back_what_it_was_given(slug: str):
     """Traced, not compiled: params and state keep their shapes and types over a step."""
-    experiment = dataclasses.replace(find_all()[slug], seeds=2)
+    experiment = dataclasses.replace(comparisons()[slug], seeds=2)
     programs = Programs(experiment)
     data, order = few_of(experiment)
     params = jax.eval_shape(jax.vmap(programs.net.init), jax.vmap(jax.random.key)(np.arange(2, dtype=np.uint32)))

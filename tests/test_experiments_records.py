@@ -12,7 +12,7 @@ from experiments import command_line, figure, records, table
 from experiments.data import imagenet
 from experiments.evidence import claims_of, to_markdown
 from experiments.experiment import InputError, describe
-from experiments.registry import find, find_all, find_calibration
+from experiments.registry import comparisons, find, find_all, find_calibration
 from experiments.rows import Row
 from experiments.statistics import curves, estimate
 
@@ -21,6 +21,7 @@ FEWER_SEEDS = {"caffe_lenet": 3, "lsalr_cifar10": 3, "lsalr_mnist_rates": 3}  # 
 FEWER_SEEDS |= {"lsalr_imagenet_smoke": 1}  # it says nothing of a method
 NOT_RUN = {"lsalr_cifar10"}  # yet: hours of two cores
 NOT_RUN |= {"lsalr_cifar10_full", "lsalr_imagenet"}  # they want an accelerator, the latter pictures too
+NOT_RUN |= {"learned_mnist"}  # yet: half an hour of two cores
 RECORDED = [slug for slug in find_all() if slug not in NOT_RUN]
 T_975 = {0: np.nan, 2: 4.302653, 9: 2.262157}  # Student's t by degrees of freedom, from a printed table
 
@@ -102,7 +103,7 @@ def test_nothing_is_said_of_what_was_not_run(slug: str):
     assert section.count("| **not tested**") == len(claims_of(slug)) > 0
 
 
-@pytest.mark.parametrize("slug", RECORDED)
+@pytest.mark.parametrize("slug", sorted(set(RECORDED) & set(comparisons())))
 def test_committed_table_says_what_the_committed_rows_say(slug: str):
     config = json.loads((RESULTS / slug / "config.json").read_text(encoding="utf-8"))
     final = defaultdict(list)

@@ -65,6 +65,12 @@ def test_peers_stand_before_ours():
     assert names[start : start + 4] == ["optax.adam", "torch.Adam, foreach", "torch.Adam, fused", "adam"]
 
 
+def test_methods_that_memory_does_not_bound_are_left_out():
+    names = [name for name, _ in contenders()]
+    assert "adam" in names
+    assert "learned_lstm" not in names
+
+
 def test_without_a_device_for_pytorch_there_is_none_of_it():
     assert {report.maker(name) for name, _ in contenders()} == {"adaptax", "Optax"}
 

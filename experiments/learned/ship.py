@@ -1,0 +1,54 @@
+"""The weights that come with the library: a copy of a record's, and beside it how they were made."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import adaptax.methods
+from experiments import records
+from experiments.learned.experiment import LEARNED, META_TRAINING, LearningPlan
+from experiments.learned.run import WEIGHTS
+from experiments.records import Record
+from experiments.statistics import curves, estimate
+
+METHODS = Path(adaptax.methods.__file__).parent
+PREFIX = "learned_"  # of an experiment's slug; what follows is the weights' name
+
+
+def ship(slug: str, results: Path, methods: Path = METHODS) -> Path:
+    """Copy the weights of a record into the library; return the file."""
+    file = methods / f"learned_lstm_{slug.removeprefix(PREFIX)}.npz"
+    made = how_made(slug, records.read(results / slug))
+    shutil.copyfile(results / slug / WEIGHTS, file)
+    file.with_suffix(".json").write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return file
+
+
+def how_made(slug: str, record: Record) -> dict[str, Any]:
+    """Say how the weights of a record came about and what they do."""
+    plan = {field.name: record.config[field.name] for field in dataclasses.fields(LearningPlan)}
+    losses = {row.step: row.loss for row in record.rows if row.trial == META_TRAINING and row.loss is not None}
+    best = min(losses, key=losses.__getitem__)
+    return {
+        "command": f"python -m experiments run {slug}",
+        "record": f"experiments/results/{slug}",
+        **{name: record.meta[name] for name in ("commit", "uncommitted_changes", "processor", "python", "versions")},
+        "config": {**plan, "problem": next(iter(record.config["trials"].values()))["problem"]},
+        "kept_after_epochs": best,
+        "validation_loss": losses[best],
+        "losses_after_the_last_step": {trial: _ends(record, trial) for trial in record.config["trials"]},
+    }
+
+
+def _ends(record: Record, trial: str) -> dict[str, dict[str, float]]:
+    """Return mean and half width of the 95 % interval of everyone who was compared."""
+    ends = {}
+    for name in dict.fromkeys(row.contender for row in record.rows if (row.trial, row.split) == (trial, "test")):
+        of = curves(record.rows, trial, name, "test")
+        mean, half_width = estimate(of.loss[:, -1] if of.seeds else of.loss)
+        ends[name] = {"mean": round(float(mean), 6), "half_width": round(float(half_width), 6)}
+    return dict(sorted(ends.items(), key=lambda item: item[0] != LEARNED))

@@ -1,0 +1,80 @@
+r"""Truncated backpropagation through an optimizer: what some of its steps cost, as a function of its weights φ.
+
+$$ L(\phi) = \sum_{t=1}^{T} w_t f(\theta_t), \quad w_t = 1, \qquad \theta_{t+1} = \theta_t + g_t(\nabla_t, h_t, \phi) $$
+
+Andrychowicz et al. 2016, eq. (3): ∇_t is taken as given, ∂∇_t/∂φ dropped, so no second derivative of f is needed.
+Functions are minimized side by side; the optimizer treats each weight alone, so it gets those of all of them in one
+vector, which is also faster.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.flatten_util import ravel_pytree
+
+from experiments.learned.problems import Key, Params, Problem
+
+
+class Functions(NamedTuple):
+    """Functions to minimize side by side, stacked."""
+
+    params: Params  # where each starts
+    made_of: Any
+    keys: Key  # (steps + 1, functions): the chance in each evaluation, the first before any step
+
+
+class Run(NamedTuple):
+    """Their minimizations, in progress."""
+
+    params: Params  # θ_t of every function, stacked
+    state: Any  # h_t, of the optimizer
+    gradient: Params  # ∇_t, at θ_t
+
+
+def draw(problem: Problem, key: Key, steps: int, count: int) -> Functions:
+    """Draw functions and all that is left to chance in so many steps."""
+    keys = jax.random.split(key, (1 + steps + 1, count))
+    return Functions(*jax.vmap(problem.draw)(keys[0]), keys[1:])
+
+
+def start(
+    problem: Problem, optimizer: optax.GradientTransformation, functions: Functions, data: Any
+) -> tuple[Run, jax.Array]:
+    """Return the run before its first step, and the losses there."""
+    params, made_of, keys = functions
+    values, gradient = _measure(problem, params, made_of, data, keys[0])
+    return Run(params, optimizer.init(ravel_pytree(params)[0]), gradient), values
+
+
+def unroll(
+    problem: Problem, optimizer: optax.GradientTransformation, run: Run, made_of: Any, data: Any, keys: Key
+) -> tuple[Run, jax.Array]:
+    """Take a step for each row of keys, one per function; return the run after them and the losses after each."""
+
+    # To keep what is inside the net for every step takes longer than to compute it again.
+    update = jax.checkpoint(optimizer.update, prevent_cse=False)
+
+    def step(run: Run, keys: Key) -> tuple[Run, jax.Array]:
+        gradient, unravel = ravel_pytree(run.gradient)
+        updates, state = update(gradient, run.state)
+        params = optax.apply_updates(run.params, unravel(updates))
+        there = jax.lax.stop_gradient(params)
+        values, gradient = _measure(problem, there, made_of, data, keys)
+        return Run(params, state, gradient), jax.vmap(linear)(values, gradient, params, there)
+
+    return jax.lax.scan(step, run, keys)
+
+
+def linear(value: jax.Array, gradient: Params, params: Params, there: Params) -> jax.Array:
+    """Return f(θ) with its derivative by θ, of which both are known, so that nobody differentiates f once more."""
+    by_leaf = jax.tree.map(lambda g, x, y: jnp.vdot(g, x - y), gradient, params, there)
+    return value + sum(jax.tree.leaves(by_leaf))
+
+
+def _measure(problem: Problem, params: Params, made_of: Any, data: Any, keys: Key) -> tuple[jax.Array, Params]:
+    """Return loss and gradient of every function, on a batch of its own."""
+    return jax.vmap(jax.value_and_grad(problem.loss), in_axes=(0, 0, None, 0))(params, made_of, data, keys)
