@@ -106,8 +106,9 @@ def test_survives_inject_hyperparams(make):
 
 
 def test_steps_downhill_first(make):
-    updates, _ = make().update(jnp.array([2.0, -3.0]), make().init(jnp.zeros(2)), value=2.5)
-    assert updates[0] < 0 < updates[1]
+    """Seen from the step at a zero gradient, which is 0 but where a method says otherwise."""
+    updates, _ = make().update(jnp.array([2.0, 0.0, -3.0]), make().init(jnp.zeros(3)), value=2.5)
+    assert updates[0] < updates[1] < updates[2]
 
 
 def test_converges_on_a_bowl(make):
@@ -295,12 +296,12 @@ def test_survives_empty_trees(make, empty):
 
 def test_survives_none_scalar_and_empty_leaves(make):
     params = {"w": jnp.ones(3), "none": None, "zero_d": jnp.float32(2.0), "nothing": jnp.zeros((0, 4)), "python": 1.5}
-    gradients = params | {"python": 0.5}
+    gradients = params | {"python": -0.5}
     updates, _ = make().update(gradients, make().init(params), value=2.0)
     assert updates["none"] is None
     assert updates["nothing"].shape == (0, 4)
     assert updates["zero_d"].shape == updates["python"].shape == ()
-    assert updates["zero_d"] < 0
+    assert updates["zero_d"] < updates["python"]
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
@@ -335,11 +336,12 @@ def test_a_zero_gradient_moves_nothing(make, dtype):
         state = make().init(params)
         for step in range(3):
             updates, state = make().update(zeros, state, value=loss_at(step))
-            expected = zeros
             if says_otherwise:
                 assert 0 < abs(updates["scale"]) < 0.1
-                expected = jax.tree.map(lambda z: jnp.broadcast_to(updates["scale"], z.shape), zeros)  # noqa: B023
-            chex.assert_trees_all_equal(updates, expected)
+                alike = jax.tree.map(lambda z: jnp.broadcast_to(updates["scale"], z.shape), zeros)  # noqa: B023
+                assert_close(updates, alike)
+            else:
+                chex.assert_trees_all_equal(updates, zeros)
 
 
 @pytest.mark.parametrize("bad", [jnp.nan, jnp.inf, -jnp.inf])
