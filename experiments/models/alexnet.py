@@ -17,6 +17,7 @@ from functools import partial
 import jax
 from flax import nnx
 
+from experiments.models.caffe_convolution import convolve_by_xla
 from experiments.models.caffe_layers import Convolution, InnerProduct, drop, gaussian, normalize_across
 from experiments.models.caffe_pooling import max_pool
 
@@ -28,7 +29,7 @@ class AlexNet(nnx.Module):
 
     def __init__(self, *, rngs: nnx.Rngs) -> None:
         """Draw the initial weights from `rngs`."""
-        convolution = partial(Convolution, kernel=gaussian(0.01), as_product=False, rngs=rngs)
+        convolution = partial(Convolution, kernel=gaussian(0.01), convolve=convolve_by_xla, rngs=rngs)
         self.conv1 = convolution(3, 96, 11, stride=4)
         self.conv2 = convolution(96, 256, 5, pad=2, groups=2, bias=0.1)
         self.conv3 = convolution(256, 384, 3, pad=1)

@@ -1,13 +1,16 @@
-"""Convolution in two spellings: as a matrix product, or as XLA has it.
+"""Convolution in three spellings: as a product of patches, as one of rows, or as XLA has it.
 
-The product is of patches, sliced from the maps, and the kernel. Inside `lax.scan` on a CPU, a training step with XLA's
-own convolution is many times slower. Patches take window² times the memory of the maps: small nets use them,
-AlexNet uses XLA's.
+Inside `lax.scan` on a CPU, a training step with XLA's own convolution is many times slower than with a matrix product.
+Patches, sliced from the maps, take window² times the memory of the maps: that is the fastest where the maps have few
+channels. Where they have many, pieces of rows are faster: they take window times the maps, and so do their products
+with every row of the kernel, of which those that belong together are added.
+AlexNet, whose patches would be too large, uses XLA's.
 Maps are (n, height, width, channels), kernels (outputs, window, window, inputs of a group).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -32,11 +35,51 @@ def convolve_by_xla(maps: jax.Array, kernel: jax.Array, stride: int, pad: int, g
 def convolve_by_product(maps: jax.Array, kernel: jax.Array, stride: int, pad: int, groups: int) -> jax.Array:
     """Convolve by a product of patches and kernel, group by group."""
     maps = jnp.pad(maps, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-    groups = zip(jnp.split(maps, groups, -1), jnp.split(kernel, groups), strict=True)
-    return jnp.concatenate([_product(part, weights, stride) for part, weights in groups], -1)
+    return _by_groups(partial(_product_of_patches, stride=stride), maps, kernel, groups)
 
 
-def _product(maps: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+def convolve_by_rows(maps: jax.Array, kernel: jax.Array, stride: int, pad: int, groups: int) -> jax.Array:
+    """Convolve by a product of pieces of rows and the rows of the kernel, group by group; with stride 1 alone."""
+    if stride != 1:
+        raise ValueError(f"convolve_by_rows: stride must be 1, got {stride}.")
+    maps = jnp.pad(maps, ((0, 0), (0, 0), (pad, pad), (0, 0)))
+    return _by_groups(partial(_product_of_rows, pad=pad), maps, kernel, groups)
+
+
+def _by_groups(product: Callable[..., jax.Array], maps: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
+    parts = zip(jnp.split(maps, groups, -1), jnp.split(kernel, groups), strict=True)
+    return jnp.concatenate([product(part, weights) for part, weights in parts], -1)
+
+
+def _product_of_rows(maps: jax.Array, kernel: jax.Array, pad: int) -> jax.Array:
+    outputs, height, width, _ = kernel.shape
+    pieces = lax.collapse(_patches(maps, WIDTH, width, 1), 3)  # (n, h, w', width · inputs)
+    rows = jnp.swapaxes(kernel, 0, 1).reshape(height * outputs, -1)
+    products = pieces.reshape(-1, pieces.shape[-1]) @ rows.T
+    return _sum_rows(products.reshape(*pieces.shape[:-1], height * outputs), height, pad)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _sum_rows(products: jax.Array, height: int, pad: int) -> jax.Array:
+    """Add what every row gives to an output row: (n, h, w', height · outputs) to (n, h', w', outputs)."""
+    products = jnp.pad(products, ((0, 0), (pad, pad), (0, 0), (0, 0)))
+    return sum(jnp.split(tap, height, -1)[t] for t, tap in enumerate(taps(products, HEIGHT, height)))
+
+
+def _sum_rows_and_nothing(products: jax.Array, height: int, pad: int) -> tuple[jax.Array, None]:
+    return _sum_rows(products, height, pad), None
+
+
+def _from_sum(height: int, pad: int, _: None, gradient: jax.Array) -> tuple[jax.Array]:
+    # JAX would pad each row's share to the full shape before it adds, as below.
+    gradient = jnp.pad(gradient, ((0, 0), (height - 1 - pad,) * 2, (0, 0), (0, 0)))
+    return (jnp.concatenate(taps(gradient, HEIGHT, height)[::-1], -1),)
+
+
+_sum_rows.defvjp(_sum_rows_and_nothing, _from_sum)
+
+
+def _product_of_patches(maps: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     outputs, height, width, _ = kernel.shape
     for axis, window in ((WIDTH, width), (HEIGHT, height)):
         maps = lax.collapse(_patches(maps, axis, window, stride), 3)  # at last (n, h', w', height · width · inputs)

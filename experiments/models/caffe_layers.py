@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from experiments.models.caffe_convolution import convolve_by_product, convolve_by_xla
+from experiments.models.caffe_convolution import convolve_by_product
 from experiments.models.caffe_pooling import average_pool, taps
 
 Filler = Callable[[jax.Array, tuple[int, ...]], jax.Array]  # from a key and the shape of a kernel
@@ -38,7 +38,7 @@ def gaussian(std: float) -> Filler:
 class Convolution(nnx.Module):
     """Convolve maps (n, h, w, inputs) with square kernels; groups see only their share of the inputs.
 
-    `as_product` chooses the spelling, see `experiments.models.caffe_convolution`.
+    `convolve` is the spelling, one of `experiments.models.caffe_convolution`.
     """
 
     def __init__(
@@ -52,18 +52,17 @@ class Convolution(nnx.Module):
         groups: int = 1,
         kernel: Filler = xavier,
         bias: float = 0.0,
-        as_product: bool = True,
+        convolve: Callable[..., jax.Array] = convolve_by_product,
         rngs: nnx.Rngs,
     ) -> None:
         """Draw the kernel; the bias is constant."""
-        self.stride, self.pad, self.groups, self.as_product = stride, pad, groups, as_product
+        self.stride, self.pad, self.groups, self.convolve = stride, pad, groups, convolve
         self.kernel = nnx.Param(kernel(rngs.params(), (outputs, window, window, inputs // groups)))
         self.bias = nnx.Param(jnp.full(outputs, bias))
 
     def __call__(self, maps: jax.Array) -> jax.Array:
         """Return maps (n, h', w', outputs); incomplete windows are left out, other than in pooling."""
-        convolve = convolve_by_product if self.as_product else convolve_by_xla
-        return convolve(maps, self.kernel[...], self.stride, self.pad, self.groups) + self.bias[None, None, None]
+        return self.convolve(maps, self.kernel[...], self.stride, self.pad, self.groups) + self.bias[None, None, None]
 
 
 class InnerProduct(nnx.Module):

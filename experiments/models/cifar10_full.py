@@ -15,6 +15,7 @@ from functools import partial
 import jax
 from flax import nnx
 
+from experiments.models.caffe_convolution import convolve_by_rows
 from experiments.models.caffe_layers import Convolution, InnerProduct, gaussian, normalize_within
 from experiments.models.caffe_pooling import average_pool, max_pool
 
@@ -27,8 +28,8 @@ class Cifar10Full(nnx.Module):
     def __init__(self, *, rngs: nnx.Rngs) -> None:
         """Draw the initial weights from `rngs`."""
         self.conv1 = Convolution(3, 32, 5, pad=2, kernel=gaussian(1e-4), rngs=rngs)
-        self.conv2 = Convolution(32, 32, 5, pad=2, kernel=gaussian(0.01), rngs=rngs)
-        self.conv3 = Convolution(32, 64, 5, pad=2, kernel=gaussian(0.01), rngs=rngs)
+        self.conv2 = Convolution(32, 32, 5, pad=2, kernel=gaussian(0.01), convolve=convolve_by_rows, rngs=rngs)
+        self.conv3 = Convolution(32, 64, 5, pad=2, kernel=gaussian(0.01), convolve=convolve_by_rows, rngs=rngs)
         self.ip1 = InnerProduct(4 * 4 * 64, 10, kernel=gaussian(0.01), rngs=rngs)
 
     def __call__(self, pictures: jax.Array) -> jax.Array:
