@@ -79,6 +79,10 @@ def describe(value: Any) -> Any:
     if isinstance(value, functools.partial):
         return {"call": describe(value.func), **describe(value.keywords)}
     if callable(value):
-        # The package and the name: moving a function inside its package makes no record stale.
-        return f"{value.__module__.partition('.')[0]}.{value.__qualname__}"
+        return name_of(value)
     return value
+
+
+def name_of(value: Any) -> str:
+    """Name a function or class by package and name: moving it inside its package makes no record stale."""
+    return f"{value.__module__.partition('.')[0]}.{value.__qualname__}"

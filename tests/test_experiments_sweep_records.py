@@ -12,6 +12,7 @@ from experiments.sweep import commands, contenders, protocol, record
 from experiments.sweep.report import tables
 from experiments.sweep.report.markup import to_markdown
 from experiments.sweep.report.pairs import pairs
+from experiments.sweep.task import describe_task
 
 COMMITTED = sorted(path.parent for path in commands.RECORDS.glob("*/config.json"))
 FIGURE = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]\d+)? ± \d+(?:\.\d+)?(?:e[+-]\d+)?")
@@ -20,7 +21,7 @@ FIGURE = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]\d+)? ± \d+(?:\.\d+)?(?:e[+-]\d
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)
 def test_committed_comparison_is_of_todays_task_and_methods(folder: Path):
     of, known = record.read(folder), contenders.find_all()
-    assert of.config["task"] == json.loads(json.dumps(describe(tasks.find(folder.name))))
+    assert of.config["task"] == json.loads(json.dumps(describe_task(tasks.find(folder.name))))
     today = json.loads(json.dumps(describe({name: known[name] for name in of.config["contenders"]})))
     assert of.config["contenders"] == today
     assert set(of.results) == set(of.timings) == {path.stem for path in folder.glob("*.jsonl")}

@@ -19,7 +19,7 @@ from experiments.sweep import record
 from experiments.sweep.contenders import Contender, applies
 from experiments.sweep.program import Programs
 from experiments.sweep.protocol import Group, Protocol, Result, next_group
-from experiments.sweep.task import Layout, Task
+from experiments.sweep.task import Layout, Task, describe_task
 from experiments.sweep.train import Cost, Field, train
 
 NO_COST = Cost(0.0, 0.0, 0, 1)
@@ -52,7 +52,7 @@ def compare(
                 writer = record.Writer(
                     out / slug,
                     {
-                        "task": describe(task),
+                        "task": describe_task(task),
                         "protocol": describe(protocol),
                         "layout": chosen,
                         "contenders": describe(contenders),

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import jax
 import numpy as np
 
-from experiments.experiment import InputError
+from experiments.experiment import InputError, describe, name_of
 
 Batch = Any
 Params = Any
@@ -63,6 +63,11 @@ class Task:
     def evaluations(self) -> tuple[int, ...]:
         """Return the steps after which is evaluated."""
         return tuple(range(self.evaluate_every, self.steps + 1, self.evaluate_every))
+
+
+def describe_task(task: Task) -> dict[str, Any]:
+    """Write a task down as JSON can hold it, with the class of its problem."""
+    return describe(task) | {"problem": {"class": name_of(type(task.problem)), **describe(task.problem)}}
 
 
 def check_splits(splits: Splits) -> None:
