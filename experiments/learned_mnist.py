@@ -2,7 +2,7 @@
 
 Source   Andrychowicz, Denil, Gómez, Hoffman, Pfau, Schaul, Shillingford & de Freitas, "Learning to learn by gradient
          descent by gradient descent", NIPS 2016, section 3.2 and figures 4 to 6.
-Run      python -m experiments run learned_mnist
+Run      python -m experiments run learned_mnist           (two CPU cores, about an hour)
 Expect   the paper: after 100 steps, the length it was trained for, the learned optimizer is below SGD, RMSprop, Adam
          and NAG, each at its best rate. It stays below for 200 steps, for 40 units instead of 20 and for two layers,
          and does not carry over to ReLU. What we measured stands in results/learned_mnist/table.md.
@@ -39,11 +39,11 @@ EXPERIMENT = Learning(
     inputs=2,
     output_scale=0.1,
     meta_rate=0.003,
-    epochs=1200,
+    epochs=2400,
     functions=1,
     one_in=8,
-    validate_every=50,
-    validated_functions=8,
+    validate_every=100,
+    validated_functions=32,
     tuned_functions=8,
     evaluate_every=2,
     seeds=10,
