@@ -138,17 +138,17 @@ def test_a_sample_takes_the_same_steps_and_is_right_on_average():
     """Of 7 numbers every third, from each of three turns on: the mean of three derivatives is the whole one."""
     weights, signal = net.draw(KEY, inputs=1, units=3), jnp.linspace(-2.0, 3.0, 7)
 
-    def moved(weights, optimizer_of):
-        optimizer = optimizer_of(weights)
+    def moved(weights, turn=None):
+        optimizer = net.optimizer(weights, 0.5) if turn is None else net.sampled(weights, 0.5, 3, turn)
         state, total = optimizer.init(signal), 0.0
         for factor in (1.0, 0.5):
             updates, state = optimizer.update(factor * signal, state)
             total = total + updates
         return jnp.sum(jnp.sin(100 * total)), total
 
-    by = jax.jit(jax.grad(moved, has_aux=True), static_argnums=1)
-    whole, steps = by(weights, lambda weights: net.optimizer(weights, 0.5))
-    turns = [by(weights, lambda weights, turn=turn: net.sampled(weights, 0.5, 3, jnp.int32(turn))) for turn in range(3)]
+    by = jax.jit(jax.grad(moved, has_aux=True))
+    whole, steps = by(weights)
+    turns = [by(weights, jnp.int32(turn)) for turn in range(3)]
     for slope, sampled_steps in turns:
         np.testing.assert_allclose(sampled_steps, steps, rtol=1e-5, atol=1e-8)
         assert not np.allclose(slope["lstm_1"]["kernel"], whole["lstm_1"]["kernel"], rtol=0.1)
