@@ -123,8 +123,9 @@ def test_gradients_to_target_are_a_median_over_the_seeds_and_a_miss_is_infinite(
     assert analysis.gradients_to_target(thrice, "optax_momentum") == 30  # of 30, 20 and a miss
 
 
-def test_a_seed_that_diverged_has_missed_the_target_it_did_not_reach():
-    of = judged(optax_momentum=BASE[:2], a=[lost("final", 1000, 9, 9), lost("final", 1001, 9, 9), BASE[0]])
+@pytest.mark.parametrize("score", [9, 1])
+def test_a_seed_that_diverged_has_missed_the_target_even_where_it_had_been_there(score: float):
+    of = judged(optax_momentum=BASE[:2], a=[lost("final", k, score, score) for k in (1000, 1001)] + [BASE[0]])
     assert analysis.gradients_to_target(of, "a") == np.inf
     assert analysis.gradients_to_target(judged(a=[lost("final", 1000, 1.0)]), "a") == np.inf  # there is no target
 

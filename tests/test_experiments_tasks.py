@@ -339,3 +339,9 @@ def test_muon_is_left_out_where_there_is_no_matrix():
     assert applies(muon, {"a": jnp.ones(3), "b": jnp.ones((2, 2))})
     assert [name for name, contender in METHODS.items() if not applies(contender, jnp.ones(3))] == ["optax_muon"]
     assert applies(Contender(make=optax.sgd), jnp.ones(()))
+
+
+def test_the_learned_optimizer_meets_small_nets_alone():
+    learned = METHODS["learned_lstm"]
+    assert applies(learned, {"a": jnp.ones(60_000), "b": jnp.ones((200, 200))})
+    assert not applies(learned, {"a": jnp.ones(60_001), "b": jnp.ones((200, 200))})

@@ -94,14 +94,22 @@ def target(record: TaskRecord) -> float | None:
 
 
 def gradients_to_target(record: TaskRecord, contender: str) -> float:
-    """Return the median over the seeds of the gradients computed until the target; a miss is infinite."""
+    """Return the median over the seeds of the gradients computed until the target.
+
+    A miss is infinite, and so is a seed that diverged, even where it had been there before.
+    """
     goal, every = target(record), record.config["task"]["evaluate_every"]
     of = curves(record, contender, "final")
     if goal is None or not of:
         return float("inf")
     per_step = record.timings[contender]["gradients_per_step"]
-    steps = [next((k for k, v in enumerate(c.validation, 1) if v <= goal), np.inf) for c in of]
-    return float(np.median(steps)) * every * per_step
+    return float(np.median([_evaluations_to(goal, curve) for curve in of])) * every * per_step
+
+
+def _evaluations_to(goal: float, curve: Curve) -> float:
+    if curve.diverged_at is not None:
+        return float("inf")
+    return next((number for number, score in enumerate(curve.validation, 1) if score <= goal), float("inf"))
 
 
 def profiles(records: Sequence[TaskRecord], taus: np.ndarray) -> dict[str, np.ndarray]:

@@ -35,6 +35,7 @@ class Contender:
     default: float | None = None  # None: its source gives none
     judged_at: Callable[[Any, Any], Any] | None = None  # from state and params; None: at the params
     needs_matrix: bool = False  # whether without a leaf of two axes it would be another method
+    most_weights: int | None = None  # beyond which it would take longer than all others together
 
 
 def find_all() -> dict[str, Contender]:
@@ -53,7 +54,9 @@ def choose(names: Iterable[str]) -> dict[str, Contender]:
 
 
 def _ours() -> dict[str, Contender]:
-    return {module.name: _found(module.name) for module in pkgutil.iter_modules(adaptax.methods.__path__)}
+    found = {module.name: _found(module.name) for module in pkgutil.iter_modules(adaptax.methods.__path__)}
+    learned = partial(adaptax.learned_lstm, weights="mnist")  # of its nets the one that was trained on a net
+    return found | {"learned_lstm": dataclasses.replace(found["learned_lstm"], make=learned, most_weights=100_000)}
 
 
 def _found(slug: str) -> Contender:
@@ -120,5 +123,8 @@ def _optax() -> dict[str, Contender]:
 
 
 def applies(contender: Contender, params: Any) -> bool:
-    """Say whether a contender is itself on these parameters."""
-    return not contender.needs_matrix or any(leaf.ndim == 2 for leaf in jax.tree.leaves(params))
+    """Say whether a contender is itself on these parameters, and bearable."""
+    leaves = jax.tree.leaves(params)
+    if contender.most_weights is not None and sum(leaf.size for leaf in leaves) > contender.most_weights:
+        return False
+    return not contender.needs_matrix or any(leaf.ndim == 2 for leaf in leaves)

@@ -60,8 +60,8 @@ def _leaderboard(records: Sequence[TaskRecord]) -> Section:
         "Profile: the share of the tasks on which a method reaches the target with at most τ times the fewest "
         f"gradients, averaged over τ from 1 to {analysis.PROFILE_TO:g}. The target of a task is the mean validation "
         f"score of {analysis.BASELINE} (of the first method, where that is missing) after half of the steps; a miss is "
-        "infinite. Then the test score at the end of each task: bold is the lowest mean and whatever no interval of "
-        "the differences, seed by seed, tells from it.",
+        "infinite, and a task in which a method takes no part is missed. Then the test score at the end of each task: "
+        "bold is the lowest mean and whatever no interval of the differences, seed by seed, tells from it.",
     ]
     header = ["method", "profile", *(f"{r.config['task']['title']} ({r.config['task']['scored']})" for r in records)]
     return Section("Leaderboard", paragraphs, Table(header, rows))
