@@ -66,7 +66,6 @@ def run(
     With checkpoints, contenders go on from theirs.
     """
     placement = placement or Placement()
-    placement.check(experiment)
     feeds = feeds or loading.feed(loading.load(experiment), placement)
     programs = Programs(experiment, placement)
     start = initial_params(experiment, programs)

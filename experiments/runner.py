@@ -37,6 +37,7 @@ def perform(
     writes, and shows progress.
     """
     folder, placement = results / slug, Placement(mesh)
+    placement.check(experiment)
     with contextlib.ExitStack() as held, together():
         placement.ask(lambda: _prepare(held, folder, experiment))
         start = time.monotonic()

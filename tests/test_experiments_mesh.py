@@ -160,9 +160,10 @@ def test_impossible_meshes_are_refused(mesh: str, message: str):
         Placement(mesh)
 
 
-def test_a_batch_that_cannot_be_divided_is_refused():
+def test_a_batch_that_cannot_be_divided_is_refused_before_anything_is_read_or_written(tmp_path: Path):
     with pytest.raises(InputError, match=r"^batch_size must be a multiple of data = 4, got 6\.$"):
-        loop.run(small("heavy", batch_size=6), placement=Placement("data=4,model=2"))
+        runner.perform("small", small("heavy", batch_size=6), tmp_path, QUIET, mesh="data=4,model=2")
+    assert not any(tmp_path.iterdir())
 
 
 def test_what_the_main_process_refuses_all_refuse_in_its_words(monkeypatch: pytest.MonkeyPatch):
