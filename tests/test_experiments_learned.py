@@ -16,7 +16,8 @@ from test_learned_lstm import net as drawn_net
 from test_learned_lstm import oracle
 
 import adaptax
-from experiments import checkpoints, records
+from adaptax._learned_weights import SHIPPED
+from experiments import checkpoints, command_line, records
 from experiments.checkpoints import Checkpoints
 from experiments.data import Split
 from experiments.experiment import InputError
@@ -25,8 +26,10 @@ from experiments.learned import comparison, net, run
 from experiments.learned.experiment import LEARNED, META_TRAINING, RULES, Family, Learning
 from experiments.learned.problems import net as net_problem
 from experiments.learned.problems import nothing, quadratic
-from experiments.learned.training import begin, key_of, period
+from experiments.learned.ship import METHODS, ship
+from experiments.learned.training import COMPARISON, begin, key_of, period
 from experiments.learned.unroll import draw, start, unroll
+from experiments.registry import find
 from experiments.rows import Row
 
 KEY = jax.random.key(4)
@@ -284,6 +287,30 @@ def test_learns_compares_and_records(program, tmp_path: Path, monkeypatch: pytes
             ends = [row.loss for row in tested if (row.contender, row.step) == (name, steps)]
             assert f" {np.mean(ends):.4f} ± " in text
     assert (folder / "figure.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_the_library_ships_is_a_copy_of_a_record(name: str, tmp_path: Path):
+    """The weights, and beside them how they were made, which `ship` makes of the record again."""
+    file = ship(f"learned_{name}", command_line.RECORDS, tmp_path)
+    for copy in (file, file.with_suffix(".json")):
+        assert (METHODS / copy.name).read_bytes() == copy.read_bytes()
+
+
+def test_the_shipped_net_does_what_the_committed_record_says():
+    """The first seed's 256 quadratics, anew; functions amplify rounding, so not to the last digit."""
+    experiment = find("learned_quadratic")
+    problem, trial = experiment.trained_on.problem(), "quadratic"
+    functions = draw(problem, key_of(COMPARISON, 0), 100, experiment.functions_per_seed)
+    program = comparison.minimization(problem, adaptax.learned_lstm, experiment.evaluate_every)
+    rows = records.read(command_line.RECORDS / "learned_quadratic").rows
+    expected = [row.loss for row in rows if (row.trial, row.contender, row.seed) == (trial, LEARNED, 0)]
+    np.testing.assert_allclose(program(1.0, functions, None), expected, rtol=0.02)
+
+
+def test_what_learns_nothing_has_nothing_to_ship():
+    with pytest.raises(InputError, match=r"^'lsalr_digits' learns no optimizer, so it has no weights to ship\.$"):
+        command_line.ship("lsalr_digits")
 
 
 def test_a_rule_that_diverges_is_recorded_once():
