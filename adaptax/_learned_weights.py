@@ -11,7 +11,7 @@ from jaxtyping import PyTree
 from adaptax._checks import check_floating
 
 UNITS = 20  # the paper's
-SHIPPED = ("quadratic",)  # each in methods/learned_lstm_<name>.npz, with how it was made beside it
+SHIPPED = ("quadratic", "mnist")  # each in methods/learned_lstm_<name>.npz, with how it was made beside it
 
 
 def shipped(method: str, name: str | None) -> PyTree:

@@ -79,7 +79,7 @@ def caption(record: Record) -> str:
         f"{config['functions_per_seed']} new functions. A rule made by hand has the rate with the lowest loss after "
         f"the last step on {config['tuned_functions']} other functions, of {len(RATES)} rates from {RATES[0]:g} to "
         f"{RATES[-1]:g}. The weights are those with the lowest validation loss, after {best} of {config['epochs']} "
-        f"epochs of {config['functions']} functions."
+        f"epochs of {config['functions']} {'function' if config['functions'] == 1 else 'functions'}."
     )
 
 
