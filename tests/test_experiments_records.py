@@ -179,7 +179,7 @@ def test_the_demo_runs_what_is_short_and_needs_no_files(monkeypatch: pytest.Monk
         seeds[slug] = experiment.seeds
         return RESULTS / slug
 
-    monkeypatch.setattr(command_line.runner, "perform", perform)
+    monkeypatch.setattr(command_line, "COMPARISON", command_line.COMPARISON._replace(perform=perform))
     command_line.main(["demo", "--out", str(tmp_path)])
     assert seeds == {"local_gains_letters": 3, "lsalr_digits": 3}
 

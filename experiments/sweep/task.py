@@ -67,7 +67,7 @@ class Task:
 
 def describe_task(task: Task) -> dict[str, Any]:
     """Write a task down as JSON can hold it, with the class of its problem."""
-    return describe(task) | {"problem": {"class": name_of(type(task.problem)), **describe(task.problem)}}
+    return describe(task) | {"problem_class": name_of(type(task.problem))}
 
 
 def check_splits(splits: Splits) -> None:
