@@ -12,6 +12,7 @@ from experiments.sweep import commands, contenders, protocol, record
 from experiments.sweep.report import tables
 from experiments.sweep.report.markup import to_markdown
 from experiments.sweep.report.pairs import pairs
+from experiments.sweep.speed import report as speed
 from experiments.sweep.task import describe_task
 
 COMMITTED = sorted(path.parent for path in commands.RECORDS.glob("*/config.json"))
@@ -50,3 +51,16 @@ def test_the_pages_say_what_the_records_say_and_agree_where_they_speak_of_the_sa
         parts = [page.partition(f"## {section.title}\n")[2].partition("\n## ")[0] for page in (report, evidence)]
         figures = [FIGURE.findall(part) for part in parts]
         assert figures[0] == figures[1] != []
+
+
+def test_the_speed_record_has_its_table_and_tasks_have_its_fastest_layouts():
+    """Give or take a sixth: these times are of a machine that is shared."""
+    folder = commands.RECORDS.parent / "sweep_speed" / "cpu"
+    meta, rows = speed.read(folder)
+    assert (folder / "table.md").read_text(encoding="utf-8") == speed.to_markdown(meta, rows)
+    assert meta["uncommitted_changes"] is False
+    steps = [row for row in rows if row["kind"] == "step"]
+    assert {row["task"] for row in steps} == set(tasks.find_all())
+    for slug, task in tasks.find_all().items():
+        times = {row["how"]: row["microseconds"] for row in steps if row["task"] == slug}
+        assert times[task.layout_on_cpu] <= 7 / 6 * min(times.values()), slug

@@ -46,4 +46,5 @@ TASK = Task(
     batch_size=None,
     steps=500,
     evaluate_every=10,
+    layout_on_cpu="vmap",
 )

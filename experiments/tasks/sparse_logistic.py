@@ -55,4 +55,5 @@ TASK = Task(
     batch_size=32,
     steps=500,
     evaluate_every=20,
+    layout_on_cpu="vmap",
 )
