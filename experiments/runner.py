@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import rich.progress
 from rich.console import Console
 
 from experiments import figure, loading, records, table
@@ -18,6 +17,7 @@ from experiments.feeds import Feed, Streamed
 from experiments.loop import count_steps, run
 from experiments.placement import Placement
 from experiments.processes import together
+from experiments.progress import bars
 from experiments.rows import Row
 from experiments.safety import alone_in, check_room, checkpoint_bytes
 
@@ -104,14 +104,7 @@ def _run_visibly(
     console: Console,
 ) -> list[Row]:
     """Run behind a progress bar that says what was evaluated last and how it does."""
-    columns = (
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.BarColumn(bar_width=20),
-        rich.progress.TaskProgressColumn(),
-        rich.progress.TimeElapsedColumn(),
-        rich.progress.TimeRemainingColumn(),
-    )
-    with rich.progress.Progress(*columns, console=console, disable=not placement.is_main) as progress:
+    with bars(console, disable=not placement.is_main) as progress:
         task = progress.add_task(slug, total=count_steps(experiment))
 
         def watch(rows: list[Row]) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import rich.progress
 from rich.console import Console
 
 from experiments import loading, records
@@ -21,6 +20,7 @@ from experiments.learned import net, report
 from experiments.learned.comparison import Meeting, count_pieces, meet
 from experiments.learned.experiment import LEARNED, META_TRAINING, Learning
 from experiments.learned.training import Meta, begin, period
+from experiments.progress import bars
 from experiments.rows import Row
 from experiments.safety import alone_in, check_room
 
@@ -69,14 +69,7 @@ def _run_visibly(
     experiment: Learning, data: dict[str, Any], checkpoints: Checkpoints, console: Console
 ) -> tuple[list[Row], dict[str, Any]]:
     """Do both parts behind a progress bar each."""
-    columns = (
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.BarColumn(bar_width=20),
-        rich.progress.TaskProgressColumn(),
-        rich.progress.TimeElapsedColumn(),
-        rich.progress.TimeRemainingColumn(),
-    )
-    with rich.progress.Progress(*columns, console=console) as progress:
+    with bars(console) as progress:
         learning = progress.add_task("meta-training", total=experiment.epochs)
         comparing = progress.add_task("comparison", total=count_pieces(experiment))
 

@@ -14,6 +14,7 @@ from experiments import data as datasets
 from experiments import loading
 from experiments.environment import describe_environment
 from experiments.experiment import describe
+from experiments.progress import bars
 from experiments.safety import alone_in
 from experiments.sweep import record
 from experiments.sweep.contenders import Contender, applies
@@ -37,14 +38,7 @@ def compare(
     resume: bool = False,
 ) -> None:
     """Judge every contender on every task; records are in OUT/TASK."""
-    columns = (
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.BarColumn(bar_width=20),
-        rich.progress.TaskProgressColumn(),
-        rich.progress.TimeElapsedColumn(),
-        rich.progress.TimeRemainingColumn(),
-    )
-    with rich.progress.Progress(*columns, console=console) as progress:
+    with bars(console) as progress:
         for slug, task in tasks.items():
             with alone_in(out / slug):
                 splits = loading.read(task.data, folder)
