@@ -2,7 +2,7 @@
 
 Source   Andrychowicz, Denil, Gómez, Hoffman, Pfau, Schaul, Shillingford & de Freitas, "Learning to learn by gradient
          descent by gradient descent", NIPS 2016, section 3.2 and figures 4 to 6.
-Run      python -m experiments run learned_mnist           (two CPU cores, about an hour)
+Run      python -m experiments run learned_mnist           (two CPU cores, three quarters of an hour)
 Expect   the paper: after 100 steps, the length it was trained for, the learned optimizer is below SGD, RMSprop, Adam
          and NAG, each at its best rate. It stays below for 200 steps, for 40 units instead of 20 and for two layers,
          and does not carry over to ReLU. What we measured stands in results/learned_mnist/table.md.

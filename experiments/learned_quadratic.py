@@ -2,7 +2,7 @@
 
 Source   Andrychowicz, Denil, Gómez, Hoffman, Pfau, Schaul, Shillingford & de Freitas, "Learning to learn by gradient
          descent by gradient descent", NIPS 2016, section 3.1 and figure 4, left.
-Run      python -m experiments run learned_quadratic
+Run      python -m experiments run learned_quadratic       (two CPU cores, some ten minutes)
 Expect   the paper: after 100 steps on new 10-dimensional quadratics the learned optimizer is below SGD, RMSprop, Adam
          and NAG, each at its best rate. What we measured stands in results/learned_quadratic/table.md.
 

@@ -22,7 +22,7 @@ from experiments.checkpoints import Checkpoints
 from experiments.data import Split
 from experiments.experiment import InputError
 from experiments.kinds import kind_of
-from experiments.learned import comparison, net, run
+from experiments.learned import comparison, net, report, run
 from experiments.learned.experiment import LEARNED, META_TRAINING, RULES, Family, Learning
 from experiments.learned.problems import net as net_problem
 from experiments.learned.problems import nothing, quadratic
@@ -31,6 +31,7 @@ from experiments.learned.training import COMPARISON, begin, key_of, period
 from experiments.learned.unroll import draw, start, unroll
 from experiments.registry import find
 from experiments.rows import Row
+from experiments.statistics import curves, estimate
 
 KEY = jax.random.key(4)
 
@@ -306,6 +307,20 @@ def test_the_shipped_net_does_what_the_committed_record_says():
     rows = records.read(command_line.RECORDS / "learned_quadratic").rows
     expected = [row.loss for row in rows if (row.trial, row.contender, row.seed) == (trial, LEARNED, 0)]
     np.testing.assert_allclose(program(1.0, functions, None), expected, rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("slug", "trial"),
+    [("learned_quadratic", "quadratic"), *(("learned_mnist", t) for t in ("as_trained", "longer", "wider", "deeper"))],
+)
+def test_the_committed_records_have_it_below_every_rule_and_not_the_preferred_one_alone(slug: str, trial: str):
+    """The claims compare with the rule that validation prefers; what they say is of all four."""
+    record = records.read(command_line.RECORDS / slug)
+    ends = {name: curves(record.rows, trial, name, "test").loss[:, -1] for name in report.contenders(record, trial)}
+    assert len(ends) == 1 + len(RULES)
+    for name, of in ends.items():
+        mean, half_width = estimate(of - ends[LEARNED])
+        assert name == LEARNED or mean - half_width > 0
 
 
 def test_what_learns_nothing_has_nothing_to_ship():
