@@ -108,8 +108,8 @@ def convolution_oracle(x, kernel, s, p, groups):
 CONVOLUTIONS = [(5, 7, 3, 1, 0, 1), (6, 8, 5, 1, 2, 1), (13, 7, 3, 2, 0, 2), (7, 8, 4, 3, 1, 1), (6, 5, 3, 1, 1, 2)]
 
 
-def spell(convolve, stride):
-    """Skip what a spelling refuses."""
+def skip_what_is_refused(convolve, stride):
+    """Skip strides for the spelling that has none."""
     if convolve is convolve_by_rows and stride > 1:
         pytest.skip("rows have stride 1 alone")
 
@@ -117,7 +117,7 @@ def spell(convolve, stride):
 @pytest.mark.parametrize("convolve", [convolve_by_product, convolve_by_rows, convolve_by_xla])
 @pytest.mark.parametrize(("height", "width", "window", "stride", "pad", "groups"), CONVOLUTIONS)
 def test_convolution_follows_the_loops(convolve, height, width, window, stride, pad, groups):
-    spell(convolve, stride)
+    skip_what_is_refused(convolve, stride)
     x, kernel = random_maps(2, height, width, 4), random_maps(6, window, window, 4 // groups, seed=1)
     got = convolve(jnp.asarray(x), jnp.asarray(kernel), stride, pad, groups)
     np.testing.assert_allclose(got, convolution_oracle(x, kernel, stride, pad, groups), rtol=1e-5, atol=1e-4)
@@ -126,7 +126,7 @@ def test_convolution_follows_the_loops(convolve, height, width, window, stride, 
 @pytest.mark.parametrize("ours", [convolve_by_product, convolve_by_rows])
 @pytest.mark.parametrize(("height", "width", "window", "stride", "pad", "groups"), CONVOLUTIONS)
 def test_all_spellings_have_the_same_gradients(ours, height, width, window, stride, pad, groups):
-    spell(ours, stride)
+    skip_what_is_refused(ours, stride)
     x = jnp.asarray(random_maps(2, height, width, 4))
     kernel = jnp.asarray(random_maps(6, window, window, 4 // groups, seed=1))
 

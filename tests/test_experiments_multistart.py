@@ -17,7 +17,7 @@ from experiments.multistart.search import rungs, search
 from experiments.multistart.surface import task as surface_task
 from experiments.sweep import contenders
 from experiments.sweep.program import Programs
-from experiments.sweep.task import describe_task
+from experiments.sweep.task import config_of
 from experiments.sweep.train import Curve, Field, train
 
 RECORDS = Path(report.__file__).parents[1] / "results" / "multistart"
@@ -127,7 +127,7 @@ def test_a_model_of_ones_own():
 @pytest.mark.parametrize("folder", sorted(RECORDS.glob("*/")), ids=lambda folder: folder.name)
 def test_committed_record_is_of_todays_task_and_its_table_says_what_its_starts_say(folder):
     config, curves = report.read(folder)
-    assert config["task"] == json.loads(json.dumps(describe_task(find(folder.name))))
+    assert config["task"] == json.loads(json.dumps(config_of(find(folder.name))))
     assert config["contender"] == json.loads(
         json.dumps(describe(contenders.choose([config["method"]])[config["method"]]))
     )

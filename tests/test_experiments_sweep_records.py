@@ -13,7 +13,7 @@ from experiments.sweep.report import tables
 from experiments.sweep.report.markup import to_markdown
 from experiments.sweep.report.pairs import pairs
 from experiments.sweep.speed import report as speed
-from experiments.sweep.task import describe_task
+from experiments.sweep.task import config_of
 
 COMMITTED = sorted(path.parent for path in commands.RECORDS.glob("*/config.json"))
 FIGURE = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]\d+)? ± \d+(?:\.\d+)?(?:e[+-]\d+)?")
@@ -22,7 +22,7 @@ FIGURE = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]\d+)? ± \d+(?:\.\d+)?(?:e[+-]\d
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)
 def test_committed_comparison_is_of_todays_task_and_methods(folder: Path):
     of, known = record.read(folder), contenders.find_all()
-    assert of.config["task"] == json.loads(json.dumps(describe_task(tasks.find(folder.name))))
+    assert of.config["task"] == json.loads(json.dumps(config_of(tasks.find(folder.name))))
     today = json.loads(json.dumps(describe({name: known[name] for name in of.config["contenders"]})))
     assert of.config["contenders"] == today
     assert set(of.results) == set(of.timings) == {path.stem for path in folder.glob("*.jsonl")}

@@ -18,7 +18,7 @@ from experiments.multistart import report, surface
 from experiments.multistart.search import rungs
 from experiments.sweep import contenders, record
 from experiments.sweep.program import Programs
-from experiments.sweep.task import Task, describe_task
+from experiments.sweep.task import Task, config_of
 from experiments.sweep.train import Field, train
 
 RECORDS = Path(__file__).parents[1] / "results" / "multistart"  # the committed ones
@@ -43,7 +43,7 @@ def run(slug: str, method: str, rate: float, starts: int, out: Path, data: Path 
             tick=lambda steps: progress.advance(bar, steps),
         )
     config: dict[str, Any] = {
-        "task": describe_task(task),
+        "task": config_of(task),
         "method": method,
         "contender": describe(contender),
         "rate": rate,

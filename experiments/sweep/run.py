@@ -20,7 +20,7 @@ from experiments.sweep import record
 from experiments.sweep.contenders import Contender, applies
 from experiments.sweep.program import Programs
 from experiments.sweep.protocol import Group, Protocol, Result, next_group
-from experiments.sweep.task import Layout, Task, describe_task
+from experiments.sweep.task import Layout, Task, config_of
 from experiments.sweep.train import Cost, Field, train
 
 NO_COST = Cost(0.0, 0.0, 0, 1)
@@ -46,7 +46,7 @@ def compare(
                 writer = record.Writer(
                     out / slug,
                     {
-                        "task": describe_task(task),
+                        "task": config_of(task),
                         "protocol": describe(protocol),
                         "layout": chosen,
                         "contenders": describe(contenders),

@@ -65,7 +65,7 @@ class Task:
         return tuple(range(self.evaluate_every, self.steps + 1, self.evaluate_every))
 
 
-def describe_task(task: Task) -> dict[str, Any]:
+def config_of(task: Task) -> dict[str, Any]:
     """Write a task down as JSON can hold it, with the class of its problem."""
     return describe(task) | {"problem_class": name_of(type(task.problem))}
 
