@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments import tasks
 from experiments.experiment import InputError, describe
 from experiments.statistics import Estimate
 from experiments.sweep import analysis, record, report
 from experiments.sweep.protocol import Grid, Protocol, Result
 from experiments.sweep.record import TaskRecord
 from experiments.sweep.report import pictures, show, tables
-from experiments.sweep.report.markup import Cell, Section, Table, to_markdown
+from experiments.sweep.report.conditions import CONDITIONS, conditions
+from experiments.sweep.report.markup import Cell, Section, Table, to_html_table, to_markdown
 from experiments.sweep.train import Curve
 
 T_975 = {1: 12.706205, 2: 4.302653}  # Student's t by degrees of freedom, from a printed table
@@ -500,7 +502,7 @@ def test_every_number_in_markdown_is_on_the_page_as_often(reports):
     assert said <= shown, said - shown
     for section, rows in sections(markdown).items():
         for row in rows[2:]:
-            cells = "".join(f'<td class="[a-z]*">{re.escape(html.escape(cell.strip("*")))}</td>' for cell in row)
+            cells = "".join(f'<td class="[a-z ]*">{re.escape(html.escape(cell.strip("*")))}</td>' for cell in row)
             assert re.search(f"<tr>{cells}</tr>", page), (section, row)
 
 
@@ -568,6 +570,34 @@ def test_a_sweep_has_no_leaderboard_and_an_interrupted_comparison_a_report_as_fa
     begun = tables.sections([judged(a=tuning(1.0, 1))])
     row = {section.title: section for section in begun}["A task"].table.rows[0]
     assert [cell.text for cell in row][:6] == ["a", "0.1", "–", "–", "–", "missed"]
+
+
+def test_conditions_count_the_tasks_on_which_a_method_gains_over_the_one_beneath():
+    """On the letters gains help, on the bowl they harm; at a tenth of the best rate they help on one that was tried."""
+    tuned = {"optax_sgd": [*at(0.01, 4.0, 5.0), *at(0.1, 1.0, 1.0)], "local_gains": at(0.01, 1.0, 2.1)}
+    low, high = final(1.0, 1.1, 0.9), final(2.0, 2.2, 2.0)
+    letters = judged("letters", optax_sgd=[*high, *tuned["optax_sgd"]], local_gains=[*low, *tuned["local_gains"]])
+    bowl = judged("quadratic", optax_sgd=low, local_gains=high)
+    own = judged("mine", optax_sgd=low, local_gains=high)
+    (section,) = conditions([letters, bowl, own])
+    gains = "local_gains over optax_sgd"
+    assert [[cell.text for cell in row] for row in section.table.rows] == [
+        ["curvatures differ ten thousandfold", "quadratic: optax_sgd", "–", f"{gains} (1 of 1)"],
+        ["batches are full", "letters: local_gains; quadratic: optax_sgd", f"{gains} (1 of 2)", f"{gains} (1 of 2)"],
+        ["the rate is ten times too small", "–", f"{gains} (1 of 1)", "–"],
+    ]
+    assert [cell.kind for cell in section.table.rows[1]] == ["", "", "better", "worse"]
+    assert "Under which conditions" in {part.title for part in tables.sections([letters, bowl])}
+    assert conditions([own]) == []
+
+
+def test_every_task_stands_for_a_condition():
+    assert {slug for slugs in CONDITIONS.values() for slug in slugs} == tasks.find_all().keys()
+
+
+def test_long_text_is_broken_into_lines_and_figures_are_not():
+    cells = [Cell("1.23 ± 0.12, 3 of 10 diverged", "best"), Cell("word " * 9, "better"), Cell("word " * 9)]
+    assert re.findall('class="([^"]*)">[1w]', to_html_table(Table(["a"], [cells]))) == ["best", "better text", "text"]
 
 
 def test_there_must_be_something_to_report(tmp_path: Path):

@@ -54,13 +54,14 @@ def pair_table(records: Sequence[TaskRecord], compare: Any) -> Table:
     names = {name for record in records for name in record.results}
     pairs = [pair for pair in PAIRS if set(pair) <= names]
     rows = [
-        [Cell(f"{name} – {base}"), *(_show_difference(_pair(r, name, base, compare)) for r in records)]
+        [Cell(f"{name} – {base}"), *(_show_difference(pair_of(r, name, base, compare)) for r in records)]
         for name, base in pairs
     ]
     return Table(["pair", *(record.config["task"]["title"] for record in records)], rows)
 
 
-def _pair(record: TaskRecord, name: str, base: str, compare: Any) -> analysis.Difference | None:
+def pair_of(record: TaskRecord, name: str, base: str, compare: Any) -> analysis.Difference | None:
+    """Compare two methods on a task; None where they cannot be."""
     return compare(record, name, base) if {name, base} <= record.results.keys() else None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from experiments.sweep import analysis
 from experiments.sweep.protocol import NEW_SEEDS_FROM
 from experiments.sweep.record import TaskRecord
+from experiments.sweep.report.conditions import conditions
 from experiments.sweep.report.markup import Cell, Section, Table
 from experiments.sweep.report.of_task import describe_task
 from experiments.sweep.report.pairs import pairs
@@ -18,7 +19,7 @@ def sections(records: Sequence[TaskRecord]) -> list[Section]:
     finals = with_reruns(records)
     parts = [_opening(records)]
     if finals:
-        parts += [_leaderboard(finals), _wins(finals), *pairs(finals)]
+        parts += [_leaderboard(finals), _wins(finals), *conditions(finals), *pairs(finals)]
     for record in records:
         parts += describe_task(record, record in finals)
     return parts

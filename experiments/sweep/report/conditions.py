@@ -1,0 +1,52 @@
+"""Under which conditions a method gains: what is hard about the tasks, and a rate chosen too low."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from experiments.sweep import analysis
+from experiments.sweep.record import TaskRecord
+from experiments.sweep.report.markup import Cell, Section, Table
+from experiments.sweep.report.pairs import PAIRS, pair_of
+from experiments.sweep.report.show import NOTHING
+
+# What is hard about a task, and the tasks of which it is true.
+CONDITIONS = {
+    "gradients vanish with depth": ("mnist_deep_sigmoid", "mnist_autoencoder"),
+    "features are rare": ("sparse_logistic",),
+    "curvatures differ ten thousandfold": ("quadratic",),
+    "batches are full": ("letters", "quadratic"),
+    "a small net, rectified units": ("digits", "mnist_mlp", "mnist_lenet", "cifar10_quick"),
+}
+TOO_SMALL = "the rate is ten times too small"
+
+Compare = Callable[[TaskRecord, str, str], analysis.Difference | None]
+
+
+def conditions(records: Sequence[TaskRecord]) -> list[Section]:
+    """Sort by condition which methods end lowest, and what is worth having over the method beneath."""
+    rows = []
+    for condition, slugs in CONDITIONS.items():
+        if among := [record for record in records if record.slug in slugs]:
+            lowest = "; ".join(f"{record.slug}: {', '.join(analysis.best_of(record)) or NOTHING}" for record in among)
+            rows.append([Cell(condition), Cell(lowest), *_gains(among, analysis.difference)])
+    if not rows:  # a user's own tasks
+        return []
+    rows.append([Cell(TOO_SMALL), Cell(NOTHING), *_gains(records, analysis.difference_at_a_tenth)])
+    text = (
+        "By what is hard about a task: the methods with the lowest test score, then those of the pairs below that gain "
+        "over the method beneath them and those that lose to it, with the tasks on which the interval shows it, of "
+        "those on which both could be compared."
+    )
+    return [Section("Under which conditions", [text], Table(["where", "lowest", "gains", "loses"], rows))]
+
+
+def _gains(records: Sequence[TaskRecord], compare: Compare) -> list[Cell]:
+    """Count for every pair the tasks on which the first is lower, and on which it is higher."""
+    found = {pair: [known for record in records if (known := pair_of(record, *pair, compare))] for pair in PAIRS}
+    cells = []
+    for verdict, kind in (("lower", "better"), ("higher", "worse")):
+        counts = {pair: sum(known.verdict == verdict for known in of) for pair, of in found.items()}
+        said = [f"{' over '.join(pair)} ({count} of {len(found[pair])})" for pair, count in counts.items() if count]
+        cells.append(Cell(", ".join(said) or NOTHING, kind if said else ""))
+    return cells
