@@ -36,7 +36,8 @@ def to_markdown(results: Path) -> str:
     parts = [HEADER]
     for slug, experiment in registry.find_all().items():
         if claims := claims_of(slug):
-            record = records.read(results / slug) if (results / slug).exists() else None
+            has_record = (results / slug / "config.json").exists()  # a calibration alone is none
+            record = records.read(results / slug) if has_record else None
             parts.append("\n".join(_section(slug, experiment.title, claims, record)) + "\n")
     return "\n".join([*parts, *_comparison(results / "compare")])
 

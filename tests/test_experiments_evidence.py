@@ -101,6 +101,12 @@ def test_every_claim_names_a_trial_and_contenders_that_exist():
                 assert claim.step is None or claim.step in experiment.evaluate_at
 
 
+def test_a_calibration_alone_is_no_record(tmp_path: Path):
+    (tmp_path / "eve_digits").mkdir()
+    (tmp_path / "eve_digits/calibration.md").touch()
+    assert "`python -m experiments run eve_digits` has not been run yet." in evidence.to_markdown(tmp_path)
+
+
 def test_the_page_is_what_the_records_say():
     """After a change: python -m experiments evidence."""
     assert Path(EVIDENCE).read_text(encoding="utf-8") == evidence.to_markdown(RECORDS)
