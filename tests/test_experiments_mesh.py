@@ -179,3 +179,13 @@ def test_what_the_main_process_refuses_all_refuse_in_its_words(monkeypatch: pyte
     for one in (main, other):
         with pytest.raises(InputError, match=r"^The folder 'für alle' is locked\.$"):
             one.ask(refuse if one is main else lambda: pytest.fail("only the main process decides"))
+
+
+def test_the_main_process_tells_the_others_when_a_checkpoint_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Left to themselves, one would save and wait for others that train on. Here nothing is due but by its word."""
+    asked, kept = [], []
+    monkeypatch.setattr(Placement, "agree", lambda self, is_due: asked.append(is_due) or True)
+    monkeypatch.setattr(checkpoints.Slot, "save", lambda self, saved: kept.append(saved.step))
+    loop.run(small("heavy"), checkpoints=checkpoints.Checkpoints(tmp_path))
+    assert asked == [False, False]  # the end is always kept
+    assert kept == [4, 8, 12]
