@@ -25,10 +25,11 @@ from experiments.experiment import Experiment, InputError
 from experiments.feeds import Feed, Streamed
 from experiments.models import Params, count_weights
 from experiments.placement import Placement
-from experiments.programs import SIDE_BY_SIDE_WEIGHTS, Programs
+from experiments.programs import Programs
 from experiments.rows import Row, all_diverged, of_evaluation
 
-CONTENDERS_AT_ONCE = 2  # compiling keeps one core busy; another contender trains meanwhile
+CONTENDERS_AT_ONCE = 2  # compiling keeps one core busy, and few programs fill two; another contender trains meanwhile
+ALONE_WEIGHTS = 300_000  # LeNet's 431,080 train faster alone, CIFAR-10 quick's 145,578 take 1.3 times as long so
 
 Watch = Callable[[list[Row]], None]  # is told of every evaluation, from several threads
 Tick = Callable[[int], None]  # is told how many more steps are done, from several threads
@@ -96,7 +97,7 @@ def _at_once(experiment: Experiment, placement: Placement, feeds: dict[str, Feed
 
     Two streams would take each other's decoders, and their speed could not be told.
     """
-    alone = placement.mesh is not None or experiment.weights > SIDE_BY_SIDE_WEIGHTS
+    alone = placement.mesh is not None or experiment.weights > ALONE_WEIGHTS
     alone = alone or any(isinstance(feed, Streamed) for feed in feeds.values())
     return 1 if alone else CONTENDERS_AT_ONCE
 
