@@ -28,8 +28,9 @@ from experiments.placement import Placement
 from experiments.programs import Programs
 from experiments.rows import Row, all_diverged, of_evaluation
 
-CONTENDERS_AT_ONCE = 2  # compiling keeps one core busy, and few programs fill two; another contender trains meanwhile
-ALONE_WEIGHTS = 300_000  # LeNet's 431,080 train faster alone, CIFAR-10 quick's 145,578 take 1.3 times as long so
+CONTENDERS_AT_ONCE = 2  # while one compiles, or does what keeps one core alone busy, another trains
+ALONE_WEIGHTS = 300_000  # above CIFAR-10 quick's 145,578, two of which gain by it, below LeNet's 431,080, which lose
+
 
 Watch = Callable[[list[Row]], None]  # is told of every evaluation, from several threads
 Tick = Callable[[int], None]  # is told how many more steps are done, from several threads

@@ -35,8 +35,8 @@ def conditions(records: Sequence[TaskRecord]) -> list[Section]:
     rows.append([Cell(TOO_SMALL), Cell(NOTHING), *_gains(records, analysis.difference_at_a_tenth)])
     text = (
         "By what is hard about a task: the methods with the lowest test score, then those of the pairs below that gain "
-        "over the method beneath them and those that lose to it, with the tasks on which the interval shows it, of "
-        "those on which both could be compared."
+        "over the method beneath them and those that lose to it; in brackets, on how many of the tasks on which both "
+        "could be compared the interval shows it."
     )
     return [Section("Under which conditions", [text], Table(["where", "lowest", "gains", "loses"], rows))]
 
