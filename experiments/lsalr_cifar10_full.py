@@ -3,7 +3,7 @@
 Source   Singh, De, Zhang, Goldstein & Taylor, "Layer-Specific Adaptive Learning Rates for Deep
          Networks", ICMLA 2015, the CIFAR-10 experiment; net and solver from Caffe's examples/cifar10.
 Run      python -m experiments run lsalr_cifar10_full --seeds 1    (wants an accelerator: a step takes .2 s
-         on a CPU core, so that one contender takes hours)
+         on two CPU cores, so that one contender takes hours)
 Expect   the paper: LSALR ends lower than SGD and AdaGrad; after the step down it ends higher than NAG; with
          the step down at 50,000 already it ends lower than the others after 70,000. We have not run it: the
          quick net's experiment, lsalr_cifar10, is the one with a record.

@@ -15,7 +15,7 @@ from experiments.sweep.contenders import Contender
 from experiments.sweep.layouts import OverGrid
 from experiments.sweep.task import Batch, Layout, Params, Task
 
-SCORED_AT_ONCE = 1_000  # examples; the activations of 10,000 would not fit every machine
+SCORED_AT_ONCE = 50  # examples: a CPU's caches hold the maps of so many pictures
 
 
 class Member(NamedTuple):

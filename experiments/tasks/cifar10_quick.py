@@ -27,9 +27,9 @@ TASK = Task(
     data=partial(load),
     scored="error, %",
     batch_size=32,
-    steps=150,
-    evaluate_every=30,
+    steps=100,
+    evaluate_every=20,
     tuning_seeds=1,  # a run takes seconds
-    train_examples_scored=500,
+    train_examples_scored=250,
     layout_on_cpu="threads",
 )

@@ -16,6 +16,6 @@ TASK = Task(
     steps=200,
     evaluate_every=20,
     tuning_seeds=1,  # a run takes seconds
-    train_examples_scored=500,
+    train_examples_scored=250,
     layout_on_cpu="threads",
 )
