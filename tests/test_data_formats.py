@@ -17,6 +17,7 @@ from PIL import Image
 from experiments.data import array_pickle, checksum, cifar10, imagenet, mnist, scaling, sources
 from experiments.data.folder_writer import write_as_folder
 from experiments.data.picture_folder import PictureFolder
+from experiments.data.splits import shorten_test
 from experiments.experiment import InputError
 
 REAL = os.environ.get(sources.VARIABLE)
@@ -115,6 +116,15 @@ def test_validation_is_the_end_of_training(tmp_path):
     for size in (-1, 7):
         with pytest.raises(InputError, match=f"from 0 to 6 of the 7 training pictures, got {size}"):
             mnist.load(tmp_path, validation=size)
+
+
+def test_a_shorter_test_set_is_its_beginning_and_training_stays_whole(tmp_path):
+    write_mnist(tmp_path / "mnist", compress=True)
+    whole = mnist.load(tmp_path)
+    short = shorten_test(whole, 2)
+    for k in range(2):
+        np.testing.assert_array_equal(short["test"][k], whole["test"][k][:2])
+        np.testing.assert_array_equal(short["train"][k], whole["train"][k])
 
 
 def test_the_data_folder_is_argument_then_variable_then_default(tmp_path, monkeypatch):
