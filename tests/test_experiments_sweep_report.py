@@ -315,11 +315,13 @@ def says(cell: str, value: float, half_width: float | None = None) -> bool:
 
 def test_the_leaderboard_says_what_the_analysis_says(reports, read: list[TaskRecord]):
     table = sections(reports[0])["Leaderboard"]
-    assert table[0] == ["method", "profile", *(f"{title} (error, %)" for title in TITLES.values())]
+    assert table[0] == ["method", "profile", "lowest on", *(f"{title} (error, %)" for title in TITLES.values())]
     scores = analysis.profile_scores(read)
     assert [row[0] for row in table[2:]] == list(scores)
     assert len(set(scores.values())) >= 3
-    for name, profile, *cells in table[2:]:
+    best = [analysis.best_of(of) for of in read]
+    for name, profile, lowest, *cells in table[2:]:
+        assert lowest.strip("*") == str(sum(name in of for of in best))
         assert says(profile, scores[name])
         assert ("**" in profile) == (scores[name] == max(scores.values()))
         for cell, of in zip(cells, read, strict=True):
@@ -330,8 +332,8 @@ def test_the_leaderboard_says_what_the_analysis_says(reports, read: list[TaskRec
             figure, _, diverged = cell.partition(", ")
             assert says(figure, ends.estimate.mean, ends.estimate.half_width)
             assert diverged == ("1 of 3 diverged" if ends.diverged else "")
-    bold = [[row[0] for row in table[2:] if row[column].startswith("**")] for column in (2, 3)]
-    assert bold == [["nesterov"], ["optax_momentum"]]
+    bold = [[row[0] for row in table[2:] if row[column].startswith("**")] for column in (2, 3, 4)]
+    assert bold == [["optax_momentum", "nesterov"], ["nesterov"], ["optax_momentum"]]
 
 
 def test_bold_are_the_lowest_mean_and_those_that_cannot_be_told_from_it():
@@ -471,7 +473,7 @@ def test_the_page_needs_nothing_from_elsewhere(reports):
     assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in page.elements
     assert ("meta", {"charset": "utf-8"}) in page.elements
     links = [attributes["href"][1:] for tag, attributes in page.elements if tag == "a"]
-    assert len(links) == 8
+    assert len(links) == 9
     assert set(links) <= {attributes.get("id") for tag, attributes in page.elements if tag == "h2"}
 
 
@@ -485,7 +487,7 @@ def test_titles_are_text_on_the_page_and_cells_in_markdown(reports):
         assert f"## {title}\n" in markdown
         assert f"{title} (error, %)" in page.words
     assert "Untuned" in page.words
-    assert {len(row) for row in sections(markdown)["Leaderboard"]} == {4}
+    assert {len(row) for row in sections(markdown)["Leaderboard"]} == {5}
     cells = to_markdown([Section("", [], Table(["a | b"], [[Cell("c | d", "best")]]))])
     assert cells.splitlines()[-3:] == [r"| a \| b |", "| --- |", r"| **c \| d** |"]
 
@@ -543,6 +545,31 @@ def test_pictures_draw_what_the_analysis_says(read: list[TaskRecord], monkeypatc
             np.testing.assert_allclose(line, np.array(expected).reshape(-1, 2))
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "scale", "limits"),
+    [
+        (2.0, 90.0, "log", (2 / 1.15, 90 * 1.15)),
+        (2.0, 1e30, "log", (2 / 1.15, 2e7 * 1.15)),  # what blew up is not shown
+        (-1.0, 3.0, "linear", None),
+    ],
+)
+def test_all_panels_of_a_task_show_the_same_scores(low, high, scale, limits, monkeypatch: pytest.MonkeyPatch):
+    drawn = []
+
+    def keep(picture: Any) -> str:
+        drawn.append((picture.axes[0].get_yscale(), picture.axes[0].get_ylim()))
+        pictures.plt.close(picture)
+        return "<svg></svg>"
+
+    monkeypatch.setattr(pictures, "_to_svg", keep)
+    flat = [*at(0.01, high), *at(0.1, 3.0), *reruns("final", 2.0, 1)]
+    pictures.of_task(judged(optax_sgd=flat, lsalr=[*at(0.1, low)], nesterov=flat, optax_momentum=flat))
+    assert len(drawn) == 4
+    for found, shown in drawn:
+        assert found == scale
+        assert limits is None or shown == pytest.approx(limits)
+
+
 def test_every_method_is_in_a_picture_and_none_is_alone():
     names = ["optax_sgd", "lsalr", "nesterov", "mine", "eve"]
     found = dict(pictures.families(names))
@@ -584,7 +611,8 @@ def test_conditions_count_the_tasks_on_which_a_method_gains_over_the_one_beneath
     assert [[cell.text for cell in row] for row in section.table.rows] == [
         ["curvatures differ ten thousandfold", "quadratic: optax_sgd", "–", f"{gains} (1 of 1)"],
         ["batches are full", "letters: local_gains; quadratic: optax_sgd", f"{gains} (1 of 2)", f"{gains} (1 of 2)"],
-        ["the rate is ten times too small", "–", f"{gains} (1 of 1)", "–"],
+        ["any task, the rate tuned", "–", f"{gains} (1 of 3)", f"{gains} (2 of 3)"],
+        ["any task, the rate ten times too small", "–", f"{gains} (1 of 1)", "–"],
     ]
     assert [cell.kind for cell in section.table.rows[1]] == ["", "", "better", "worse"]
     assert "Under which conditions" in {part.title for part in tables.sections([letters, bowl])}
@@ -595,9 +623,21 @@ def test_every_task_stands_for_a_condition():
     assert {slug for slugs in CONDITIONS.values() for slug in slugs} == tasks.find_all().keys()
 
 
-def test_long_text_is_broken_into_lines_and_figures_are_not():
-    cells = [Cell("1.23 ± 0.12, 3 of 10 diverged", "best"), Cell("word " * 9, "better"), Cell("word " * 9)]
-    assert re.findall('class="([^"]*)">[1w]', to_html_table(Table(["a"], [cells]))) == ["best", "better text", "text"]
+def test_words_are_broken_into_lines_and_figures_are_not(reports):
+    rows = [[Cell("name"), Cell("1.2 ± 0.1", "best")]]
+    assert "<table>" in to_html_table(Table(["a", "b"], rows))
+    assert '<table class="words">' in to_html_table(Table(["a", "b"], rows, of_words=True))
+    wins = reports[1].partition("Where each wins, and where it loses</h2>")[2]
+    assert wins.partition("<table")[2].startswith(' class="words">')
+
+
+def test_the_leaders_are_named_before_all_tables(reports, read: list[TaskRecord]):
+    """Of two tasks momentum and nesterov are the lowest on one each, and no other on any."""
+    short = reports[0].partition("## In short\n")[2].partition("\n## ")[0]
+    assert "on how many of 2 tasks: optax_momentum (1), nesterov (1)." in short
+    scores = [f"{name} ({score:.2f})" for name, score in analysis.profile_scores(read).items() if score]
+    assert f"as a share of the tasks: {', '.join(scores)}." in short
+    assert reports[0].index("## In short") < reports[0].index("## Leaderboard")
 
 
 def test_there_must_be_something_to_report(tmp_path: Path):

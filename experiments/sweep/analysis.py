@@ -160,6 +160,14 @@ def best_of(record: TaskRecord) -> list[str]:
     return [first, *(name for name, found in others.items() if found is not None and found.verdict == "none shown")]
 
 
+def times_lowest(records: Sequence[TaskRecord]) -> dict[str, int]:
+    """Count by method the tasks on which it has the lowest score or cannot be told from that, the most often first."""
+    names = dict.fromkeys(name for record in records for name in record.results)
+    best = [best_of(record) for record in records]
+    counts = {name: sum(name in of for of in best) for name in names}
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
 def difference_at_a_tenth(record: TaskRecord, contender: str, base: str) -> Difference | None:
     """Compare validation scores, over the tuning seeds, where both have a tenth of the base's best rate."""
     best = rate_of(record, base)

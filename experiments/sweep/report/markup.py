@@ -6,8 +6,6 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-LONG = 40  # characters of a cell, beyond which it is text to be broken into lines, no figure
-
 
 class Cell(NamedTuple):
     """What stands in a table, and how it is to be seen."""
@@ -17,10 +15,11 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Columns by name; the first one names the row."""
+    """Columns by name; the first one names the row; what stands in the others are figures, or words."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    of_words: bool = False
 
 
 class Section(NamedTuple):
@@ -57,11 +56,8 @@ def to_html_table(table: Table) -> str:
     """Write a table that can be pushed sideways on a narrow screen; its first column stays."""
     head = "".join(f"<th>{html.escape(name)}</th>" for name in table.header)
     body = "".join(
-        "<tr>" + "".join(f'<td class="{_class_of(cell)}">{html.escape(cell.text)}</td>' for cell in row) + "</tr>"
+        "<tr>" + "".join(f'<td class="{cell.kind}">{html.escape(cell.text)}</td>' for cell in row) + "</tr>"
         for row in table.rows
     )
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _class_of(cell: Cell) -> str:
-    return f"{cell.kind} text".strip() if len(cell.text) > LONG else cell.kind
+    kind = ' class="words"' if table.of_words else ""
+    return f'<div class="wide"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

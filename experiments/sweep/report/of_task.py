@@ -17,7 +17,7 @@ def describe_task(record: TaskRecord, is_final: bool) -> Iterator[Section]:
     """Describe one task: what every method came to, what it cost, and how much the rate matters."""
     task, goal = record.config["task"], analysis.target(record) if is_final else None
     paragraphs = [
-        f"{record.config['task']['steps']} steps, "
+        f"{record.slug}: {task['steps']} steps, "
         f"{'full batches' if task['batch_size'] is None else 'batches of ' + str(task['batch_size'])}; "
         f"{task['scored']}; members computed by {record.config['layout']}.",
     ]

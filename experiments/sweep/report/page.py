@@ -20,7 +20,7 @@ th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(-
 th { white-space: normal; min-width: 5.5rem; vertical-align: bottom; background: var(--soft); }
 th:first-child, td:first-child { position: sticky; left: 0; text-align: left; background: #fff; }
 th:first-child { background: var(--soft); }
-td.text { white-space: normal; min-width: 14rem; text-align: left; }
+.words th, .words td { text-align: left; } .words td + td { white-space: normal; min-width: 11rem; }
 td.best { font-weight: 700; background: #fff4d6; } td.better { background: #dff3e4; } td.worse { background: #fbe3e0; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: .8rem; }
 .pictures text { font-family: system-ui, sans-serif !important; }

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import matplotlib
 
 matplotlib.use("Agg")  # a file, never a window
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.figure import COLORS
 from experiments.sweep import analysis
@@ -26,10 +27,20 @@ FAMILIES = {
     "Optax's": ("optax_adam", "optax_adamw", "optax_nadam", "optax_rmsprop", "optax_adagrad", "optax_adabelief"),
     "without a schedule": ("optax_momentum", "optax_prodigy", "optax_schedule_free_adamw", "learned_lstm"),
 }  # fmt: skip
-SIZE = (4.4, 3.4)  # inches: a panel is as wide as a phone
+SIZE = (4.4, 4.2)  # inches: a panel is as wide as a phone
+DECADES = 7  # above a task's lowest score; higher are only runs that blow up
+FEW_DECADES = 2.5  # of a log axis, on which powers of ten would be too few numbers
+MARGIN = 1.15  # below the lowest and above the highest
 
 
-def families(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+class Line(NamedTuple):
+    """What is drawn of a method."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def families(names: Collection[str]) -> Iterator[tuple[str, list[str]]]:
     """Sort methods into families; those that are alone in theirs, or have none, are put together."""
     shown: set[str] = set()
     for family, members in FAMILIES.items():
@@ -44,57 +55,59 @@ def families(names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
 def profile(records: Sequence[TaskRecord]) -> list[str]:
     """Draw the performance profiles, a family in each panel."""
     taus = np.linspace(1.0, analysis.PROFILE_TO, 301)
-    of = analysis.profiles(records, taus)
-
-    def draw(axes: Axes, name: str, color: str) -> None:
-        axes.step(taus, of[name], where="post", color=color, label=name)
-
-    return [
-        _panel(family, names, draw, "gradients to target, times the fewest", "share of tasks", ylim=(-0.03, 1.03))
-        for family, names in families(list(of))
-    ]
+    lines = {name: Line(taus, shares) for name, shares in analysis.profiles(records, taus).items()}
+    axes = {"xlabel": "gradients to target, times the fewest", "ylabel": "share of tasks", "ylim": (-0.03, 1.03)}
+    return [_panel(axes | {"title": family}, names, lines, drawstyle="steps-post") for family, names in families(lines)]
 
 
 def of_task(record: TaskRecord) -> list[str]:
-    """Draw what the rate matters and, where there were reruns, how validation went, a family in each panel."""
-    scored = record.config["task"]["scored"]
+    """Draw what the rate matters and, where there were reruns, how validation went, a family in each panel.
+
+    All panels of a task show the same scores, so that lines of two panels can be compared.
+    """
+    by_rate = {name: _by_rate(record, name) for name in record.results}
+    by_step = {name: _by_step(record, name) for name in record.results}
+    axes = {"ylabel": record.config["task"]["scored"], **_shown([*by_rate.values(), *by_step.values()])}
+    rates, steps = {"xlabel": "learning rate", "xscale": "log"}, {"xlabel": "steps"}
     drawn = []
-    for family, names in families(list(record.results)):
-        drawn.append(_panel(f"{family}: by rate", names, _sensitivity_of(record), "learning rate", scored, log_x=True))
+    for family, names in families(record.results):
+        drawn.append(_panel(axes | rates | {"title": f"{family}: by rate"}, names, by_rate, marker="o", markersize=3))
         if any(analysis.curves(record, name, "final") for name in names):
-            drawn.append(_panel(f"{family}: at the best rate", names, _curve_of(record), "steps", scored))
+            drawn.append(_panel(axes | steps | {"title": f"{family}: at the best rate"}, names, by_step))
     return drawn
 
 
-def _sensitivity_of(record: TaskRecord):
-    def draw(axes: Axes, name: str, color: str) -> None:
-        of = {rate: value for rate, value in analysis.sensitivity(record, name).items() if value is not None}
-        axes.plot(list(of), [value.mean for value in of.values()], "o-", markersize=3, color=color, label=name)
-
-    return draw
+def _by_rate(record: TaskRecord, name: str) -> Line:
+    of = {rate: value.mean for rate, value in analysis.sensitivity(record, name).items() if value is not None}
+    return Line(np.array(list(of)), np.array(list(of.values())))
 
 
-def _curve_of(record: TaskRecord):
-    steps = record.config["task"]["evaluate_every"] * np.arange(1, 10_000)
-
-    def draw(axes: Axes, name: str, color: str) -> None:
-        of = [c.validation for c in analysis.curves(record, name, "final") if c.diverged_at is None]
-        mean = np.mean(of, axis=0) if of else np.array([])
-        axes.plot(steps[: len(mean)], mean, color=color, label=name)
-
-    return draw
+def _by_step(record: TaskRecord, name: str) -> Line:
+    of = [curve.validation for curve in analysis.curves(record, name, "final") if curve.diverged_at is None]
+    mean = np.mean(of, axis=0) if of else np.array([])
+    return Line(record.config["task"]["evaluate_every"] * np.arange(1, len(mean) + 1), mean)
 
 
-def _panel(title: str, names: Sequence[str], draw, xlabel: str, ylabel: str, log_x: bool = False, ylim=None) -> str:
-    picture, axes = plt.subplots(figsize=SIZE, layout="constrained")
+def _shown(lines: Sequence[Line]) -> dict[str, Any]:
+    """Choose the scores to show: all, on a log axis where they are positive, but not what blew up."""
+    scores = np.concatenate([line.y for line in lines])
+    if not len(scores) or scores.min() <= 0:
+        return {}
+    high = min(scores.max(), scores.min() * 10.0**DECADES)
+    return {"yscale": "log", "ylim": (scores.min() / MARGIN, high * MARGIN)}
+
+
+def _panel(axes: dict[str, Any], names: Sequence[str], lines: dict[str, Line], **style: Any) -> str:
+    """Draw some lines."""
+    picture, panel = plt.subplots(figsize=SIZE, layout="constrained")
     for name, color in zip(names, COLORS * (1 + len(names) // len(COLORS)), strict=False):
-        draw(axes, name, color)
-    axes.set(title=title, xlabel=xlabel, ylabel=ylabel, ylim=ylim)
-    if log_x:
-        axes.set_xscale("log")
-    if ylim is None:
-        axes.set_yscale("log")
-    axes.legend(fontsize=7)
+        panel.plot(*lines[name], color=color, label=name, **style)
+    panel.set(**axes)
+    if panel.get_yscale() == "log" and np.ptp(np.log10(panel.get_ylim())) < FEW_DECADES:
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_formatter(NullFormatter())
+    picture.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     return _to_svg(picture)
 
 

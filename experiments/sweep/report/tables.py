@@ -13,13 +13,15 @@ from experiments.sweep.report.of_task import describe_task
 from experiments.sweep.report.pairs import pairs
 from experiments.sweep.report.show import NOTHING, show_ends
 
+LEADERS = 5  # that are named before all tables
+
 
 def sections(records: Sequence[TaskRecord]) -> list[Section]:
     """Write the whole report."""
     finals = with_reruns(records)
     parts = [_opening(records)]
     if finals:
-        parts += [_leaderboard(finals), _wins(finals), *conditions(finals), *pairs(finals)]
+        parts += [_in_short(finals), _leaderboard(finals), _wins(finals), *conditions(finals), *pairs(finals)]
     for record in records:
         parts += describe_task(record, record in finals)
     return parts
@@ -51,20 +53,42 @@ def _opening(records: Sequence[TaskRecord]) -> Section:
     return Section("Which method for which task?", [*paragraphs, f"Measured on {machine}."])
 
 
+def _in_short(records: Sequence[TaskRecord]) -> Section:
+    """Name those that lead, and say how many tasks that is."""
+    lowest, profile = analysis.times_lowest(records), analysis.profile_scores(records)
+    several = f"of {len(records)} tasks"
+    leaders = [f"{name} ({count})" for name, count in lowest.items() if count][:LEADERS]
+    fastest = [f"{name} ({score:.2f})" for name, score in profile.items() if score][:LEADERS]
+    paragraphs = [
+        f"Lowest at the end, or not to be told from the lowest, on how many {several}: {', '.join(leaders) or NOTHING}.",
+        f"With the fewest gradients to a target, as a share of the tasks: {', '.join(fastest) or NOTHING}.",
+    ]
+    return Section("In short", paragraphs)
+
+
 def _leaderboard(records: Sequence[TaskRecord]) -> Section:
-    scores = analysis.profile_scores(records)
+    scores, lowest = analysis.profile_scores(records), analysis.times_lowest(records)
     rows = []
     for name, score in scores.items():
-        cells = [_final(record, name) for record in records]
-        rows.append([Cell(name), Cell(f"{score:.2f}", "best" if score == max(scores.values()) else ""), *cells])
+        leads = [
+            Cell(f"{score:.2f}", "best" if score == max(scores.values()) else ""),
+            Cell(f"{lowest[name]}", "best" if lowest[name] == max(lowest.values()) else ""),
+        ]
+        rows.append([Cell(name), *leads, *(_final(record, name) for record in records)])
     paragraphs = [
         "Profile: the share of the tasks on which a method reaches the target with at most τ times the fewest "
         f"gradients, averaged over τ from 1 to {analysis.PROFILE_TO:g}. The target of a task is the mean validation "
         f"score of {analysis.BASELINE} (of the first method, where that is missing) after half of the steps; a miss is "
         "infinite, and a task in which a method takes no part is missed. Then the test score at the end of each task: "
-        "bold is the lowest mean and whatever no interval of the differences, seed by seed, tells from it.",
+        "bold is the lowest mean and whatever no interval of the differences, seed by seed, tells from it; *lowest on* "
+        "counts the tasks on which a method is bold.",
     ]
-    header = ["method", "profile", *(f"{r.config['task']['title']} ({r.config['task']['scored']})" for r in records)]
+    header = [
+        "method",
+        "profile",
+        "lowest on",
+        *(f"{r.config['task']['title']} ({r.config['task']['scored']})" for r in records),
+    ]
     return Section("Leaderboard", paragraphs, Table(header, rows))
 
 
@@ -95,9 +119,8 @@ def _wins(records: Sequence[TaskRecord]) -> Section:
         )
     text = f"Each method at its best rate against {analysis.BASELINE} at its best: where the 95 % interval of the test "
     text += "scores' difference, seed by seed, lies below 0, and where above. Tasks not named show no difference."
-    return Section(
-        "Where each wins, and where it loses", [text], Table(["method", "wins", "loses", "seeds diverge"], rows)
-    )
+    table = Table(["method", "wins", "loses", "seeds diverge"], rows, of_words=True)
+    return Section("Where each wins, and where it loses", [text], table)
 
 
 def _against(record: TaskRecord, name: str, other: str) -> str:
