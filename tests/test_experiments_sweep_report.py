@@ -634,7 +634,7 @@ def test_words_are_broken_into_lines_and_figures_are_not(reports):
 def test_the_leaders_are_named_before_all_tables(reports, read: list[TaskRecord]):
     """Of two tasks momentum and nesterov are the lowest on one each, and no other on any."""
     short = reports[0].partition("## In short\n")[2].partition("\n## ")[0]
-    assert "on how many of 2 tasks: optax_momentum (1), nesterov (1)." in short
+    assert "on so many of the 2 tasks: optax_momentum (1), nesterov (1)." in short
     scores = [f"{name} ({score:.2f})" for name, score in analysis.profile_scores(read).items() if score]
     assert f"as a share of the tasks: {', '.join(scores)}." in short
     assert reports[0].index("## In short") < reports[0].index("## Leaderboard")

@@ -56,11 +56,11 @@ def _opening(records: Sequence[TaskRecord]) -> Section:
 def _in_short(records: Sequence[TaskRecord]) -> Section:
     """Name those that lead, and say how many tasks that is."""
     lowest, profile = analysis.times_lowest(records), analysis.profile_scores(records)
-    several = f"of {len(records)} tasks"
     leaders = [f"{name} ({count})" for name, count in lowest.items() if count][:LEADERS]
     fastest = [f"{name} ({score:.2f})" for name, score in profile.items() if score][:LEADERS]
     paragraphs = [
-        f"Lowest at the end, or not to be told from the lowest, on how many {several}: {', '.join(leaders) or NOTHING}.",
+        "Lowest at the end, or not to be told from the lowest, on so many of the "
+        f"{len(records)} tasks: {', '.join(leaders) or NOTHING}.",
         f"With the fewest gradients to a target, as a share of the tasks: {', '.join(fastest) or NOTHING}.",
     ]
     return Section("In short", paragraphs)
