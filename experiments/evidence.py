@@ -46,7 +46,7 @@ def _comparison(folder: Path) -> Iterator[str]:
     """Repeat from the report of the comparison what bears on the claims above."""
     compared = tables.with_reruns(sweeps.read_all(folder))
     if compared:
-        intro = "From the [report](report.md) of `python -m experiments compare --out experiments/results/compare`. "
+        intro = "From the [report](report.html) of `python -m experiments compare --out experiments/results/compare`. "
         first, *others = pairs(compared)
         first = first._replace(paragraphs=[intro + first.paragraphs[0]])
         yield to_markdown_sections([first, *others], has_title=False)

@@ -37,7 +37,8 @@ def pairs(records: Sequence[TaskRecord]) -> list[Section]:
     )
     at_a_tenth = (
         "The same where both have a tenth of the *second* one's best rate: validation score at the end, over the "
-        "tuning seeds. What a method is worth to somebody who chose a rate ten times too small."
+        "tuning seeds; a task tuned with one seed has no interval, and no verdict. What a method is worth to somebody "
+        "who chose a rate ten times too small."
     )
     return [
         Section("What is gained over the method beneath", [at_best], pair_table(records, analysis.difference)),

@@ -46,7 +46,8 @@ def _opening(records: Sequence[TaskRecord]) -> Section:
         f"{protocol['extensions']} times; a rate that is still at an edge is marked ↔. The best rate is then run with "
         f"{protocol['final_seeds']} new seeds ({NEW_SEEDS_FROM}, …), and the test set is read at the end, once. "
         "Figures are mean ± half width of the 95 % interval (Student's t) over these seeds; lower is better. A seed "
-        "that diverged is counted and is in no mean. *Untuned*: the learning rate of the method's own paper, the same "
+        "that diverged is counted and is in no mean. Of twenty comparisons of equal methods one shows a difference by "
+        "chance. *Untuned*: the learning rate of the method's own paper, the same "
         "seeds."
     )
     paragraphs = [how, rerun] if with_reruns(records) else [how]
