@@ -22,9 +22,7 @@ def describe_task(record: TaskRecord, is_final: bool) -> Iterator[Section]:
         f"{task['scored']}; members computed by {record.config['layout']}.",
     ]
     if goal is not None:
-        paragraphs.append(
-            f"Target: {goal:.4g} on validation, {analysis.baseline(record)}'s mean after half of the steps."
-        )
+        paragraphs.append(f"Target: {goal.score:.4g} on validation, {goal.of}'s mean after half of the steps.")
     header = [
         "method",
         "best rate",

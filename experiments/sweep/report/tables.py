@@ -78,11 +78,11 @@ def _leaderboard(records: Sequence[TaskRecord]) -> Section:
         rows.append([Cell(name), *leads, *(_final(record, name) for record in records)])
     paragraphs = [
         "Profile: the share of the tasks on which a method reaches the target with at most τ times the fewest "
-        f"gradients, averaged over τ from 1 to {analysis.PROFILE_TO:g}. The target of a task is the mean validation "
-        f"score of {analysis.BASELINE} (of the first method, where that is missing) after half of the steps; a miss is "
-        "infinite, and a task in which a method takes no part is missed. Then the test score at the end of each task: "
-        "bold is the lowest mean and whatever no interval of the differences, seed by seed, tells from it; *lowest on* "
-        "counts the tasks on which a method is bold.",
+        f"gradients, averaged over τ from 1 to {analysis.PROFILE_TO:g}. The target of a task is the lowest mean "
+        f"validation score after half of the steps of {' and '.join(analysis.BASELINES)} (of the first method, where "
+        "none of them takes part); a miss is infinite, and a task in which a method takes no part is missed. Then the "
+        "test score at the end of each task: bold is the lowest mean and whatever no interval of the differences, seed "
+        "by seed, tells from it; *lowest on* counts the tasks on which a method is bold.",
     ]
     header = [
         "method",
