@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -35,7 +36,12 @@ def estimate(values: np.ndarray) -> Estimate:
         mean = values.mean(axis=0) if count else np.full(values.shape[1:], np.nan)
         return Estimate(mean, np.full_like(mean, np.nan))
     spread = values.std(axis=0, ddof=1) / np.sqrt(count)
-    return Estimate(values.mean(axis=0), student_t.ppf(0.975, count - 1) * spread)
+    return Estimate(values.mean(axis=0), _quantile(count) * spread)
+
+
+@functools.cache  # a report asks ten thousands of times for a few
+def _quantile(count: int) -> float:
+    return float(student_t.ppf(0.975, count - 1))
 
 
 def curves(rows: Iterable[Row], trial: str, contender: str, split: str) -> Curves:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from experiments import tasks
 from experiments.experiment import InputError, describe
@@ -280,7 +281,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
         writer = record.Writer(out / each.slug, each.config, each.meta, resume=False)
         for name, results in each.results.items():
             writer.write(name, results, each.timings[name])
-    page = report.write(out, out)
+    page = report.write(out, out, Console())
     return (out / "report.md").read_text(), page.read_text()
 
 
@@ -645,7 +646,7 @@ def test_the_leaders_are_named_before_all_tables(reports, read: list[TaskRecord]
 
 def test_there_must_be_something_to_report(tmp_path: Path):
     with pytest.raises(InputError, match=r"^There is no comparison in '[^\n]*'; run it first\.$"):
-        report.write(tmp_path, tmp_path / "out")
+        report.write(tmp_path, tmp_path / "out", Console())
     assert not (tmp_path / "out").exists()
 
 

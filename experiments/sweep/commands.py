@@ -81,7 +81,7 @@ def _judge(
     chosen = {slug: known_tasks.find(slug) for slug in _names(slugs) or known_tasks.find_all()}
     console = Console()
     judge(chosen, contenders.choose(_names(methods)), protocol, out, console, folder=data, layout=layout, resume=resume)
-    console.print(f"Report: {reports.write(out, out)}")
+    console.print(f"Report: {reports.write(out, out, console)}")
 
 
 def _names(text: str) -> list[str]:
@@ -97,7 +97,7 @@ def list_tasks() -> None:
 
 def report(out: Path = DOCS, results: Path = RECORDS) -> None:
     """Make the report of the committed comparison again: OUT/report.html and OUT/report.md."""
-    print(reports.write(results, out))
+    print(reports.write(results, out, Console()))
 
 
 def sweep_speed(out: Path = RECORDS.parent, data: Path | None = None) -> None:

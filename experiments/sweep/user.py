@@ -79,6 +79,6 @@ def compare(
     protocol = Protocol(rates=parse_grid(rates), final_seeds=seeds)
     console, out = Console(), Path(out)
     judge({SLUG: task}, contenders.choose(methods), protocol, out, console, layout=layout, resume=resume)
-    page = report.write(out, out)
+    page = report.write(out, out, console)
     console.print(f"Report: {page}")
     return page

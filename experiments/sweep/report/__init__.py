@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import rich.progress
+from rich.console import Console
+
 from experiments.experiment import InputError
 from experiments.sweep import record
 from experiments.sweep.report import page, tables
 from experiments.sweep.report.markup import to_markdown
 
 
-def write(records: Path, out: Path) -> Path:
+def write(records: Path, out: Path, console: Console) -> Path:
     """Make OUT/report.md and OUT/report.html of the records; return the page."""
     tasks = record.read_all(records)
     if not tasks:
@@ -18,5 +21,6 @@ def write(records: Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     sections = tables.sections(tasks)
     (out / "report.md").write_text(to_markdown(sections), encoding="utf-8")
-    (out / "report.html").write_text(page.to_html(sections, tasks), encoding="utf-8")
+    drawing = rich.progress.track(sections, "pictures", transient=True, console=console)
+    (out / "report.html").write_text(page.to_html(drawing, tasks), encoding="utf-8")
     return out / "report.html"

@@ -33,7 +33,8 @@ def describe_task(record: TaskRecord, is_final: bool) -> Iterator[Section]:
         "compile, s",
         "µs a step",
     ]
-    rows = [_row(record, name) for name in _by_mean(record)] if is_final else []
+    best = analysis.best_of(record) if is_final else []
+    rows = [_row(record, name, name in best) for name in _by_mean(record)] if is_final else []
     yield Section(task["title"], paragraphs, Table(header, rows) if is_final else None, task=record.slug)
     yield Section(f"{task['title']}: how much the rate matters", [SENSITIVITY], _sensitivity(record))
 
@@ -52,13 +53,13 @@ def _by_mean(record: TaskRecord) -> list[str]:
     return sorted(record.results, key=mean)
 
 
-def _row(record: TaskRecord, name: str) -> list[Cell]:
+def _row(record: TaskRecord, name: str, is_best: bool) -> list[Cell]:
     timing, rate, of = record.timings[name], analysis.rate_of(record, name), analysis.ends(record, name)
     needed, untuned = analysis.gradients_to_target(record, name), analysis.ends(record, name, "default")
     return [
         Cell(name),
         Cell("none" if rate is None else f"{rate:g}{' ↔' if analysis.at_edge(record, name) else ''}"),
-        Cell(show_ends(of), "best" if name in analysis.best_of(record) else ""),
+        Cell(show_ends(of), "best" if is_best else ""),
         Cell(NOTHING if np.isnan(of.spread) else f"{of.spread:.2g}"),
         Cell(show_ends(untuned)),
         Cell("missed" if np.isinf(needed) else f"{needed:.0f}"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from experiments.sweep.record import TaskRecord
 from experiments.sweep.report import pictures
@@ -39,24 +39,30 @@ PAGE = """<!doctype html>
 """
 
 
-def to_html(sections: Sequence[Section], records: Sequence[TaskRecord]) -> str:
+def to_html(sections: Iterable[Section], records: Sequence[TaskRecord]) -> str:
     """Write the page."""
     by_slug = {record.slug: record for record in records}
-    links = "".join(f'<a href="#{number}">{html.escape(s.title)}</a>' for number, s in enumerate(sections) if number)
-    parts = []
+    titles, parts = [], []
     for number, section in enumerate(sections):
-        level = 1 if number == 0 else 2
-        parts.append(f'<h{level} id="{number}">{html.escape(section.title)}</h{level}>')
-        parts += [f"<p>{_emphasized(text)}</p>" for text in section.paragraphs]
-        if number == 0:
-            parts.append(f"<nav>{links}</nav>")
-        if section.table is not None:
-            parts.append(to_html_table(section.table))
-        if section.title == "Leaderboard":
-            parts.append(_pictures("Performance profiles", pictures.profile(records)))
-        if section.task is not None:
-            parts.append(_pictures("Curves", pictures.of_task(by_slug[section.task])))
-    return PAGE.format(title=html.escape(sections[0].title), style=STYLE, body="".join(parts))
+        titles.append(section.title)
+        parts.append(_to_html(number, section, records, by_slug))
+    links = "".join(f'<a href="#{number}">{html.escape(title)}</a>' for number, title in enumerate(titles) if number)
+    opening, *others = parts
+    body = "".join([opening, f"<nav>{links}</nav>", *others])
+    return PAGE.format(title=html.escape(titles[0]), style=STYLE, body=body)
+
+
+def _to_html(number: int, section: Section, records: Sequence[TaskRecord], by_slug: dict[str, TaskRecord]) -> str:
+    level = 1 if number == 0 else 2
+    parts = [f'<h{level} id="{number}">{html.escape(section.title)}</h{level}>']
+    parts += [f"<p>{_emphasized(text)}</p>" for text in section.paragraphs]
+    if section.table is not None:
+        parts.append(to_html_table(section.table))
+    if section.title == "Leaderboard":
+        parts.append(_pictures("Performance profiles", pictures.profile(records)))
+    if section.task is not None:
+        parts.append(_pictures("Curves", pictures.of_task(by_slug[section.task])))
+    return "".join(parts)
 
 
 def _pictures(title: str, drawn: Sequence[str]) -> str:

@@ -69,13 +69,14 @@ def _in_short(records: Sequence[TaskRecord]) -> Section:
 
 def _leaderboard(records: Sequence[TaskRecord]) -> Section:
     scores, lowest = analysis.profile_scores(records), analysis.times_lowest(records)
+    best = {record.slug: analysis.best_of(record) for record in records}
     rows = []
     for name, score in scores.items():
         leads = [
             Cell(f"{score:.2f}", "best" if score == max(scores.values()) else ""),
             Cell(f"{lowest[name]}", "best" if lowest[name] == max(lowest.values()) else ""),
         ]
-        rows.append([Cell(name), *leads, *(_final(record, name) for record in records)])
+        rows.append([Cell(name), *leads, *(_final(record, name, name in best[record.slug]) for record in records)])
     paragraphs = [
         "Profile: the share of the tasks on which a method reaches the target with at most τ times the fewest "
         f"gradients, averaged over τ from 1 to {analysis.PROFILE_TO:g}. The target of a task is the lowest mean "
@@ -93,11 +94,11 @@ def _leaderboard(records: Sequence[TaskRecord]) -> Section:
     return Section("Leaderboard", paragraphs, Table(header, rows))
 
 
-def _final(record: TaskRecord, name: str) -> Cell:
+def _final(record: TaskRecord, name: str, is_best: bool) -> Cell:
     if name not in record.results:
         return Cell(NOTHING)
     of = analysis.ends(record, name)
-    return Cell(show_ends(of), "best" if name in analysis.best_of(record) else "")
+    return Cell(show_ends(of), "best" if is_best else "")
 
 
 def _wins(records: Sequence[TaskRecord]) -> Section:
