@@ -25,9 +25,9 @@ def describe_task(record: TaskRecord, is_final: bool) -> Iterator[Section]:
         paragraphs.append(f"Target: {goal.score:.4g} on validation, {goal.of}'s mean after half of the steps.")
     header = [
         "method",
-        "best rate",
         "test",
         "spread",
+        "best rate",
         "untuned, test",
         "gradients to target",
         "compile, s",
@@ -58,9 +58,9 @@ def _row(record: TaskRecord, name: str, is_best: bool) -> list[Cell]:
     needed, untuned = analysis.gradients_to_target(record, name), analysis.ends(record, name, "default")
     return [
         Cell(name),
-        Cell("none" if rate is None else f"{rate:g}{' ↔' if analysis.at_edge(record, name) else ''}"),
         Cell(show_ends(of), "best" if is_best else ""),
         Cell(NOTHING if np.isnan(of.spread) else f"{of.spread:.2g}"),
+        Cell("none" if rate is None else f"{rate:g}{' ↔' if analysis.at_edge(record, name) else ''}"),
         Cell(show_ends(untuned)),
         Cell("missed" if np.isinf(needed) else f"{needed:.0f}"),
         Cell(f"{timing['compile_seconds']:.1f}"),

@@ -57,7 +57,8 @@ def _opening(records: Sequence[TaskRecord]) -> Section:
 def _in_short(records: Sequence[TaskRecord]) -> Section:
     """Name those that lead, and say how many tasks that is."""
     lowest, profile = analysis.times_lowest(records), analysis.profile_scores(records)
-    leaders = [f"{name} ({count})" for name, count in lowest.items() if count][:LEADERS]
+    beyond = [*lowest.values(), *[0] * LEADERS][LEADERS]  # of ties at the end none is named
+    leaders = [f"{name} ({count})" for name, count in lowest.items() if count > beyond]
     fastest = [f"{name} ({score:.2f})" for name, score in profile.items() if score][:LEADERS]
     paragraphs = [
         "Lowest at the end, or not to be told from the lowest, on so many of the "
