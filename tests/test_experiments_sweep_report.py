@@ -608,7 +608,8 @@ def test_conditions_count_the_tasks_on_which_a_method_gains_over_the_one_beneath
     tuned = {"optax_sgd": [*at(0.01, 4.0, 5.0), *at(0.1, 1.0, 1.0)], "local_gains": at(0.01, 1.0, 2.1)}
     low, high = final(1.0, 1.1, 0.9), final(2.0, 2.2, 2.0)
     letters = judged("letters", optax_sgd=[*high, *tuned["optax_sgd"]], local_gains=[*low, *tuned["local_gains"]])
-    bowl = judged("quadratic", optax_sgd=low, local_gains=high)
+    one_seed = {"optax_sgd": [*at(0.01, 4.0), *at(0.1, 1.0)], "local_gains": at(0.01, 1.0)}  # gives no interval
+    bowl = judged("quadratic", optax_sgd=[*low, *one_seed["optax_sgd"]], local_gains=[*high, *one_seed["local_gains"]])
     own = judged("mine", optax_sgd=low, local_gains=high)
     (section,) = conditions([letters, bowl, own])
     gains = "local_gains over optax_sgd"

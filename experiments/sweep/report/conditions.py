@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from experiments.sweep import analysis
 from experiments.sweep.record import TaskRecord
 from experiments.sweep.report.markup import Cell, Section, Table
@@ -37,7 +39,7 @@ def conditions(records: Sequence[TaskRecord]) -> list[Section]:
     text = (
         "By what is hard about a task: the methods with the lowest test score, then those of the pairs below that gain "
         "over the method beneath them and those that lose to it; in brackets, on how many of the tasks on which both "
-        "could be compared the interval shows it."
+        "ended with two seeds or more, so that there is an interval."
     )
     return [
         Section("Under which conditions", [text], Table(["where", "lowest", "gains", "loses"], rows, of_words=True))
@@ -46,10 +48,11 @@ def conditions(records: Sequence[TaskRecord]) -> list[Section]:
 
 def _gains(records: Sequence[TaskRecord], compare: Compare) -> list[Cell]:
     """Count for every pair the tasks on which the first is lower, and on which it is higher."""
-    found = {pair: [known for record in records if (known := pair_of(record, *pair, compare))] for pair in PAIRS}
+    known = {pair: [pair_of(record, *pair, compare) for record in records] for pair in PAIRS}
+    found = {pair: [of for of in each if of and np.isfinite(of.estimate.half_width)] for pair, each in known.items()}
     cells = []
     for verdict, kind in (("lower", "better"), ("higher", "worse")):
-        counts = {pair: sum(known.verdict == verdict for known in of) for pair, of in found.items()}
+        counts = {pair: sum(one.verdict == verdict for one in of) for pair, of in found.items()}
         said = [f"{' over '.join(pair)} ({count} of {len(found[pair])})" for pair, count in counts.items() if count]
         cells.append(Cell(", ".join(said) or NOTHING, kind if said else ""))
     return cells
