@@ -550,14 +550,17 @@ def test_pictures_draw_what_the_analysis_says(read: list[TaskRecord], monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "scale", "limits"),
+    ("low", "high", "start", "scale", "limits"),
     [
-        (2.0, 90.0, "log", (2 / 1.15, 90 * 1.15)),
-        (2.0, 1e30, "log", (2 / 1.15, 2e7 * 1.15)),  # what blew up is not shown
-        (-1.0, 3.0, "linear", None),
+        (2.0, 1e30, 50.0, "log", (2 / 1.15, 50 * 1.15)),  # worse than all that is met on the way is not shown
+        (2.0, 1e30, 12.0, "linear", (2 / 1.15, 12 * 1.15)),  # a log axis of less than a decade has a number or none
+        (2.0, 90.0, 1e30, "log", (2 / 1.15, 2e7 * 1.15)),  # nor is what blew up on the way
+        (2.0, 90.0, None, "log", (2 / 1.15, 90 * 1.15)),  # a sweep, without reruns
+        (3.0, 3.0, 3.0, "linear", (3 / 1.15, 3 * 1.15)),
+        (-1.0, 3.0, 50.0, "linear", None),
     ],
 )
-def test_all_panels_of_a_task_show_the_same_scores(low, high, scale, limits, monkeypatch: pytest.MonkeyPatch):
+def test_all_panels_of_a_task_show_the_same_scores(low, high, start, scale, limits, monkeypatch: pytest.MonkeyPatch):
     drawn = []
 
     def keep(picture: Any) -> str:
@@ -566,9 +569,10 @@ def test_all_panels_of_a_task_show_the_same_scores(low, high, scale, limits, mon
         return "<svg></svg>"
 
     monkeypatch.setattr(pictures, "_to_svg", keep)
-    flat = [*at(0.01, high), *at(0.1, 3.0), *reruns("final", 2.0, 1)]
-    pictures.of_task(judged(optax_sgd=flat, lsalr=[*at(0.1, low)], nesterov=flat, optax_momentum=flat))
-    assert len(drawn) == 4
+    reruns = [] if start is None else [member("final", 1000, start, 3.0, 3.0, 3.0)]
+    base = [*at(0.01, high), *at(0.1, 3.0), *reruns]
+    pictures.of_task(judged(optax_sgd=base, lsalr=[*at(0.1, low)], nesterov=base, optax_momentum=base))
+    assert len(drawn) == (2 if start is None else 4)
     for found, shown in drawn:
         assert found == scale
         assert limits is None or shown == pytest.approx(limits)

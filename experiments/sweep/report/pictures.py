@@ -29,6 +29,7 @@ FAMILIES = {
 }  # fmt: skip
 SIZE = (4.4, 4.2)  # inches: a panel is as wide as a phone
 DECADES = 7  # above a task's lowest score; higher are only runs that blow up
+A_DECADE = 10.0  # from the lowest score to the highest; below it a log axis would have too few numbers
 FEW_DECADES = 2.5  # of a log axis, on which powers of ten would be too few numbers
 MARGIN = 1.15  # below the lowest and above the highest
 
@@ -67,7 +68,7 @@ def of_task(record: TaskRecord) -> list[str]:
     """
     by_rate = {name: _by_rate(record, name) for name in record.results}
     by_step = {name: _by_step(record, name) for name in record.results}
-    axes = {"ylabel": record.config["task"]["scored"], **_shown([*by_rate.values(), *by_step.values()])}
+    axes = {"ylabel": record.config["task"]["scored"], **_shown(_scores(by_rate), _scores(by_step))}
     rates, steps = {"xlabel": "learning rate", "xscale": "log"}, {"xlabel": "steps"}
     drawn = []
     for family, names in families(record.results):
@@ -88,13 +89,21 @@ def _by_step(record: TaskRecord, name: str) -> Line:
     return Line(record.config["task"]["evaluate_every"] * np.arange(1, len(mean) + 1), mean)
 
 
-def _shown(lines: Sequence[Line]) -> dict[str, Any]:
-    """Choose the scores to show: all, on a log axis where they are positive, but not what blew up."""
-    scores = np.concatenate([line.y for line in lines])
+def _scores(lines: dict[str, Line]) -> np.ndarray:
+    return np.concatenate([line.y for line in lines.values()])
+
+
+def _shown(by_rate: np.ndarray, by_step: np.ndarray) -> dict[str, Any]:
+    """Choose the scores to show: those no worse than what is met on the way at the best rates, but not what blew up.
+
+    The axis is logarithmic where they are positive and span a decade.
+    """
+    scores = np.concatenate([by_rate, by_step])
     if not len(scores) or scores.min() <= 0:
         return {}
-    high = min(scores.max(), scores.min() * 10.0**DECADES)
-    return {"yscale": "log", "ylim": (scores.min() / MARGIN, high * MARGIN)}
+    low, high = scores.min(), (by_step if len(by_step) else by_rate).max()
+    high = min(high, low * 10.0**DECADES)
+    return {"yscale": "log" if high > A_DECADE * low else "linear", "ylim": (low / MARGIN, high * MARGIN)}
 
 
 def _panel(axes: dict[str, Any], names: Sequence[str], lines: dict[str, Line], **style: Any) -> str:
