@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import PyTree
 
 
@@ -31,19 +30,6 @@ def check_nonnegative(method: str, **values: object) -> None:
         check(method, name, value, lambda v: v >= 0, "at least 0")
 
 
-def check_learning_rate(method: str, learning_rate: object) -> None:
-    """Raise `ValueError` for a missing or negative rate (None would turn descent into ascent)."""
-    if learning_rate is None:
-        raise ValueError(f"{method}: learning_rate must be a number or a schedule, got None.")
-    check_nonnegative(method, learning_rate=learning_rate)
-
-
-def scale_by_descent(method: str, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
-    """Return `optax.scale_by_learning_rate(learning_rate)` once the rate is checked."""
-    check_learning_rate(method, learning_rate)
-    return optax.scale_by_learning_rate(learning_rate)
-
-
 def check_loss(method: str, value: object) -> None:
     """Raise `ValueError` unless an update was given its loss, one real number."""
     if value is None:
@@ -63,11 +49,11 @@ def check_floating(method: str, tree: PyTree, *, real: bool = False) -> None:
             raise ValueError(f"{method}: leaves must be {kind} numbers, got {found} at {at!r}.")
 
 
-def check_matches(method: str, tree: PyTree, kept: PyTree, what: str = "gradient", behind: int = 0) -> None:
-    """Raise `ValueError` naming the first leaf whose shape differs from what `init` saw, less `behind` last axes."""
+def check_matches(method: str, what: str, tree: PyTree, like: PyTree) -> None:
+    """Raise `ValueError` naming the first leaf whose shape differs from that of `like`, which `init` made."""
     got, seen = (
-        {jax.tree_util.keystr(path): jnp.shape(leaf)[: jnp.ndim(leaf) - axes] for path, leaf in leaves}
-        for axes, leaves in zip((0, behind), map(jax.tree_util.tree_leaves_with_path, (tree, kept)), strict=True)
+        {jax.tree_util.keystr(path): jnp.shape(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+        for tree in (tree, like)
     )
     for path in (*got, *seen):
         if got.get(path) != seen.get(path):
@@ -75,3 +61,9 @@ def check_matches(method: str, tree: PyTree, kept: PyTree, what: str = "gradient
                 f"{method}: the {what} at {path!r} has shape {got.get(path)}, "
                 f"but init saw {seen.get(path)} (None: no such leaf)."
             )
+
+
+def check_gradients(method: str, gradients: PyTree, like: PyTree, *, real: bool = False) -> None:
+    """Raise `ValueError` for gradients that are not floating (with `real`: or complex) or not shaped as `like`."""
+    check_floating(method, gradients, real=real)
+    check_matches(method, "gradient", gradients, like)

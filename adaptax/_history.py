@@ -19,9 +19,10 @@ import optax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, Inexact, PyTree
 
-from adaptax._checks import check, check_floating, check_fraction, check_nonnegative
+from adaptax._checks import check, check_floating, check_fraction, check_gradients, check_nonnegative
+from adaptax._leaves import map_leaves_rounding
 from adaptax._moments import abs_power, ema
-from adaptax._numbers import divide, full_like, is_exactly, is_positive, map_leaves, narrow, real_dtype, scalar, wide
+from adaptax._numbers import divide, full_like, is_exactly, is_positive, narrow, real_dtype, scalar, wide
 from adaptax._rounding import check_state_dtype, first_dither, keep, next_dither, stored_as
 
 
@@ -90,14 +91,15 @@ def scale_by_history(
 
     def update(updates: PyTree, state: ScaleByHistoryState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
+        check_gradients("scale_by_history", updates, state.s)
 
-        def leaf(gradient: ArrayLike, s: Array, seed: Array | None) -> tuple:
+        def rule(gradient: ArrayLike, s: Array, seed: Array | None) -> tuple:
             g, s = wide(gradient), wide(s)
             sample = abs_power(g, power).astype(s.dtype)
             s = keep(s + sample if decay is None else ema(s, sample, decay), seed)
             return narrow(over_history(g, s.astype(real_dtype(g)), exponent, eps), gradient), s
 
-        updates, s = map_leaves("scale_by_history", leaf, 2, updates, state.s, dither=state.dither)
+        updates, s = map_leaves_rounding(rule, state.dither, updates, state.s)
         return updates, ScaleByHistoryState(s=s, dither=next_dither(state.dither))
 
     return optax.GradientTransformationExtraArgs(init, update)

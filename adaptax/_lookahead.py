@@ -19,8 +19,10 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Inexact, Int, PyTree
 
-from adaptax._checks import check, check_floating, check_fraction, check_learning_rate, check_matches
-from adaptax._numbers import full_like, map_leaves, narrow, scalar, value_at, wide
+from adaptax._checks import check, check_floating, check_fraction, check_gradients, check_matches
+from adaptax._learning_rate import check_learning_rate
+from adaptax._leaves import map_leaves
+from adaptax._numbers import full_like, narrow, scalar, value_at, wide
 
 
 def accelerate(
@@ -62,15 +64,16 @@ def scale_by_lookahead(
 
     def update(updates: PyTree, state: LookaheadState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
+        check_gradients(method, updates, state.velocity)
         learning_rate_t = value_at(learning_rate, state.count)
         momentum_t = state.reach[-1]  # the one the gradients were taken with, also when a schedule has moved on
 
-        def leaf(gradient: ArrayLike, v: Array) -> tuple:
+        def rule(gradient: ArrayLike, v: Array) -> tuple:
             g = wide(gradient).astype(v.dtype)
             v = accelerate(v, g, scalar(learning_rate_t, v), scalar(momentum_t, v))
             return narrow(v, gradient), v
 
-        updates, velocity = map_leaves(method, leaf, 2, updates, state.velocity)
+        updates, velocity = map_leaves(rule, updates, state.velocity)
         count = optax.safe_increment(state.count)
         return updates, LookaheadState(count=count, reach=reach_at(count), velocity=velocity)
 
@@ -132,7 +135,7 @@ def _ahead(params: PyTree, velocity: PyTree, reach: Float[Array, ""]) -> PyTree:
         return jax.tree.map(leaf, velocity, params, is_leaf=_is_hole)
     # Leaf by leaf, since flax nnx boxes params and state in nodes of different types.
     (xs, structure), vs = jax.tree.flatten(params), jax.tree.leaves(velocity)
-    check_matches("lookahead_points", xs, vs, "parameter")
+    check_matches("lookahead_points", "parameter", xs, vs)
     return structure.unflatten(map(leaf, vs, xs))
 
 

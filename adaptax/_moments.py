@@ -22,13 +22,13 @@ import optax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, Inexact, Int, PyTree
 
-from adaptax._checks import check, check_floating, check_fraction, check_nonnegative
+from adaptax._checks import check, check_floating, check_fraction, check_gradients, check_nonnegative
+from adaptax._leaves import map_leaves_rounding
 from adaptax._numbers import (
     divide,
     full_like,
     is_exactly,
     is_positive,
-    map_leaves,
     narrow,
     real_dtype,
     scalar,
@@ -149,6 +149,7 @@ def scale_by_moments(
 
     def update(updates: PyTree, state: ScaleByMomentsState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
+        check_gradients("scale_by_moments", updates, state.m)
         b1_t, b1_next = value_at(b1, state.count), value_at(b1, state.count + 1)
         b2_t = value_at(b2, state.count)
         logs_1 = state.log_decay_1 + log_decay(b1_t)
@@ -162,7 +163,7 @@ def scale_by_moments(
             of_m = of_m * unit / total_weight(logs_1 + log_decay(b1_next) if nesterov else logs_1)
             of_g = of_g * unit / total_weight(logs_1)
 
-        def leaf(gradient: ArrayLike, m: Array, s: Array, seed: Array | None) -> tuple:
+        def rule(gradient: ArrayLike, m: Array, s: Array, seed: Array | None) -> tuple:
             m, s = wide(m), wide(s)
             g = wide(gradient).astype(m.dtype)
             kept = keep(ema(m, g, b1_t), seed, 0), keep(spread(s, g, b2_t, power), seed, 1)
@@ -171,7 +172,7 @@ def scale_by_moments(
             size = (s if math.isinf(power) else root(s, power)) + scalar(eps * unit, s)
             return narrow(divide(mean, size, is_positive(eps) and float(power) >= 1), gradient), *kept
 
-        updates, m, s = map_leaves("scale_by_moments", leaf, 3, updates, state.m, state.s, dither=state.dither)
+        updates, m, s = map_leaves_rounding(rule, state.dither, updates, state.m, state.s)
         count, dither = optax.safe_increment(state.count), next_dither(state.dither)
         return updates, ScaleByMomentsState(
             count=count, log_decay_1=logs_1, log_decay_2=logs_2, m=m, s=s, dither=dither

@@ -2,17 +2,12 @@
 
 import numbers
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, PyTree
-
-from adaptax._checks import check_floating, check_matches
-from adaptax._rounding import leaf_seed
 
 
 def is_exactly(number: object, value: int | float) -> bool:
@@ -66,29 +61,3 @@ def divide(numerator: Array, denominator: Array, never_zero: bool = False) -> Ar
     if never_zero:  # by an eps that is known: a guard would cost a tenth of the step
         return numerator / denominator
     return jnp.where(denominator == 0, 0, numerator / jnp.where(denominator == 0, 1, denominator))
-
-
-def map_leaves(
-    method: str,
-    leaf: Callable[..., tuple],
-    into: int,
-    gradients: PyTree,
-    *slots: PyTree,
-    real: bool = False,
-    dither: Any = None,
-    behind: int = 0,
-) -> tuple[PyTree, ...]:
-    """Apply a rule at every leaf of checked gradients and state slots; return its `into` results as trees.
-
-    Given a `dither`, the rule gets a seed for its rounding as well, see `keep`. `behind` says how many axes a slot's
-    leaves have behind those of the gradients.
-    """
-    check_floating(method, gradients, real=real)
-    check_matches(method, gradients, slots[0], behind=behind)
-    if any(isinstance(x, Tracer) for x in jax.tree.leaves(gradients)):
-        leaf = jax.jit(leaf)  # traced and lowered once for all leaves of the same shapes, then called
-    structure = jax.tree.structure(gradients)
-    rows = zip(*(structure.flatten_up_to(tree) for tree in (gradients, *slots)), strict=True)
-    seeds = [() if dither is None else (leaf_seed(dither, index),) for index in range(structure.num_leaves)]
-    results = [leaf(*row, *seed) for row, seed in zip(rows, seeds, strict=True)]
-    return tuple(structure.unflatten([result[k] for result in results]) for k in range(into))

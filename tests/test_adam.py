@@ -7,7 +7,7 @@ import pytest
 from helpers import SIGNALS, assert_follows, run
 
 import adaptax
-from adaptax._checks import check_learning_rate
+from adaptax._learning_rate import check_learning_rate
 
 
 def oracle(g, alpha=0.001, b1=0.9, b2=0.999, eps=1e-8):

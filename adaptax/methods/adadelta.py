@@ -20,9 +20,11 @@ import optax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, Inexact, PyTree
 
-from adaptax._checks import check_floating, check_fraction, check_nonnegative, scale_by_descent
+from adaptax._checks import check_floating, check_fraction, check_gradients, check_nonnegative
+from adaptax._learning_rate import scale_by_descent
+from adaptax._leaves import map_leaves_rounding
 from adaptax._moments import abs_power, ema
-from adaptax._numbers import divide, full_like, is_positive, map_leaves, narrow, real_dtype, scalar, wide
+from adaptax._numbers import divide, full_like, is_positive, narrow, real_dtype, scalar, wide
 from adaptax._rounding import check_state_dtype, first_dither, keep, next_dither, stored_as
 
 
@@ -71,8 +73,9 @@ def scale_by_adadelta(
 
     def update(updates: PyTree, state: ScaleByAdadeltaState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
+        check_gradients("adadelta", updates, state.squares)
 
-        def leaf(gradient: ArrayLike, squares: Array, steps: Array, seed: Array | None) -> tuple:
+        def rule(gradient: ArrayLike, squares: Array, steps: Array, seed: Array | None) -> tuple:
             g, squares, steps = wide(gradient), wide(squares), wide(steps)
             square = abs_power(g, 2).astype(squares.dtype)
             squares = keep(ema(squares, square, rho), seed, 0)
@@ -82,9 +85,7 @@ def scale_by_adadelta(
             step = adadelta_step(g, squares.astype(real_dtype(g)), steps.astype(real_dtype(g)), rho, eps)
             return narrow(step, gradient), squares, steps
 
-        updates, squares, steps = map_leaves(
-            "adadelta", leaf, 3, updates, state.squares, state.steps, dither=state.dither
-        )
+        updates, squares, steps = map_leaves_rounding(rule, state.dither, updates, state.squares, state.steps)
         return updates, ScaleByAdadeltaState(squares=squares, steps=steps, dither=next_dither(state.dither))
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -14,8 +14,8 @@ Good for     rare features. The sum never forgets: on long runs steps die out (`
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
-from adaptax._checks import scale_by_descent
 from adaptax._history import scale_by_history
+from adaptax._learning_rate import scale_by_descent
 
 
 def adagrad(

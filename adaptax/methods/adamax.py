@@ -16,7 +16,7 @@ import math
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
-from adaptax._checks import scale_by_descent
+from adaptax._learning_rate import scale_by_descent
 from adaptax._moments import scale_by_moments
 
 

@@ -22,9 +22,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
 from adaptax._agreement import adapt_gain, agreement, check_gain
-from adaptax._checks import check, check_floating, check_fraction, check_nonnegative, scale_by_descent
+from adaptax._checks import check, check_floating, check_fraction, check_gradients, check_nonnegative
+from adaptax._learning_rate import scale_by_descent
+from adaptax._leaves import map_leaves
 from adaptax._moments import ema
-from adaptax._numbers import full_like, map_leaves, wide
+from adaptax._numbers import full_like, wide
 from adaptax._rate import Rate, scale_by_rate
 
 
@@ -75,16 +77,17 @@ def delta_bar_delta_rate(
 
     def measure(gradients: PyTree, state: DeltaBarDeltaState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
+        check_gradients("delta_bar_delta", gradients, state.gains, real=True)
 
-        def leaf(gradient: ArrayLike, gain: Array, average: Array) -> tuple:
+        def rule(gradient: ArrayLike, gain: Array, average: Array) -> tuple:
             delta = wide(gradient).astype(average.dtype)
             gain = delta_bar_gain(gain, delta, average, kappa, phi, low, high)
             # A gain is never NaN. To ask makes XLA read δ̄ for the gain before it overwrites it, instead of copying it.
             counts = jnp.isfinite(delta) & ~jnp.isnan(gain)
-            return gain, jnp.where(counts, ema(average, delta, theta), average)
+            return gain, gain, jnp.where(counts, ema(average, delta, theta), average)
 
-        gains, average = map_leaves("delta_bar_delta", leaf, 2, gradients, state.gains, state.average, real=True)
-        return gains, DeltaBarDeltaState(gains=gains, average=average)
+        rates, gains, average = map_leaves(rule, gradients, state.gains, state.average)
+        return rates, DeltaBarDeltaState(gains=gains, average=average)
 
     return Rate(init, measure)
 

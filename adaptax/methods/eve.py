@@ -27,7 +27,8 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from adaptax._checks import check, check_fraction, check_loss, scale_by_descent
+from adaptax._checks import check, check_fraction, check_loss
+from adaptax._learning_rate import scale_by_descent
 from adaptax._moments import ema, scale_by_moments
 from adaptax._numbers import scalar
 from adaptax._rate import Rate, rescale

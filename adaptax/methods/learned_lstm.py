@@ -27,9 +27,11 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from adaptax._checks import check, check_floating, scale_by_descent
+from adaptax._checks import check, check_floating, check_gradients
 from adaptax._learned_weights import check_weights, shipped
-from adaptax._numbers import map_leaves, narrow, scalar, wide, wide_dtype
+from adaptax._learning_rate import scale_by_descent
+from adaptax._leaves import map_leaves
+from adaptax._numbers import narrow, scalar, wide, wide_dtype
 
 
 def preprocess(g: Float[Array, "*n"], p: ArrayLike) -> Float[Array, "*n 2"]:
@@ -90,8 +92,10 @@ def scale_by_learned_lstm(
 
     def update(updates: PyTree, state: ScaleByLearnedLstmState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
+        weights_seen = jax.tree.map(lambda h: jax.ShapeDtypeStruct(h.shape[:-1], h.dtype), state.hidden[0])
+        check_gradients("learned_lstm", updates, weights_seen, real=True)
 
-        def leaf(gradient: ArrayLike, h_1: Array, c_1: Array, h_2: Array, c_2: Array) -> tuple:
+        def rule(gradient: ArrayLike, h_1: Array, c_1: Array, h_2: Array, c_2: Array) -> tuple:
             net = jax.tree.map(lambda w: jnp.asarray(w, c_1.dtype), phi)
             g = wide(gradient).astype(c_1.dtype)
             h_1, c_1 = lstm(preprocess(g, p) if inputs == 2 else g[..., None], h_1, c_1, **net["lstm_1"])
@@ -99,7 +103,7 @@ def scale_by_learned_lstm(
             return narrow(-linear(h_2, **net["linear"])[..., 0], gradient), h_1, c_1, h_2, c_2
 
         slots = (tree for layer in zip(state.hidden, state.cells, strict=True) for tree in layer)
-        updates, h_1, c_1, h_2, c_2 = map_leaves("learned_lstm", leaf, 5, updates, *slots, real=True, behind=1)
+        updates, h_1, c_1, h_2, c_2 = map_leaves(rule, updates, *slots)
         return updates, ScaleByLearnedLstmState(hidden=(h_1, h_2), cells=(c_1, c_2))
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -22,8 +22,10 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, PyTree
 
 from adaptax._agreement import HIDDEN, PACKED, Zero, adapt_gain, agreement, check_gain, pack, unpack
-from adaptax._checks import check, check_floating, check_nonnegative, scale_by_descent
-from adaptax._numbers import full_like, map_leaves, wide, wide_dtype
+from adaptax._checks import check, check_floating, check_gradients, check_nonnegative
+from adaptax._learning_rate import scale_by_descent
+from adaptax._leaves import map_leaves_rounding
+from adaptax._numbers import full_like, wide, wide_dtype
 from adaptax._rate import Rate, scale_by_rate
 from adaptax._rounding import check_state_dtype, first_dither, keep, next_dither, stored_as
 
@@ -86,15 +88,16 @@ def local_gains_rate(
 
     def measure(gradients: PyTree, state: LocalGainsState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
+        check_gradients("local_gains", gradients, state.packed, real=True)
 
-        def leaf(gradient: ArrayLike, before: Array, seed: Array | None) -> tuple:
+        def rule(gradient: ArrayLike, before: Array, seed: Array | None) -> tuple:
             before = wide(before)
             packed = keep(
                 local_gain(before, wide(gradient).astype(before.dtype), bonus, penalty, low, high, zero), seed
             )
             return unpack(wide(packed))[0], packed
 
-        rates, packed = map_leaves("local_gains", leaf, 2, gradients, state.packed, real=True, dither=state.dither)
+        rates, packed = map_leaves_rounding(rule, state.dither, gradients, state.packed)
         return rates, LocalGainsState(packed=packed, dither=next_dither(state.dither))
 
     return Rate(init, measure)

@@ -20,8 +20,9 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from adaptax._checks import check_fraction, scale_by_descent
+from adaptax._checks import check_fraction
 from adaptax._layers import LayerOf, by_parent
+from adaptax._learning_rate import scale_by_descent
 from adaptax._norms import AxisName, of_norms
 from adaptax._numbers import is_exactly
 from adaptax._rate import Rate, scale_by_rate

@@ -24,7 +24,8 @@ import optax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float
 
-from adaptax._checks import check_fraction, check_nonnegative, scale_by_descent
+from adaptax._checks import check_fraction, check_nonnegative
+from adaptax._learning_rate import scale_by_descent
 from adaptax._moments import scale_by_moments
 
 

@@ -27,9 +27,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
 from adaptax._agreement import Zero, adapt_gain, agreement, check_gain
-from adaptax._checks import check, check_floating, check_fraction, check_learning_rate, check_nonnegative
+from adaptax._checks import check, check_floating, check_fraction, check_gradients, check_nonnegative
+from adaptax._learning_rate import check_learning_rate
+from adaptax._leaves import map_leaves
 from adaptax._lookahead import accelerate
-from adaptax._numbers import full_like, map_leaves, narrow, scalar, value_at, wide
+from adaptax._numbers import full_like, narrow, scalar, value_at, wide
 
 
 def velocity_gain(
@@ -98,18 +100,17 @@ def velocity_gains(
 
     def update(updates: PyTree, state: VelocityGainsState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args
+        check_gradients("velocity_gains", updates, state.velocity, real=True)
         learning_rate_t = value_at(learning_rate, state.count)
         momentum_t = value_at(momentum, state.count)
 
-        def leaf(gradient: ArrayLike, gain: Array, u: Array) -> tuple:
+        def rule(gradient: ArrayLike, gain: Array, u: Array) -> tuple:
             g = wide(gradient).astype(u.dtype)
             gain = velocity_gain(gain, g, u, bonus, penalty, low, high, zero)
             u = accelerate(u, gain * g, scalar(learning_rate_t, u), scalar(momentum_t, u))
             return narrow(u, gradient), gain, u
 
-        updates, gains, velocity = map_leaves(
-            "velocity_gains", leaf, 3, updates, state.gains, state.velocity, real=True
-        )
+        updates, gains, velocity = map_leaves(rule, updates, state.gains, state.velocity)
         count = optax.safe_increment(state.count)
         return updates, VelocityGainsState(count=count, gains=gains, velocity=velocity)
 
