@@ -14,15 +14,15 @@ Symmetries   each weight alone; odd in g; for q = 1/p invariant to the scale of 
 import math
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, Inexact, PyTree
 
 from adaptax._checks import check, check_floating, check_fraction, check_gradients, check_nonnegative
 from adaptax._leaves import map_leaves_rounding
-from adaptax._moments import abs_power, ema
+from adaptax._moments import ema
 from adaptax._numbers import divide, full_like, is_exactly, is_positive, narrow, real_dtype, scalar, wide
+from adaptax._powers import abs_power, safe_power, safe_sqrt
 from adaptax._rounding import check_state_dtype, first_dither, keep, next_dither, stored_as
 
 
@@ -32,8 +32,8 @@ def over_history(
     """Return g / (s + eps)^exponent, and 0 where there is no history."""
     history = s + scalar(eps, s)
     if is_exactly(exponent, 0.5):
-        return divide(g, jnp.sqrt(history), is_positive(eps))
-    return divide(g, history ** scalar(exponent, s))
+        return divide(g, safe_sqrt(history), is_positive(eps))
+    return divide(g, safe_power(history, scalar(exponent, s)))
 
 
 class ScaleByHistoryState(NamedTuple):

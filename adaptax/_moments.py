@@ -17,6 +17,7 @@ import math
 import numbers
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike, DTypeLike
@@ -27,7 +28,6 @@ from adaptax._leaves import map_leaves_rounding
 from adaptax._numbers import (
     divide,
     full_like,
-    is_exactly,
     is_positive,
     narrow,
     real_dtype,
@@ -36,6 +36,7 @@ from adaptax._numbers import (
     wide,
     wide_dtype,
 )
+from adaptax._powers import abs_power, root
 from adaptax._rounding import check_state_dtype, first_dither, keep, next_dither, stored_as
 
 
@@ -45,37 +46,68 @@ def ema(average: Inexact[Array, "*n"], sample: Inexact[Array, "*n"], decay: Arra
 
 
 def log_decay(decay: ArrayLike) -> Float[Array, ""]:
-    """Return log(decay), from 1 - decay: float32 holds .001 a thousand times better than .999 tells it."""
-    return jnp.log1p(-jnp.asarray(1 - decay, jnp.result_type(float)))
+    """Return log(decay), from 1 - decay: float32 holds .001 a thousand times better than .999 tells it.
+
+    At 0 it is log(1e-30) with the slope 1e30, in place of -∞ and ∞: `total_weight` is 1 - decay there, and so is its
+    derivative.
+    """
+    forgotten = jnp.asarray(1 - decay, jnp.result_type(float))
+    everything = forgotten == 1
+    finite = jnp.log1p(-jnp.where(everything, 0.5, forgotten))
+    return jnp.where(everything, math.log(1e-30) + 1e30 * (1 - forgotten), finite)
 
 
+@jax.custom_jvp
 def total_weight(log_decays: Float[Array, ""]) -> Float[Array, ""]:
     """Return 1 - product of the decays so far, given the sum of their logarithms."""
     return -jnp.expm1(log_decays)
 
 
-def abs_power(x: Inexact[Array, "*n"], power: ArrayLike) -> Float[Array, "*n"]:
-    """Return abs(x)^power, without a root or a logarithm for the powers 1 and 2."""
-    if is_exactly(power, 2):
-        return x.real**2 + x.imag**2 if jnp.iscomplexobj(x) else x**2
-    magnitude = jnp.abs(x)
-    if is_exactly(power, 1):
-        return magnitude
-    return magnitude ** scalar(power, x)
+@total_weight.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple:
+    (logs,), (d_logs,) = primals, tangents
+    return total_weight(logs), -jnp.exp(logs) * d_logs  # JAX has expm1 + 1 for exp, which is 0 for small products
 
 
-def root(x: Float[Array, "*n"], power: ArrayLike) -> Float[Array, "*n"]:
-    """Return x^(1/power)."""
-    if is_exactly(power, 2):
-        return jnp.sqrt(x)
-    return x ** scalar(1 / power, x)
-
-
-def spread(s: Float[Array, "*n"], g: Inexact[Array, "*n"], decay: ArrayLike, power: float) -> Float[Array, "*n"]:
-    """Return the average of abs(g)^power, or for power ∞ the decaying maximum of abs(g)."""
+def absolute_moment(
+    s: Float[Array, "*n"], g: Inexact[Array, "*n"], decay: ArrayLike, power: float
+) -> Float[Array, "*n"]:
+    """Return s_t, the average of abs(g)^power, or for power ∞ the decaying maximum of abs(g)."""
     if math.isinf(power):
         return jnp.maximum(scalar(decay, s) * s, jnp.abs(g))
     return ema(s, abs_power(g, power), decay)
+
+
+class Corrections(NamedTuple):
+    """Factors by which averages that start at 0 are corrected, all scalars.
+
+    Numerator and denominator are both multiplied by `unit`, so that s needs no correction at each weight: the order of
+    operations at the end of the paper's section 2, but with eps exact.
+    """
+
+    m: ArrayLike  # of m
+    g: ArrayLike  # of the gradient itself, 0 without a look ahead
+    unit: ArrayLike  # of eps: the p-th root of the weight of s
+
+
+def corrections(
+    b1: ArrayLike, b1_next: ArrayLike, logs_1: Array, logs_2: Array, power: float, nesterov: bool
+) -> Corrections:
+    """Return the corrections after decays whose logarithms sum to `logs_1` and `logs_2`."""
+    unit = 1.0 if math.isinf(power) else root(total_weight(logs_2), power)
+    weight = total_weight(logs_1)
+    if not nesterov:
+        return Corrections(m=unit / weight, g=0.0, unit=unit)
+    weight_next = total_weight(logs_1 + log_decay(b1_next))
+    return Corrections(m=b1_next * unit / weight_next, g=(1 - b1) * unit / weight, unit=unit)
+
+
+def over_moments(
+    mean: Inexact[Array, "*n"], s: Float[Array, "*n"], power: float, eps: ArrayLike, unit: ArrayLike
+) -> Inexact[Array, "*n"]:
+    """Return mean / (s^(1/p) + unit · eps), for p = ∞ mean / (s + unit · eps); 0 where nothing was seen."""
+    size = (s if math.isinf(power) else root(s, power)) + scalar(eps * unit, s)
+    return divide(mean, size, is_positive(eps) and float(power) >= 1)
 
 
 class ScaleByMomentsState(NamedTuple):
@@ -154,23 +186,18 @@ def scale_by_moments(
         b2_t = value_at(b2, state.count)
         logs_1 = state.log_decay_1 + log_decay(b1_t)
         logs_2 = state.log_decay_2 + log_decay(b2_t)
-        of_m, of_g = (b1_next, 1 - b1_t) if nesterov else (1.0, 0.0)
-        unit: ArrayLike = 1.0
         if bias_correction:
-            # In scalars, as at the end of the paper's section 2 but with eps exact: numerator and denominator are both
-            # multiplied by the root of the weight of s.
-            unit = 1.0 if math.isinf(power) else root(total_weight(logs_2), power)
-            of_m = of_m * unit / total_weight(logs_1 + log_decay(b1_next) if nesterov else logs_1)
-            of_g = of_g * unit / total_weight(logs_1)
+            factors = corrections(b1_t, b1_next, logs_1, logs_2, power, nesterov)
+        else:
+            factors = Corrections(b1_next, 1 - b1_t, 1.0) if nesterov else Corrections(1.0, 0.0, 1.0)
 
         def rule(gradient: ArrayLike, m: Array, s: Array, seed: Array | None) -> tuple:
             m, s = wide(m), wide(s)
             g = wide(gradient).astype(m.dtype)
-            kept = keep(ema(m, g, b1_t), seed, 0), keep(spread(s, g, b2_t, power), seed, 1)
-            m, s = map(wide, kept)
-            mean = scalar(of_m, m) * m + (scalar(of_g, m) * g if nesterov else 0)
-            size = (s if math.isinf(power) else root(s, power)) + scalar(eps * unit, s)
-            return narrow(divide(mean, size, is_positive(eps) and float(power) >= 1), gradient), *kept
+            stored = keep(ema(m, g, b1_t), seed, 0), keep(absolute_moment(s, g, b2_t, power), seed, 1)
+            m, s = map(wide, stored)
+            mean = scalar(factors.m, m) * m + (scalar(factors.g, m) * g if nesterov else 0)
+            return narrow(over_moments(mean, s, power, eps, factors.unit), gradient), *stored
 
         updates, m, s = map_leaves_rounding(rule, state.dither, updates, state.m, state.s)
         count, dither = optax.safe_increment(state.count), next_dither(state.dither)

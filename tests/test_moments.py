@@ -55,6 +55,16 @@ def test_scheduled_decays_are_corrected_exactly(nesterov):
     )
 
 
+def test_scheduled_decays_look_ahead_without_correction():
+    assert_follows(
+        lambda: adaptax.scale_by_moments(
+            lambda count: 0.9 - 0.8 / (2 + as_float(count)), 0.95, 1e-3, nesterov=True, bias_correction=False
+        ),
+        lambda g: oracle(g, lambda t: 0.9 - 0.8 / (1 + t), lambda t: 0.95, 1e-3, nesterov=True, corrected=False),
+        ORDINARY,
+    )
+
+
 def test_large_power_approaches_the_maximum():
     """Kingma & Ba, section 7.1: p to infinity, with decay b2^p, is AdaMax."""
     p, b2 = 60.0, 0.9
