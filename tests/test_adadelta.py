@@ -1,10 +1,11 @@
 """Adadelta is Zeiler's Algorithm 1, with the learning rate behind it and a start for the steps' average."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, assert_follows, run
+from helpers import SIGNALS, assert_follows, run, x64
 
 import adaptax
 
@@ -62,6 +63,48 @@ def test_a_big_start_moves_rare_weights_longer_the_nearer_rho_is_to_one():
         for rho in (0.9, 0.95, 0.99)
     )
     assert long > 10 * middle > 1000 * short / 10
+
+
+@pytest.mark.parametrize("rho", [0.1, 0.9, 0.95])
+@pytest.mark.parametrize("eps", [1e-6, 1e-12, 1e-20, 1e-30])
+def test_large_gradients_keep_their_step(rho, eps):
+    """Up to where the square overflows float32: a quotient of both averages would be 0 from sqrt(eps) · 1e20 on."""
+    sizes = np.array([1e10, 1e14, 1e17, 1.8e19])
+    signal = np.array([1.0, -0.3, 0.9, 1e-3, 1.0])[:, None] * sizes
+    steps = run(adaptax.adadelta(rho=rho, eps=eps), {"s": signal})["s"]
+    expected = np.stack([oracle(list(column), rho=rho, eps=eps) for column in signal.T], axis=1)
+    np.testing.assert_allclose(steps, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-30, 1e-6, 1.0])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+def test_a_gradient_whose_square_overflows_counts_as_the_largest_whose_square_does_not(dtype, eps):
+    promotion = "standard" if dtype == "complex64" else "strict"  # real by complex
+    with x64(dtype == "float64"), jax.numpy_dtype_promotion(promotion):
+        largest = 0.98 * 2.0 ** (512 if dtype == "float64" else 64)
+        optimizer = adaptax.adadelta(eps=eps, initial=0.5)
+
+        def steps(size):
+            state, seen = optimizer.init(jnp.zeros(2, dtype)), []
+            for factor in (1.0, size, -size, size, 1.0):
+                updates, state = optimizer.update(jnp.array([factor, 1.0], dtype), state)
+                seen.append(updates)
+            return np.array(seen), state
+
+        expected, _ = steps(largest)
+        for size in (10 * largest, 0.9 * float(jnp.finfo(dtype).max), np.inf if dtype != "complex64" else 3e38):
+            got, state = steps(size)
+            np.testing.assert_allclose(got, expected, rtol=1e-6)
+            assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+
+
+def test_two_byte_averages_survive_the_largest_gradients():
+    optimizer = adaptax.adadelta(state_dtype="bfloat16")
+    state = optimizer.init(jnp.zeros(1000))
+    for _ in range(20):
+        updates, state = optimizer.update(jnp.full(1000, 3e38), state)
+    assert jnp.isfinite(updates).all()
+    assert (updates < 0).all()
 
 
 def test_odd_in_the_gradient():

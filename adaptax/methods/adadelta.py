@@ -9,6 +9,7 @@ Conventions  D takes in the step before the learning rate scales it, as in Lasag
              `initial` is D's start. D must be earned by steps, so unlike Adagrad's, a rare weight's steps are not the
              larger ones; for gradients of constant size they are smaller. From a large start (article: 50) they are
              large at first, the longer the nearer ρ is to 1, yet D decays all the same while a weight is not met.
+             A gradient whose square would overflow counts as the largest one whose square does not (1.8e19 in float32).
 Elsewhere    `optax.adadelta()` without a learning rate climbs: its default None skips the change of sign.
 Symmetries   each weight alone; odd in g.
 """
@@ -23,9 +24,18 @@ from jaxtyping import Array, Float, Inexact, PyTree
 from adaptax._checks import check_floating, check_fraction, check_gradients, check_nonnegative
 from adaptax._learning_rate import scale_by_descent
 from adaptax._leaves import map_leaves_rounding
-from adaptax._moments import abs_power, ema
+from adaptax._moments import ema
 from adaptax._numbers import divide, full_like, is_positive, narrow, real_dtype, scalar, wide
+from adaptax._powers import abs_power, safe_sqrt
 from adaptax._rounding import check_state_dtype, first_dither, keep, next_dither, stored_as
+
+
+def bounded(g: Inexact[Array, "*n"]) -> Inexact[Array, "*n"]:
+    """Return g, shortened where its square would overflow: above 1.8e19 in float32, 1.3e154 in float64."""
+    largest = scalar(0.98 * 2.0 ** (jnp.finfo(g.dtype).maxexp // 2), g)
+    if jnp.iscomplexobj(g):
+        return g * (largest / jnp.maximum(jnp.abs(g), largest))
+    return jnp.clip(g, -largest, largest)
 
 
 def adadelta_step(
@@ -34,10 +44,12 @@ def adadelta_step(
     r"""Return sqrt((D_{t-1} + eps) / (E_t + eps)) g_t, uphill, from E_t and D_t (Algorithm 1, lines 5 and 6).
 
     Line 6 undone: $\Delta_t^2 = g_t^2 (D_t + \rho \epsilon) / (\rho (E_t + \epsilon) + (1 - \rho) g_t^2)$. So the step
-    needs no state that is about to be overwritten, and D_t no root.
+    needs no state that is about to be overwritten, and D_t no root. The quotient of g_t and one root is near 1 for
+    every g_t, where the quotient of both averages underflows.
     """
     weight = scalar(rho, squares) * (squares + scalar(eps, squares)) + scalar(1 - rho, squares) * abs_power(g, 2)
-    return g * jnp.sqrt(divide(steps + scalar(rho * eps, steps), weight, is_positive(rho * eps)))
+    normalized = divide(g, safe_sqrt(weight), is_positive(rho * eps))
+    return normalized * safe_sqrt(steps + scalar(rho * eps, steps))
 
 
 class ScaleByAdadeltaState(NamedTuple):
@@ -76,7 +88,7 @@ def scale_by_adadelta(
         check_gradients("adadelta", updates, state.squares)
 
         def rule(gradient: ArrayLike, squares: Array, steps: Array, seed: Array | None) -> tuple:
-            g, squares, steps = wide(gradient), wide(squares), wide(steps)
+            g, squares, steps = bounded(wide(gradient)), wide(squares), wide(steps)
             square = abs_power(g, 2).astype(squares.dtype)
             squares = keep(ema(squares, square, rho), seed, 0)
             eps_t = scalar(eps, steps)
