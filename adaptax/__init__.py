@@ -43,6 +43,6 @@ from adaptax.methods.rmsprop import rmsprop as rmsprop
 from adaptax.methods.smoothed_nesterov import smoothed_nesterov as smoothed_nesterov
 from adaptax.methods.velocity_gains import velocity_gains as velocity_gains
 
-# Gradients ahead of the parameters
+# Where gradients are taken
 from adaptax._lookahead import lookahead_points as lookahead_points
-from adaptax._lookahead import lookahead_value_and_grad as lookahead_value_and_grad
+from adaptax._lookahead import value_and_grad as value_and_grad

@@ -6,9 +6,11 @@ Hyperparameters given as Python numbers are checked when a method is built. Trac
 
 import numbers
 from collections.abc import Callable
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import PyTree
 
 
@@ -30,13 +32,26 @@ def check_nonnegative(method: str, **values: object) -> None:
         check(method, name, value, lambda v: v >= 0, "at least 0")
 
 
+def _described(value: object) -> str | None:
+    """Return what a value is; None for one real number."""
+    if not isinstance(value, get_args(ArrayLike)):
+        return type(value).__name__
+    shape, dtype = jnp.shape(value), jnp.result_type(value)
+    return None if shape == () and jnp.issubdtype(dtype, jnp.floating) else f"{dtype} of shape {shape}"
+
+
 def check_loss(method: str, value: object) -> None:
     """Raise `ValueError` unless an update was given its loss, one real number."""
     if value is None:
         raise ValueError(f"{method}: value must be this step's loss, as in update(…, value=loss), got None.")
-    if jnp.shape(value) or jnp.iscomplexobj(value):
-        found = f"{jnp.result_type(value)} of shape {jnp.shape(value)}"
+    if found := _described(value):
         raise ValueError(f"{method}: value must be this step's loss, one real number, got {found}.")
+
+
+def check_scalar(method: str, value: object) -> None:
+    """Raise `ValueError` unless a loss function returned one real number."""
+    if found := _described(value):
+        raise ValueError(f"{method}: loss must return one real number, got {found}.")
 
 
 def check_floating(method: str, tree: PyTree, *, real: bool = False) -> None:

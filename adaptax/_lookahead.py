@@ -19,7 +19,7 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Inexact, Int, PyTree
 
-from adaptax._checks import check, check_floating, check_fraction, check_gradients, check_matches
+from adaptax._checks import check, check_floating, check_fraction, check_gradients, check_matches, check_scalar
 from adaptax._learning_rate import check_learning_rate
 from adaptax._leaves import map_leaves
 from adaptax._numbers import full_like, narrow, scalar, value_at, wide
@@ -89,20 +89,20 @@ def _is_hole(node: object) -> bool:
 
 
 def lookahead_points(params: PyTree, opt_state: PyTree) -> list[PyTree]:
-    r"""Return the points at which the next gradient is to be taken.
+    r"""Return the points at which an optimizer wants its next gradient.
 
     Args:
         params: the parameters x.
-        opt_state: the state of an optimizer that has `nesterov` or `smoothed_nesterov` anywhere in it: in a chain,
+        opt_state: the state of any optimizer. `nesterov` and `smoothed_nesterov` are found anywhere in it: in a chain,
             under `optax.MultiSteps`, `optax.inject_hyperparams`, or for some leaves only (`optax.masked`,
             `optax.partition`). With flax nnx: `nnx.state(model, nnx.Param)` and `trainer.opt_state`.
 
     Returns:
-        A list of trees like params: one point for `nesterov`, `points` for `smoothed_nesterov`. Leaves that no such
-        method moves stay at x.
+        A list of trees like params: one point ahead for `nesterov`, `points` for `smoothed_nesterov`, `[params]` for a
+        method that does not look ahead. Leaves that no look-ahead method moves stay at x.
 
     Raises:
-        ValueError: params is None, no look-ahead method in the state, or methods with different numbers of points.
+        ValueError: params is None, or look-ahead methods with different numbers of points.
 
     >>> import jax.numpy as jnp, adaptax
     >>> optimizer = adaptax.nesterov(0.1, momentum=0.5)
@@ -114,12 +114,15 @@ def lookahead_points(params: PyTree, opt_state: PyTree) -> list[PyTree]:
     if params is None:
         raise ValueError("lookahead_points: params must be the tree that init saw, got None.")
     states = [s for s in jax.tree.leaves(opt_state, is_leaf=_is_state) if _is_state(s)]
-    counts = {s.reach.shape[-1] for s in states}
+    if not states:
+        return [params]
+    counts = sorted({s.reach.shape[-1] for s in states})
     if len(counts) != 1:
-        found = f"states with {sorted(counts)} points" if counts else "none"
-        raise ValueError(f"lookahead_points: opt_state must hold one kind of look-ahead method, got {found}.")
+        raise ValueError(
+            f"lookahead_points: opt_state must hold one kind of look-ahead method, got some with {counts} points."
+        )
     points = []
-    for k in range(*counts):
+    for k in range(counts[0]):
         point = params
         for state in states:
             point = _ahead(point, state.velocity, state.reach[k])
@@ -139,10 +142,13 @@ def _ahead(params: PyTree, velocity: PyTree, reach: Float[Array, ""]) -> PyTree:
     return structure.unflatten(map(leaf, vs, xs))
 
 
-def lookahead_value_and_grad(loss: Callable, has_aux: bool = False) -> Callable:
-    r"""Return a function that gives the mean loss and mean gradient at the look-ahead points.
+def value_and_grad(loss: Callable, has_aux: bool = False) -> Callable:
+    r"""Return a function that gives the loss and its gradient where an optimizer wants them: at the params, or ahead.
 
     $$ (x, \text{state}, \ldots) \mapsto \tfrac1K \textstyle\sum_k f(y_k), \quad \tfrac1K \sum_k \nabla f(y_k) $$
+
+    The points y are `lookahead_points(x, state)`, which is x itself for every optimizer of Optax and most of adaptax.
+    So one training loop is right for all of them.
 
     Args:
         loss: `loss(params, *args, **kwargs) -> scalar`, or `(scalar, aux)`.
@@ -150,25 +156,38 @@ def lookahead_value_and_grad(loss: Callable, has_aux: bool = False) -> Callable:
 
     Returns:
         `f(params, opt_state, *args, **kwargs) -> (value, gradient)` or `((value, aux), gradient)`, as
-        `jax.value_and_grad`. The value is the loss ahead, not at x. K points cost K gradients.
+        `jax.value_and_grad`. Where the method looks ahead, the value is the loss there, not at x, and K points cost K
+        gradients.
+
+    Raises:
+        ValueError: a loss that is no real scalar, or as `lookahead_points`.
 
     >>> import jax.numpy as jnp, optax, adaptax
-    >>> optimizer = adaptax.nesterov(learning_rate=0.1)
     >>> loss = lambda x: jnp.sum(x**2)
-    >>> x = jnp.array([2.0, -1.0])
-    >>> state = optimizer.init(x)
-    >>> for _ in range(100):
-    ...     value, gradient = adaptax.lookahead_value_and_grad(loss)(x, state)
-    ...     updates, state = optimizer.update(gradient, state)
-    ...     x = optax.apply_updates(x, updates)
-    >>> bool(loss(x) < 1e-4)
+    >>> for optimizer in (optax.sgd(0.1), adaptax.nesterov(learning_rate=0.1)):
+    ...     x = jnp.array([2.0, -1.0])
+    ...     state = optimizer.init(x)
+    ...     for _ in range(100):
+    ...         value, gradient = adaptax.value_and_grad(loss)(x, state)
+    ...         updates, state = optimizer.update(gradient, state, x)
+    ...         x = optax.apply_updates(x, updates)
+    ...     print(bool(loss(x) < 1e-4))
+    True
     True
     """
-    value_and_grad = jax.value_and_grad(loss, has_aux=has_aux)
+
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        result = loss(*args, **kwargs)
+        check_scalar("value_and_grad", result[0] if has_aux and isinstance(result, tuple) else result)
+        return result
+
+    at_point = jax.value_and_grad(checked, has_aux=has_aux)
 
     def mean_value_and_grad(params: PyTree, opt_state: PyTree, *args: Any, **kwargs: Any) -> tuple:
         points = lookahead_points(params, opt_state)
-        values, gradients = zip(*(value_and_grad(point, *args, **kwargs) for point in points), strict=True)
+        if len(points) == 1:
+            return at_point(points[0], *args, **kwargs)
+        values, gradients = zip(*(at_point(point, *args, **kwargs) for point in points), strict=True)
         gradient = jax.tree.map(lambda *g: sum(g[1:], g[0]) / len(points), *gradients)
         if not has_aux:
             return sum(values) / len(points), gradient

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+import adaptax
 from experiments.data import Split
 from experiments.evaluation import cross_entropy, evaluation, tally
 from experiments.experiment import Experiment
@@ -127,7 +128,7 @@ def _chunk(
             (params, state), (number, batch) = carry, at
             key = jax.random.fold_in(_chance_of(seed), number) if net.has_chance else None
             pictures = placement.divide_batch(_pick(data, batch))
-            value, gradients = jax.value_and_grad(loss)(params, pictures, data.mean, key)
+            value, gradients = adaptax.value_and_grad(loss)(params, state, pictures, data.mean, key)
             updates, state = optimizer.update(gradients, state, params, value=value)
             return placement.divide_weights((optax.apply_updates(params, updates), state)), None
 

@@ -119,10 +119,7 @@ def test_converges_on_a_bowl(make):
 
     def step(carry, _):
         params, state = carry
-        try:
-            value, gradients = adaptax.lookahead_value_and_grad(loss)(params, state)
-        except ValueError:  # a method that takes its gradient at the params
-            value, gradients = jax.value_and_grad(loss)(params)
+        value, gradients = adaptax.value_and_grad(loss)(params, state)
         updates, state = optimizer.update(gradients, state, params, value=value)
         return (optax.apply_updates(params, updates), state), None
 

@@ -52,7 +52,7 @@ class Library:
         update, state = self.method.build(**settings).update(gradient, state, w)
         inside = self.method.quantities(gradient, state, settings)
         w = w + jnp.where(moves, update, -1.0)  # along a signal the weight is minus the epoch
-        ahead = adaptax.lookahead_points(w, state) if self.method.looks_ahead else [w]
+        ahead = adaptax.lookahead_points(w, state)
         inside = jnp.stack([inside[label] for label in labels(self.method)]) if inside else jnp.zeros((0, 2))
         return (w, gradient, update, inside), state, jnp.stack(ahead)
 

@@ -127,6 +127,20 @@ def test_losses_are_those_after_each_step_and_a_run_goes_on_where_it_was_left():
     np.testing.assert_array_equal(rest.params["theta"], whole.params["theta"])
 
 
+def test_a_method_that_looks_ahead_gets_its_gradients_there_and_is_scored_where_it_stands():
+    problem, optimizer = quadratic(2), adaptax.nesterov(0.01, momentum=0.8)
+    functions = draw(problem, KEY, 4, 2)
+    begun, first = start(problem, optimizer, functions, None)
+    _, losses = unroll(problem, optimizer, begun, functions.made_of, None, functions.keys[1:])
+    for k, (W, y) in enumerate(zip(*(np.asarray(part, np.float64) for part in functions.made_of), strict=True)):
+        theta, v, expected = np.asarray(begun.params["theta"][k], np.float64), 0.0, []
+        for _ in range(5):
+            expected.append(((W @ theta - y) ** 2).sum())
+            v = 0.8 * v - 0.01 * 2 * W.T @ (W @ (theta + 0.8 * v) - y)
+            theta = theta + v
+        np.testing.assert_allclose([first[k], *losses[:, k]], expected, rtol=1e-4)
+
+
 def test_first_weights_are_those_of_the_authors_code():
     """Truncated normal of standard deviation 1/√rows, which cutting at 2 makes .88 of that; biases 0."""
     weights = net.draw(KEY, inputs=2, units=400)

@@ -11,6 +11,7 @@ import numpy as np
 import optax
 import pytest
 
+import adaptax
 from experiments import batches, evaluation, loading, loop
 from experiments.command_line import DEMO_STEPS
 from experiments.data import Split, cifar10, imagenet, mnist, scaling
@@ -154,6 +155,36 @@ def test_full_batch_descent_equals_numpy():
         losses = descend_in_numpy(params, *train, rate=0.1, steps=5)
         ours = [r.loss for r in rows if r.seed == seed]
         np.testing.assert_allclose(ours, losses[::2], rtol=1e-5)
+
+
+def accelerate_in_numpy(params, pictures, classes, rate, momentum, steps):
+    """Give the mean loss at x before each step: v = μ v - η ∇f(x + μ v), x += v (Sutskever et al. 2013, eqs. 3-4)."""
+    x = [np.float64(params[layer][leaf]) for layer in ("hidden", "output") for leaf in ("kernel", "bias")]
+    inputs, y = np.float64(pictures).reshape(len(pictures), -1), np.eye(2)[classes]
+
+    def loss_and_gradient(w, c, u, d):
+        h = 1 / (1 + np.exp(-(inputs @ w + c)))
+        e = np.exp(h @ u + d)
+        p = e / e.sum(axis=1, keepdims=True)
+        dz, da = p - y, ((p - y) @ u.T) * h * (1 - h)
+        return -np.log((p * y).sum(axis=1)).mean(), [inputs.T @ da, da.sum(axis=0), h.T @ dz, dz.sum(axis=0)]
+
+    velocity, losses = [np.zeros_like(part) for part in x], []
+    for _ in range(steps):
+        losses.append(loss_and_gradient(*x)[0])
+        _, gradient = loss_and_gradient(*(part + momentum * v for part, v in zip(x, velocity, strict=True)))
+        velocity = [momentum * v - rate * g for v, g in zip(velocity, gradient, strict=True)]
+        x = [part + v for part, v in zip(x, velocity, strict=True)]
+    return losses
+
+
+def test_nesterovs_gradients_are_taken_ahead():
+    experiment = tiny(steps=8, nesterov=partial(adaptax.nesterov, learning_rate=0.1, momentum=0.9))
+    rows = [r for r in loop.run(experiment) if r.split == "train"]
+    for seed in range(2):
+        params = functional(experiment.model).init(jax.random.key(seed))
+        losses = accelerate_in_numpy(params, *fake(6, 2, 2)["train"], rate=0.1, momentum=0.9, steps=9)
+        np.testing.assert_allclose([r.loss for r in rows if r.seed == seed], losses[::2], rtol=1e-5)
 
 
 def by_loss(learning_rate):

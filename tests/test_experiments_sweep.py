@@ -23,7 +23,7 @@ from experiments.sweep.layouts import OverGrid
 from experiments.sweep.problems import Loss
 from experiments.sweep.program import Programs
 from experiments.sweep.task import Task
-from experiments.sweep.train import Cost, Curve, Field, train
+from experiments.sweep.train import Cost, Curve, Field, _gradients_per_step, train
 
 LAYOUTS = ("vmap", "map", "threads", "threads of rates")
 SEEDS = (0, 3, 1000)
@@ -293,7 +293,8 @@ def test_what_training_cost_is_told(wide: None):
     assert again.compile_seconds == 0
     assert [trained("vmap", name).cost.gradients_per_step for name in METHODS] == [1] * len(METHODS)
     smoothed = Contender(make=partial(adaptax.smoothed_nesterov, points=3))
-    assert program.points_ahead(program.begin(smoothed, jnp.float64(0.1), init(jax.random.key(0)))) == 3
+    member = program.begin(smoothed, jnp.float64(0.1), init(jax.random.key(0)))
+    assert _gradients_per_step(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None, None], member)) == 3
 
 
 def test_threads_that_ask_together_wait_for_one_compilation_and_its_time_is_counted_once():

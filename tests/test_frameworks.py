@@ -131,7 +131,7 @@ def test_nnx_looks_ahead():
     with jax.numpy_rank_promotion("allow"):  # flax's own bias
         for _ in range(30):
             params = nnx.state(model, nnx.Param)
-            value, gradients = adaptax.lookahead_value_and_grad(loss)(params, trainer.opt_state)
+            value, gradients = adaptax.value_and_grad(loss)(params, trainer.opt_state)
             trainer.update(model, gradients)
             losses.append(float(value))
     assert losses[-1] < 0.2 * losses[0]

@@ -1,5 +1,6 @@
 """The look-ahead point is found wherever the method stands, and the mean over points is a mean."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,19 +64,54 @@ def test_two_groups_each_with_their_own_reach():
     np.testing.assert_allclose(point["b"], -3 - 0.04 * 1.5, rtol=1e-6)
 
 
+def test_without_a_look_ahead_the_point_is_x():
+    params, state = after_one_step(optax.adam(0.1))
+    (point,) = adaptax.lookahead_points(params, state)
+    assert point is params
+
+
+def test_methods_of_different_reach_are_refused():
+    state = optax.chain(adaptax.nesterov(0.1), adaptax.smoothed_nesterov(0.1)).init(PARAMS)
+    with pytest.raises(ValueError, match=r"one kind of look-ahead method, got some with \[1, 4\] points"):
+        adaptax.lookahead_points(PARAMS, state)
+
+
 @pytest.mark.parametrize(
-    ("optimizer", "message"),
+    "optimizer",
     [
-        (optax.sgd(0.1), "opt_state must hold one kind of look-ahead method, got none"),
-        (
-            optax.chain(adaptax.nesterov(0.1), adaptax.smoothed_nesterov(0.1)),
-            r"got states with \[1, 4\] points",
-        ),
+        optax.sgd(0.1, momentum=0.9),
+        optax.chain(optax.clip(1.0), optax.adam(0.1)),
+        optax.MultiSteps(adaptax.lsalr(0.1, 0.9), 2),
+        optax.inject_hyperparams(adaptax.eve)(learning_rate=0.1),
+        optax.masked(optax.sgd(0.1), {"a": True, "b": False}),
+    ],
+    ids=["sgd", "chain", "MultiSteps", "inject_hyperparams", "masked"],
+)
+def test_other_optimizers_get_value_and_gradient_at_the_params(optimizer):
+    """To the bit what JAX gives, aux and keyword arguments included."""
+
+    def loss(params, shift, *, power):
+        return sum(jnp.sum((leaf - shift) ** power) for leaf in jax.tree.leaves(params)), params["b"]
+
+    with jax.numpy_dtype_promotion("standard"):  # optax.MultiSteps needs it
+        state = optimizer.init(PARAMS)
+    ours = jax.jit(adaptax.value_and_grad(loss, has_aux=True))(PARAMS, state, 0.5, power=3.0)
+    chex.assert_trees_all_equal(ours, jax.jit(jax.value_and_grad(loss, has_aux=True))(PARAMS, 0.5, power=3.0))
+
+
+@pytest.mark.parametrize(
+    ("loss", "has_aux", "found"),
+    [
+        (lambda x: x, False, r"float32 of shape \(2,\)"),
+        (lambda x: jnp.int32(3), False, r"int32 of shape \(\)"),
+        (lambda x: None, False, "NoneType"),
+        (lambda x: (x.sum(), x), False, "tuple"),
+        (lambda x: (x, x.sum()), True, r"float32 of shape \(2,\)"),
     ],
 )
-def test_states_without_one_method_are_refused(optimizer, message):
-    with pytest.raises(ValueError, match=message):
-        adaptax.lookahead_points(PARAMS, optimizer.init(PARAMS))
+def test_a_loss_that_is_no_real_scalar_is_named(loss, has_aux, found):
+    with pytest.raises(ValueError, match=rf"value_and_grad: loss must return one real number, got {found}."):
+        adaptax.value_and_grad(loss, has_aux)(jnp.ones(2), ())
 
 
 def test_missing_params_are_named():
@@ -98,11 +134,11 @@ def test_value_gradient_and_aux_at_the_points():
     optimizer = adaptax.smoothed_nesterov(1.0, 0.5, points=2)
     x = jnp.array([1.0])
     _, state = optimizer.update(jnp.array([-4.0]), optimizer.init(x))  # v = 4, points 1 and 2 ahead
-    (mean, aux), gradient = adaptax.lookahead_value_and_grad(loss, has_aux=True)(x, state, 0.5, power=3)
+    (mean, aux), gradient = adaptax.value_and_grad(loss, has_aux=True)(x, state, 0.5, power=3)
     np.testing.assert_allclose(mean, (1.5**3 + 2.5**3) / 2, rtol=1e-6)
     np.testing.assert_allclose(gradient, [3 * (1.5**2 + 2.5**2) / 2], rtol=1e-6)
     np.testing.assert_allclose(aux["x"], [3.0], rtol=1e-6)  # the farthest point's
-    value, _ = adaptax.lookahead_value_and_grad(lambda x: loss(x, 0.5, power=3)[0])(x, state)
+    value, _ = adaptax.value_and_grad(lambda x: loss(x, 0.5, power=3)[0])(x, state)
     np.testing.assert_allclose(value, mean)
 
 

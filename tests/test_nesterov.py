@@ -40,7 +40,7 @@ def travel(optimizer, steps):
     @jax.jit
     def step(carry, _):
         x, state = carry
-        _, gradient = adaptax.lookahead_value_and_grad(value)(x, state)
+        _, gradient = adaptax.value_and_grad(value)(x, state)
         ahead = adaptax.lookahead_points(x, state)[0]
         updates, state = optimizer.update(gradient, state)
         return (optax.apply_updates(x, updates), state), (x + updates, ahead)

@@ -33,7 +33,7 @@ def test_follows_the_article(points):
         optimizer = adaptax.smoothed_nesterov(eta, mu, points)
         x, state, path = jnp.asarray(X0), optimizer.init(jnp.asarray(X0)), []
         for _ in range(40):
-            _, gradient = adaptax.lookahead_value_and_grad(value)(x, state)
+            _, gradient = adaptax.value_and_grad(value)(x, state)
             updates, state = optimizer.update(gradient, state)
             x = optax.apply_updates(x, updates)
             path.append(np.asarray(x))

@@ -20,7 +20,7 @@ from adaptax._lookahead import scale_by_lookahead
 def nesterov(
     learning_rate: optax.ScalarOrSchedule, momentum: optax.ScalarOrSchedule = 0.9
 ) -> optax.GradientTransformationExtraArgs:
-    r"""Return true Nesterov acceleration, for gradients taken by `lookahead_value_and_grad`.
+    r"""Return true Nesterov acceleration, for gradients taken by `value_and_grad`.
 
     Args:
         learning_rate: η, a number or a schedule.
@@ -37,7 +37,7 @@ def nesterov(
     >>> optimizer = adaptax.nesterov(learning_rate=0.05)
     >>> loss = lambda x: jnp.sum(x**4)
     >>> x, state = jnp.array([1.0]), optimizer.init(jnp.array([1.0]))
-    >>> value, gradient = adaptax.lookahead_value_and_grad(loss)(x, state)
+    >>> value, gradient = adaptax.value_and_grad(loss)(x, state)
     >>> updates, state = optimizer.update(gradient, state)
     >>> print(optax.apply_updates(x, updates))
     [0.8]

@@ -18,7 +18,7 @@ from adaptax._lookahead import scale_by_lookahead
 def smoothed_nesterov(
     learning_rate: optax.ScalarOrSchedule, momentum: optax.ScalarOrSchedule = 0.9, points: int = 4
 ) -> optax.GradientTransformationExtraArgs:
-    r"""Return smoothed Nesterov, for mean gradients taken by `lookahead_value_and_grad`.
+    r"""Return smoothed Nesterov, for mean gradients taken by `value_and_grad`.
 
     Args:
         learning_rate: η, a number or a schedule.

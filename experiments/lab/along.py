@@ -42,7 +42,7 @@ def trace(runs: Mapping[str, tuple[Method, Settings]], signal: jax.Array) -> dic
 
     def step_one(name, state, epoch):
         method, settings = runs[name]
-        ahead = adaptax.lookahead_points(-epoch, state) if method.looks_ahead else [-epoch]
+        ahead = adaptax.lookahead_points(-epoch, state)
         slope = sum(read_at(signal, -weight) for weight in ahead) / len(ahead)
         update, state = optimizers[name].update(slope, state)
         return state, Trace(jnp.negative(update), slope, method.quantities(slope, state, settings))

@@ -31,10 +31,7 @@ def stepper(method: Method, settings: Settings, surface: Surface) -> tuple[Calla
     optimizer = optax.with_extra_args_support(method.build(**settings))
 
     def step(w: jax.Array, state: optax.OptState) -> tuple:
-        if method.looks_ahead:
-            height, gradient = adaptax.lookahead_value_and_grad(surface)(w, state)
-        else:
-            height, gradient = jax.value_and_grad(surface)(w)
+        height, gradient = adaptax.value_and_grad(surface)(w, state)
         update, state = optimizer.update(gradient, state, w, value=height)
         return optax.apply_updates(w, update), state, update, gradient
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
+import adaptax
 from experiments.learned.problems import Key, Params, Problem
 
 
@@ -32,7 +33,7 @@ class Run(NamedTuple):
 
     params: Params  # θ_t of every function, stacked
     state: Any  # h_t, of the optimizer
-    gradient: Params  # ∇_t, at θ_t
+    gradient: Params  # ∇_t, where the optimizer wants it: at θ_t, or ahead
 
 
 def draw(problem: Problem, key: Key, steps: int, count: int) -> Functions:
@@ -46,8 +47,9 @@ def start(
 ) -> tuple[Run, jax.Array]:
     """Return the run before its first step, and the losses there."""
     params, made_of, keys = functions
-    values, gradient = _measure(problem, params, made_of, data, keys[0])
-    return Run(params, optimizer.init(ravel_pytree(params)[0]), gradient), values
+    state = optimizer.init(ravel_pytree(params)[0])
+    values, _, gradient = _measure(problem, params, state, made_of, data, keys[0])
+    return Run(params, state, gradient), values
 
 
 def unroll(
@@ -63,8 +65,8 @@ def unroll(
         updates, state = update(gradient, run.state)
         params = optax.apply_updates(run.params, unravel(updates))
         there = jax.lax.stop_gradient(params)
-        values, gradient = _measure(problem, there, made_of, data, keys)
-        return Run(params, state, gradient), jax.vmap(linear)(values, gradient, params, there)
+        values, slope, gradient = _measure(problem, there, state, made_of, data, keys)
+        return Run(params, state, gradient), jax.vmap(linear)(values, slope, params, there)
 
     return jax.lax.scan(step, run, keys)
 
@@ -75,6 +77,18 @@ def linear(value: jax.Array, gradient: Params, params: Params, there: Params) ->
     return value + sum(jax.tree.leaves(by_leaf))
 
 
-def _measure(problem: Problem, params: Params, made_of: Any, data: Any, keys: Key) -> tuple[jax.Array, Params]:
-    """Return loss and gradient of every function, on a batch of its own."""
-    return jax.vmap(jax.value_and_grad(problem.loss), in_axes=(0, 0, None, 0))(params, made_of, data, keys)
+def _measure(
+    problem: Problem, params: Params, state: Any, made_of: Any, data: Any, keys: Key
+) -> tuple[jax.Array, Params, Params]:
+    """Return every function's loss and gradient on a batch of its own, and the gradient that the optimizer wants."""
+
+    def at(params: Params) -> tuple[jax.Array, Params]:
+        return jax.vmap(jax.value_and_grad(problem.loss), in_axes=(0, 0, None, 0))(params, made_of, data, keys)
+
+    values, gradient = at(params)
+    flat, unravel = ravel_pytree(params)
+    points = adaptax.lookahead_points(flat, state)
+    if points[0] is flat:  # the optimizer does not look ahead
+        return values, gradient, gradient
+    ahead = [at(unravel(point))[1] for point in points]
+    return values, gradient, jax.tree.map(lambda *g: sum(g) / len(g), *ahead)

@@ -84,7 +84,7 @@ def train_on(
 ) -> Member:
     """Train a member until its next evaluation, on the examples of these numbers; without an order, on all of them."""
     optimizer = optax.with_extra_args_support(contender.make(learning_rate=rate))
-    value_and_grad = gradient_of(task.problem.loss, member)
+    value_and_grad = adaptax.value_and_grad(task.problem.loss)
 
     def step(member: Member, numbers: jax.Array | None) -> tuple[Member, None]:
         params, state, count, diverged_at = member
@@ -96,22 +96,6 @@ def train_on(
         return Member(optax.apply_updates(params, updates), state, count + 1, diverged_at), None
 
     return jax.lax.scan(step, member, order, length=task.evaluate_every)[0]
-
-
-def gradient_of(loss: Callable, member: Member) -> Callable:
-    """Take the gradient where the method wants it: ahead of the params, or at them."""
-    if points_ahead(member):
-        return adaptax.lookahead_value_and_grad(loss)
-    at_params = jax.value_and_grad(loss)
-    return lambda params, state, batch: at_params(params, batch)
-
-
-def points_ahead(member: Member) -> int:
-    """Count the points ahead of the params at which a method takes gradients; most have none."""
-    try:
-        return len(adaptax.lookahead_points(member.params, member.state))
-    except ValueError:  # no method that looks ahead
-        return 0
 
 
 def judged_params(contender: Contender, member: Member) -> Params:

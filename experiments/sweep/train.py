@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+import adaptax
 from experiments import batches
-from experiments.sweep.program import Member, OfSeed, Program, Programs, points_ahead
+from experiments.sweep.program import Member, OfSeed, Program, Programs
 from experiments.sweep.task import Splits, check_splits
 
 Tick = Callable[[int], None]  # is told how many member-steps more are done
@@ -88,10 +89,8 @@ def train(
 
 
 def _gradients_per_step(members: Member) -> int:
-    counts = []
-    # Only shapes matter, so nothing is computed.
-    jax.eval_shape(lambda all: counts.append(points_ahead(jax.tree.map(lambda leaf: leaf[0, 0], all))), members)
-    return max(1, *counts)
+    first = jax.tree.map(lambda leaf: leaf[0, 0], members)
+    return len(jax.eval_shape(adaptax.lookahead_points, first.params, first.state))
 
 
 def _curves(

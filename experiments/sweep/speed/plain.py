@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import optax
 
+import adaptax
 from experiments import batches
 from experiments.sweep.contenders import Contender
 from experiments.sweep.program import mean_over
@@ -31,7 +32,7 @@ def run(task: Task, contender: Contender, splits: Splits, rates: Sequence[float]
     @jax.jit
     def step(rate: jax.Array, params: Params, state: optax.OptState, train: Batch, numbers: jax.Array) -> tuple:
         batch = jax.tree.map(lambda part: part[numbers], train)
-        gradients = jax.grad(task.problem.loss)(params, batch)
+        _, gradients = adaptax.value_and_grad(task.problem.loss)(params, state, batch)
         updates, state = contender.make(learning_rate=rate).update(gradients, state, params)
         return optax.apply_updates(params, updates), state
 
