@@ -4,6 +4,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
+from typing import get_args
 
 import chex
 import jax
@@ -31,11 +32,55 @@ def required(method):
     return {p.name: REQUIRED[p.name] for p in parameters if p.default is p.empty or p.name == "learning_rate"}
 
 
-@pytest.fixture(params=SLUGS)
+def away(parameter):
+    """Return values of an argument other than its default: one for a number, each other one for a choice."""
+    default = parameter.default
+    if isinstance(default, bool):
+        return [not default]
+    if isinstance(default, int):
+        return [default + 1]
+    if isinstance(default, float):
+        return [0.01 if default < 0.01 else default / 2 if default < 1 else 4.0 if default == np.inf else 2 * default]
+    if isinstance(default, str):
+        return [choice for choice in get_args(parameter.annotation) if choice != default]
+    if parameter.name == "momentum":  # None: no buffer
+        return [0.8]
+    return []
+
+
+def variants(slug):
+    """Yield settings: the defaults, all numbers away from them, and with these every other choice."""
+    yield {}
+    parameters = inspect.signature(METHODS[slug]).parameters.values()
+    parameters = [p for p in parameters if p.default is not p.empty and p.name != "learning_rate"]
+    is_number = {p.name: bool(away(p)) and not isinstance(p.default, bool | str) for p in parameters}
+    moved = {p.name: away(p)[0] for p in parameters if is_number[p.name]}
+    if moved:
+        yield moved
+    for parameter in parameters:
+        if not is_number[parameter.name]:
+            yield from (moved | {parameter.name: choice} for choice in away(parameter))
+    if any(p.name == "momentum_decay" for p in parameters):
+        yield moved | {"momentum_decay": None}
+
+
+VARIANTS = [(slug, settings) for slug in SLUGS for settings in variants(slug)]
+
+
+def named(variant):
+    """Return a test's name for a variant: the method, and what is not its default."""
+    slug, settings = variant
+    return slug + "".join(f"-{name}={value}" for name, value in settings.items())
+
+
+@pytest.fixture(params=VARIANTS, ids=named)
 def make(request):
-    """Build the method with its defaults, filled up where it has none."""
-    method = METHODS[request.param]
-    return functools.wraps(method)(lambda **settings: method(**required(method) | settings))
+    """Build the method with its defaults, filled up where it has none, or with its options away from them."""
+    slug, settings = request.param
+    method = METHODS[slug]
+    make = functools.wraps(method)(lambda **others: method(**required(method) | settings | others))
+    make.settings = settings
+    return make
 
 
 def gradients_at(step, params=PARAMS):
@@ -96,8 +141,8 @@ def test_a_schedule_is_read_at_its_step(make):
 
 def test_survives_inject_hyperparams(make):
     method = make.__wrapped__
-    static = {"points", "nesterov", "zero"} & set(inspect.signature(method).parameters)
-    optimizer = optax.inject_hyperparams(method, static_args=static)(**required(method))
+    static = {"points", "nesterov", "zero", "version"} & set(inspect.signature(method).parameters)
+    optimizer = optax.inject_hyperparams(method, static_args=static)(**required(method) | make.settings)
     updates, state = walk(optimizer)
     assert float(state.hyperparams["learning_rate"]) == pytest.approx(0.05)
     assert_close(updates, walk(make())[0], 1e-4)
@@ -115,7 +160,8 @@ def test_converges_on_a_bowl(make):
     def loss(params):
         return sum(jnp.sum((leaf - 0.3) ** 2) for leaf in jax.tree.leaves(params))
 
-    optimizer = make(learning_rate=5.0) if make.__wrapped__ is adaptax.adadelta else make()  # it has a unit of its own
+    slow = make.__wrapped__ is adaptax.adadelta and not make.settings  # by its small eps
+    optimizer = make(learning_rate=5.0) if slow else make()
 
     def step(carry, _):
         params, state = carry
@@ -254,6 +300,22 @@ def test_params_and_state_may_be_donated(make):
     for k in range(2):
         params, state = step(params, state, gradients_at(k))
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "rocm", "tpu"])
+def test_exports_with_symbolic_shapes(make, platform):
+    """Once for every size of a leaf, to platforms that are not here."""
+    optimizer = make()
+    (rows,) = jax.export.symbolic_shape("b")
+    params = {"dense": {"kernel": jax.ShapeDtypeStruct((rows, 3), "float32"), "bias": PARAMS["dense"]["bias"]}}
+    state = jax.eval_shape(optimizer.init, params)
+    update = jax.jit(lambda g, s, f: optimizer.update(g, s, value=f))
+    exported = jax.export.export(update, platforms=[platform])(params, state, jnp.float32(2.0))
+    assert exported.platforms == (platform,)
+    if platform == "cpu":
+        gradients = {"dense": gradients_at(1)["dense"]}
+        start = optimizer.init(gradients)
+        assert_close(exported.call(gradients, start, loss_at(1)), update(gradients, start, loss_at(1)))
 
 
 def test_init_needs_only_shapes(make):
