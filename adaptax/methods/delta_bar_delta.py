@@ -27,6 +27,7 @@ from adaptax._learning_rate import scale_by_descent
 from adaptax._leaves import map_leaves
 from adaptax._moments import ema
 from adaptax._numbers import full_like, wide
+from adaptax._platform import by_platform
 from adaptax._rate import Rate, scale_by_rate
 
 
@@ -79,12 +80,27 @@ def delta_bar_delta_rate(
         del params, extra_args
         check_gradients("delta_bar_delta", gradients, state.gains, real=True)
 
+        def adapted(delta: Array, gain: Array, average: Array) -> Array:
+            return delta_bar_gain(gain, delta, average, kappa, phi, low, high)
+
+        def averaged(delta: Array, average: Array, counts: Array | bool = True) -> Array:
+            return jnp.where(jnp.isfinite(delta) & counts, ema(average, delta, theta), average)
+
+        # Gain and average overwrite their arguments. Neither is ever NaN; to ask makes one wait for the other.
+        # XLA on CPU has a loop for each, and must copy the average unless the gain is computed first.
+        # On accelerators one loop can write both and the update, but only if the update waits for the average.
+        def gain_first(delta: Array, gain: Array, average: Array) -> tuple:
+            gain = adapted(delta, gain, average)
+            return gain, averaged(delta, average, counts=~jnp.isnan(gain))
+
+        def average_first(delta: Array, gain: Array, average: Array) -> tuple:
+            after = averaged(delta, average)
+            return jnp.where(jnp.isnan(after), gain, adapted(delta, gain, average)), after
+
         def rule(gradient: ArrayLike, gain: Array, average: Array) -> tuple:
             delta = wide(gradient).astype(average.dtype)
-            gain = delta_bar_gain(gain, delta, average, kappa, phi, low, high)
-            # A gain is never NaN. To ask makes XLA read δ̄ for the gain before it overwrites it, instead of copying it.
-            counts = jnp.isfinite(delta) & ~jnp.isnan(gain)
-            return gain, gain, jnp.where(counts, ema(average, delta, theta), average)
+            gain, average = by_platform(gain_first, average_first, delta, gain, average)
+            return gain, gain, average
 
         rates, gains, average = map_leaves(rule, gradients, state.gains, state.average)
         return rates, DeltaBarDeltaState(gains=gains, average=average)
