@@ -5,7 +5,7 @@ IN_VENV := $(VENV)/bin/
 EXTRAS ?= dev
 OLDEST ?= adaptax tests
 
-.PHONY: demo compare test slow browser oldest mutants notebooks gallery docs lint format clean
+.PHONY: demo compare test slow browser oldest traffic mutants notebooks gallery docs lint format clean
 
 # One environment for everything, made when missing and again when the pins or the requirements change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -63,5 +63,17 @@ oldest: .venv-oldest/installed
 	.venv-oldest/bin/python -m pytest -n auto $(OLDEST) --ignore tests/test_frameworks.py \
 		--ignore-glob 'tests/test_experiments*.py' --ignore-glob 'tests/test_data*.py' --ignore-glob 'tests/test_caffe*.py'
 
+# XLA's compilers for GPU and TPU, from wheels alone: no such device, no driver, none of NVIDIA's libraries.
+.venv-traffic/installed: pyproject.toml constraints.txt constraints-traffic.txt
+	$(PYTHON) -m venv .venv-traffic
+	.venv-traffic/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable ".[experiments]"
+	.venv-traffic/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement constraints-traffic.txt
+	@touch $@
+
+traffic: .venv-traffic/installed  ## the bytes of every step by those compilers, in some minutes: both records anew
+	.venv-traffic/bin/python -m experiments traffic --target h100
+	.venv-traffic/bin/python -m experiments traffic --target v5e
+
 clean:
-	rm -rf $(VENV) .venv-oldest site results comparison
+	rm -rf $(VENV) .venv-oldest .venv-traffic site results comparison

@@ -28,6 +28,7 @@ from experiments.lenet_speed.run import run as measure_lenet
 from experiments.loop import count_steps
 from experiments.roofline.run import run as measure_roofline
 from experiments.sweep import commands as sweeps
+from experiments.traffic.run import run as count_traffic
 
 RECORDS = Path(__file__).parent / "results"  # the committed ones
 EVIDENCE = RECORDS.parents[1] / "docs" / "evidence.md"
@@ -134,6 +135,19 @@ def roofline(
     measure_roofline(device, params, leaves, dtype, out, tried)
 
 
+def traffic(target: str, params: int = 2**25, out: Path = RECORDS) -> None:
+    """Count the bytes that each method moves on an accelerator, by its compiler; record, table in OUT/traffic/TARGET.
+
+    No accelerator is needed; `make traffic` makes the environment and both records.
+
+    Args:
+        target: h100 or v5e.
+        params: Weights of the leaf that stands alone.
+        out: The folder for records.
+    """
+    count_traffic(target, params, out)
+
+
 def lenet_speed(out: Path = RECORDS) -> None:
     """Time training steps of LeNet, ours and PyTorch's; record and table in OUT/lenet_speed/cpu.
 
@@ -201,6 +215,7 @@ COMMANDS = {
     "ship": ship,
     "demo": demo,
     "roofline": roofline,
+    "traffic": traffic,
     "lenet-speed": lenet_speed,
     "write-folders": write_folders,
     "pipeline": pipeline,

@@ -7,7 +7,7 @@ import functools
 import inspect
 import pkgutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import optax
@@ -21,29 +21,61 @@ ARGUMENTS = {"learning_rate": 1e-3, "momentum": 0.9}  # for those that have no d
 FEW = 10  # numbers for each weight
 
 
+class Family(NamedTuple):
+    """The optimizers of one name: Optax's and ours."""
+
+    slug: str
+    settings: dict[str, float]  # of the peers
+    peers: dict[str, optax.GradientTransformation]
+    ours: dict[str, optax.GradientTransformation]
+
+
 def contenders(torch_device: str | None = None) -> Iterator[tuple[str, Contender]]:
     """Yield names and contenders: peers first, then ours of the same name; PyTorch's only if it has a device."""
-    for slug, settings in (("sgd", {}), ("sgd", {"momentum": 0.9}), ("rprop", {}), ("lamb", {})):
-        yield from peers(slug, torch_device, **settings)
+    for family in families():
+        for name, optimizer in family.peers.items():
+            yield name, functools.partial(prepare, optimizer)
+        if torch_device is not None:
+            yield from pytorch.variants(family.slug, torch_device, **family.settings)
+        for name, optimizer in family.ours.items():
+            yield name, functools.partial(prepare, optimizer)
+
+
+def optimizers() -> dict[str, optax.GradientTransformation]:
+    """Return Optax's optimizers and ours by name."""
+    return {name: it for family in families() for name, it in {**family.peers, **family.ours}.items()}
+
+
+def families() -> Iterator[Family]:
+    """Yield the peers of no method of ours, then every method with its namesake in Optax."""
+    for slug, settings in (("sgd", {}), ("sgd", {"momentum": 0.9}), ("rprop", {}), ("lamb", {}), ("lars", {})):
+        yield Family(slug, settings, peers(slug, **settings), {})
     for module in pkgutil.iter_modules(adaptax.methods.__path__):
         method = getattr(adaptax, module.name)
-        if numbers_kept(build(method)) > FEW:
-            continue
-        yield from peers(module.name, torch_device)
-        yield module.name, functools.partial(prepare, build(method))
-        if "state_dtype" in inspect.signature(method).parameters:
-            small = build(functools.partial(method, state_dtype="bfloat16"))
-            yield f"{module.name}, bfloat16 state", functools.partial(prepare, small)
-    yield "lsalr, momentum", functools.partial(prepare, adaptax.lsalr(1e-3, 0.9))
+        if numbers_kept(build(method)) <= FEW:
+            yield Family(module.name, {}, peers(module.name), variants(module.name, method))
 
 
-def peers(slug: str, torch_device: str | None, **settings: Any) -> Iterator[tuple[str, Contender]]:
-    """Yield the optimizers of that name, Optax's and then PyTorch's, as far as there are any."""
-    if hasattr(optax, slug):
-        name = ", ".join([f"optax.{slug}", *settings])
-        yield name, functools.partial(prepare, getattr(optax, slug)(1e-3, **settings))
-    if torch_device is not None:
-        yield from pytorch.variants(slug, torch_device, **settings)
+def peers(slug: str, **settings: float) -> dict[str, optax.GradientTransformation]:
+    """Return Optax's optimizer of that name, if there is one."""
+    return (
+        {", ".join([f"optax.{slug}", *settings]): getattr(optax, slug)(1e-3, **settings)}
+        if hasattr(optax, slug)
+        else {}
+    )
+
+
+def variants(slug: str, method: Any) -> dict[str, optax.GradientTransformation]:
+    """Return a method by default, with a small state where it has one, and what else of it is worth a row."""
+    found = {slug: build(method)}
+    if "state_dtype" in inspect.signature(method).parameters:
+        found[f"{slug}, bfloat16 state"] = build(functools.partial(method, state_dtype="bfloat16"))
+    if slug == "lsalr":
+        found["lsalr, momentum"] = adaptax.lsalr(1e-3, 0.9)
+        found["adam with lsalr_rate"] = optax.chain(
+            adaptax.rescale(adaptax.scale_by_moments(), adaptax.lsalr_rate()), optax.scale_by_learning_rate(1e-3)
+        )
+    return found
 
 
 def numbers_kept(optimizer: optax.GradientTransformation) -> float:
