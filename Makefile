@@ -71,9 +71,10 @@ oldest: .venv-oldest/installed
 	.venv-traffic/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement constraints-traffic.txt
 	@touch $@
 
-traffic: .venv-traffic/installed  ## the bytes of every step by those compilers, in some minutes: both records anew
-	.venv-traffic/bin/python -m experiments traffic --target h100
-	.venv-traffic/bin/python -m experiments traffic --target v5e
+traffic: traffic-h100 traffic-v5e  ## the bytes of every step by those compilers: both records anew (-j2: at once)
+
+traffic-%: .venv-traffic/installed
+	.venv-traffic/bin/python -m experiments traffic --target $*
 
 clean:
 	rm -rf $(VENV) .venv-oldest .venv-traffic site results comparison

@@ -10,7 +10,7 @@ from experiments.environment import describe_environment
 from experiments.experiment import InputError
 from experiments.roofline.contenders import optimizers
 from experiments.traffic import report, targets
-from experiments.traffic.measure import layouts, measure
+from experiments.traffic.measure import PROGRAMS, layouts, measure
 
 
 def run(name: str, params: int, out: Path) -> None:
@@ -24,7 +24,7 @@ def run(name: str, params: int, out: Path) -> None:
         (contender, optimizer, layout, program)
         for layout in layouts(params)
         for contender, optimizer in optimizers().items()
-        for program in layout.programs
+        for program in PROGRAMS
     ]
     rows = []
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
