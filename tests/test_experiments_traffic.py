@@ -9,6 +9,8 @@ import pytest
 import adaptax
 from experiments.command_line import main
 from experiments.roofline.contenders import optimizers
+from experiments.roofline.measure import needs_a_norm
+from experiments.roofline.report import maker
 from experiments.traffic import report, targets
 from experiments.traffic.kernels import Kernel, arrays, count
 from experiments.traffic.measure import Layout, Row, layouts, measure
@@ -171,3 +173,16 @@ def test_where_xla_counts_too_the_counts_agree():
     assert len(chosen) > 40
     for row in chosen:
         np.testing.assert_allclose(row.bytes + row.branch_bytes, row.xla_bytes, rtol=0.01, err_msg=row.contender)
+
+
+@pytest.mark.parametrize("target", targets.TARGETS)
+def test_methods_without_norms_move_their_bytes_at_best(target):
+    """Held to what `docs/speed.md` says, on one leaf in both dtypes."""
+    _, rows = report.read(RESULTS / target)
+    titles = [layout.title for layout in layouts(2**25)[:2]]
+    chosen = [row for row in rows if row.layout in titles and row.program == "step"]
+    chosen = [row for row in chosen if maker(row.contender) == "adaptax" and not needs_a_norm(row.contender)]
+    assert len(chosen) > 30
+    for row in chosen:
+        assert row.bytes + row.branch_bytes <= 1.05 * row.best_bytes, row.contender
+        assert row.temporary_bytes < 0.1, row.contender
