@@ -2,14 +2,16 @@
 
 import math
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, as_float, assert_follows, run
+from helpers import SIGNALS, as_float, assert_follows, run, x64
 from hypothesis import given
 from hypothesis import strategies as st
+from jax.sharding import AxisType, PartitionSpec
 
 import adaptax
 from adaptax.methods.lsalr import log_norm_rate
@@ -103,9 +105,93 @@ def test_rate_is_finite_whatever_the_norm(bad):
     assert float(rates["w"]) == 1.0
 
 
-def test_zero_momentum_keeps_no_buffer():
+@pytest.mark.parametrize("momentum", [None, 0, 0.0])
+def test_no_momentum_keeps_no_buffer(momentum):
+    assert not jax.tree.leaves(adaptax.lsalr(0.1, momentum).init(jnp.zeros(3)))
     assert not jax.tree.leaves(adaptax.lsalr(0.1).init(jnp.zeros(3)))
-    assert len(jax.tree.leaves(adaptax.lsalr(0.1, 0.9).init(jnp.zeros(3)))) == 1
+
+
+@pytest.mark.parametrize("momentum", [0.9, jnp.float32(0.9), jnp.float32(0), jnp.int32(0)])
+def test_a_momentum_above_0_or_not_known_keeps_a_buffer(momentum):
+    assert [leaf.shape for leaf in jax.tree.leaves(adaptax.lsalr(0.1, momentum).init(jnp.ones(3)))] == [(3,)]
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float8_e4m3fn", "float8_e5m2"])
+def test_a_buffer_of_half_precision_does_not_stall(dtype, nesterov):
+    """At μ = 63/64 a bfloat16 buffer stops below half of what 200 equal gradients add up to, and float8 cannot start.
+
+    Every step adds the same number, which no buffer of float32 loses.
+    """
+    mu, t = 1 - 2.0**-6, 0.125 / factor(2.0)
+    gradient = jnp.asarray([2.0, 0.0], dtype)
+    optimizer = adaptax.lsalr(t, mu, nesterov)
+    state, updates = jax.lax.scan(
+        lambda s, _: optimizer.update(gradient, s)[::-1], optimizer.init(gradient), length=200
+    )
+    (velocity,) = jax.tree.leaves(state)
+    assert velocity.dtype == jnp.float32
+    assert updates.dtype == dtype
+    one_step = -float(adaptax.lsalr(t).update(gradient, adaptax.lsalr(t).init(gradient))[0][0])  # rounded as it is
+    np.testing.assert_allclose(velocity, [-one_step * (1 - mu**200) / (1 - mu), 0], rtol=5e-3)
+    ahead = one_step + mu * -float(velocity[0]) if nesterov else -float(velocity[0])
+    np.testing.assert_allclose(-float(updates[199, 0]), ahead, rtol=2.0 * float(jnp.finfo(dtype).eps))
+
+
+def test_each_leaf_has_a_buffer_of_its_own_dtype():
+    with x64(True):
+        params = {"a": jnp.zeros(2, "float64"), "b": jnp.zeros(2, "float32"), "c": jnp.zeros(2, "bfloat16")}
+        optimizer = adaptax.lsalr(0.1, 0.9)
+        state = optimizer.init(params)
+        wanted = {"a": "float64", "b": "float32", "c": "float32"}
+        assert jax.tree.map(lambda leaf: leaf.dtype.name, optax.tree.get(state, "trace")) == wanted
+        for gradients in (params, jax.tree.map(lambda p: p.astype("float32"), params)):
+            updates, after = optimizer.update(gradients, state)
+            chex.assert_trees_all_equal_dtypes(updates, gradients)
+            chex.assert_trees_all_equal_shapes_and_dtypes(after, state)
+
+
+@pytest.mark.parametrize("settings", [{}, {"momentum": 0}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}])
+def test_needs_no_static_arguments_under_inject_hyperparams(settings):
+    """As Optax's own test: the same updates and the same inner state, under jit."""
+    params = [-jnp.ones((2, 3)), jnp.ones((2, 5, 2))]
+    gradients = [jnp.ones((2, 3)), -jnp.ones((2, 5, 2))]
+    plain = adaptax.lsalr(0.05, **settings)
+    injected = optax.inject_hyperparams(adaptax.lsalr)(0.05, **settings)
+    expected, _ = jax.jit(plain.update)(gradients, jax.jit(plain.init)(params), params)
+    updates, state = jax.jit(injected.update)(gradients, jax.jit(injected.init)(params), params)
+    chex.assert_trees_all_close(updates, expected, rtol=1e-6)
+    kept = jax.tree.leaves(state.inner_state)
+    assert [leaf.shape for leaf in kept] == ([] if "momentum" not in settings else [(2, 3), (2, 5, 2)])
+    assert jax.tree.structure(state) == jax.tree.structure(injected.init(params))
+
+
+def test_layer_of_stacked_and_axis_name_are_those_of_the_rate():
+    gradients = {
+        "blocks": {"kernel": jnp.array([[3.0, 4.0], [0.5, 0.0]])},
+        "head": {"a": jnp.ones(1), "b": jnp.ones(3)},
+    }
+    optimizer = adaptax.lsalr(1.0, None, False, adaptax.by_leaf, stacked="^blocks", axis_name="unused")
+    updates, _ = optimizer.update(gradients, optimizer.init(gradients))
+    expected = [[3 * factor(5), 4 * factor(5)], [0.5 * factor(0.5), 0]]
+    np.testing.assert_allclose(-updates["blocks"]["kernel"], expected, rtol=1e-6)
+    assert -float(updates["head"]["a"][0]) == pytest.approx(factor(1.0))
+    injected = optax.inject_hyperparams(adaptax.lsalr, static_args="layer_of")(1.0, layer_of=adaptax.by_leaf)
+    again, _ = injected.update(gradients, injected.init(gradients), gradients)
+    chex.assert_trees_all_close(again["head"], updates["head"], rtol=1e-6)
+
+
+def test_axis_name_reaches_the_norms():
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(AxisType.Auto,))
+    gradients = jnp.arange(1.0, 17.0)
+    sharded = PartitionSpec("x")
+
+    def step(optimizer):
+        return lambda g: optimizer.update(g, optimizer.init(g))[0]
+
+    over_shards = jax.shard_map(step(adaptax.lsalr(0.1, axis_name="x")), mesh=mesh, in_specs=sharded, out_specs=sharded)
+    whole = step(adaptax.lsalr(0.1))(gradients)
+    np.testing.assert_allclose(jax.jit(over_shards)(gradients), whole, rtol=1e-6)
 
 
 @given(st.floats(2.0**-120, 2.0**120, width=32))

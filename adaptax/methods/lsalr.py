@@ -20,12 +20,12 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from adaptax._checks import check_fraction
 from adaptax._layers import LayerOf, by_parent
 from adaptax._learning_rate import scale_by_descent
 from adaptax._norms import AxisName, of_norms
 from adaptax._numbers import is_exactly
 from adaptax._rate import Rate, scale_by_rate
+from adaptax._trace import trace
 
 
 def log_norm_rate(norm: Float[Array, "*n"]) -> Float[Array, "*n"]:
@@ -65,26 +65,40 @@ def lsalr_rate(layer_of: LayerOf = by_parent, *, stacked: str | None = None, axi
 
 
 def lsalr(
-    learning_rate: optax.ScalarOrSchedule, momentum: ArrayLike = 0.0, nesterov: bool = False
+    learning_rate: optax.ScalarOrSchedule,
+    momentum: ArrayLike | None = None,
+    nesterov: bool = False,
+    layer_of: LayerOf | None = None,
+    *,
+    stacked: str | None = None,
+    axis_name: AxisName | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Descend with one adaptive rate per layer, in Caffe's order: rate and learning rate inside the momentum buffer.
 
     Args:
-        learning_rate: t, a number or a schedule. Rates are at least 1, so a learning rate at the edge of stability
+        learning_rate: t, a number ≥ 0 or a schedule. Rates are at least 1, so a learning rate at the edge of stability
             may need to be a little smaller (the paper's for ImageNet is).
-        momentum: μ in [0, 1); exactly 0 keeps no buffer.
+        momentum: μ in [0, 1). None and 0 keep no buffer. The buffer is float32 at least, whatever the params are.
         nesterov: Caffe's Nesterov form, in which params are the look-ahead points. For the true one,
             `optax.chain(scale_by_rate(lsalr_rate()), nesterov(learning_rate))`.
+        layer_of: what a layer is: `by_parent`, `by_leaf`, `by_regex(…)`, see `layer_norms`. None is `by_parent`.
+        stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
+        axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
     Other bases: `rescale(direction, lsalr_rate())` puts the rate outside, as it must stand around AdaGrad or Adam.
 
+    `optax.inject_hyperparams(lsalr)` works as it is; an injected momentum keeps its buffer also where it is 0. Optax
+    takes every callable for a schedule, so name a `layer_of` of your own:
+    `optax.inject_hyperparams(lsalr, static_args="layer_of")(0.1, layer_of=by_leaf)`.
+
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number.
+        ValueError: a number out of range, a leaf that is no floating number; and as `layer_norms`.
 
     >>> import adaptax
-    >>> optimizer = adaptax.lsalr(learning_rate=0.01, momentum=0.9)
+    >>> optimizer = adaptax.lsalr(learning_rate=0.01, momentum=0.9, layer_of=adaptax.by_leaf)
     """
-    check_fraction("lsalr", momentum=momentum)
+    rate = lsalr_rate(by_parent if layer_of is None else layer_of, stacked=stacked, axis_name=axis_name)
     # A buffer that decays by 0 would be four dead bytes per weight.
-    inertia = optax.identity() if is_exactly(momentum, 0) else optax.trace(momentum, nesterov)
-    return optax.chain(scale_by_rate(lsalr_rate()), scale_by_descent("lsalr", learning_rate), inertia)
+    no_buffer = momentum is None or is_exactly(momentum, 0)
+    inertia = optax.identity() if no_buffer else trace("lsalr", momentum, nesterov)
+    return optax.chain(scale_by_rate(rate), scale_by_descent("lsalr", learning_rate), inertia)
