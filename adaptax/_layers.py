@@ -67,9 +67,43 @@ def _is_box(node: object) -> bool:
 
 
 def leaf_paths(tree: PyTree) -> list[str]:
-    """Return the "/"-joined path of every leaf, in order."""
+    """Return the "/"-joined path of every leaf, in order.
+
+    Raises:
+        ValueError: naming two leaves whose paths, or whose parents, differ but read alike, as in
+            `{"a/b": {"c": x}, "a": {"b": {"d": y}}}`: their layers could not be told apart.
+    """
     boxes = jax.tree_util.tree_leaves_with_path(tree, is_leaf=_is_box)
-    return [jax.tree_util.keystr(path, simple=True, separator="/") for path, box in boxes for _ in jax.tree.leaves(box)]
+    first: dict[tuple[str, str], tuple[tuple, tuple]] = {}  # the first node that reads so, and its leaf
+    for keys, _ in boxes:
+        path = _joined(keys)
+        for what, text, node in (("paths", path, keys), ("parents", path.rpartition("/")[0], keys[:-1])):
+            known, leaf = first.setdefault((what, text), (node, keys))
+            if known != node:
+                one, other = jax.tree_util.keystr(leaf), jax.tree_util.keystr(keys)
+                raise ValueError(
+                    f"layer_of: leaves {one} and {other} have different {what} that both read {text!r}; rename a key."
+                )
+    return [_joined(keys) for keys, box in boxes for _ in jax.tree.leaves(box)]
+
+
+def _joined(keys: tuple) -> str:
+    return jax.tree_util.keystr(keys, simple=True, separator="/")
+
+
+def layer_names(layer_of: LayerOf, paths: Sequence[str]) -> list[str]:
+    """Return the name of every leaf's layer.
+
+    Raises:
+        ValueError: `layer_of` returns more or fewer names than there are leaves.
+    """
+    names = list(layer_of(paths))
+    if len(names) != len(paths):
+        function = getattr(layer_of, "__name__", repr(layer_of))
+        raise ValueError(
+            f"layer_of: {function} must return one name for each of {len(paths)} leaves, got {len(names)} names."
+        )
+    return names
 
 
 def layer_table(params: PyTree, layer_of: LayerOf = by_parent) -> str:
@@ -85,7 +119,7 @@ def layer_table(params: PyTree, layer_of: LayerOf = by_parent) -> str:
     """
     paths, leaves = leaf_paths(params), jax.tree.leaves(params)
     groups: dict[str, list[int]] = {}
-    for index, name in enumerate(layer_of(paths)):
+    for index, name in enumerate(layer_names(layer_of, paths)):
         groups.setdefault(name, []).append(index)
     rows = [("layer", "leaves", "shapes", "weights")]
     for name, members in groups.items():

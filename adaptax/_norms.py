@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
 from adaptax._checks import check_floating
-from adaptax._layers import LayerOf, by_parent, leaf_paths
+from adaptax._layers import LayerOf, by_parent, layer_names, leaf_paths
 from adaptax._mesh import types_are_blind, varying_axes
 from adaptax._numbers import wide
 
@@ -77,7 +77,7 @@ def of_norms(
     if not leaves:
         return tree
     leaves = [wide(leaf) for leaf in leaves]
-    names = list(layer_of(paths))
+    names = layer_names(layer_of, paths)
     stacks = _stack_lengths(paths, leaves, names, stacked)
     rows = _rows(names, stacks)
     sums_of = functools.partial(_sums_of_squares, leaves, stacks, _sum_axes(paths, leaves, axis_name), rows)

@@ -1,6 +1,7 @@
 """One norm per layer, whatever a layer is, however its leaves are stacked, sharded or small."""
 
 import math
+from collections import namedtuple
 
 import jax
 import jax.numpy as jnp
@@ -250,6 +251,70 @@ class TestMesh:
 def test_a_field_named_value_is_no_box():
     table = adaptax.layer_table({"attention": {"value": jnp.zeros(2), "query": jnp.zeros(3)}})
     assert "attention  attention/query attention/value" in table
+
+
+X = np.float32([3.0])
+KEYS_THAT_READ_ALIKE = [
+    (
+        {"a/b": {"c": X}, "a": {"b": {"c": X}}},
+        r"\['a'\]\['b'\]\['c'\] and \['a/b'\]\['c'\] have different paths that both",
+    ),
+    (
+        {"a/b": {"c": X}, "a": {"b": {"d": X}}},
+        r"\['a'\]\['b'\]\['d'\] and \['a/b'\]\['c'\] have different parents that",
+    ),
+    ({"a/b": X, "a": {"c": X}}, r"\['a'\]\['c'\] and \['a/b'\] have different parents that both read 'a'"),
+    ({"": {"c": X}, "d": X}, r"\[''\]\['c'\] and \['d'\] have different parents that both read ''"),
+]
+
+
+@pytest.mark.parametrize("ask", [adaptax.layer_norms, adaptax.layer_table])
+@pytest.mark.parametrize(("tree", "message"), KEYS_THAT_READ_ALIKE, ids=range(4))
+def test_keys_that_read_alike_are_named(ask, tree, message):
+    """They would be one layer."""
+    with pytest.raises(ValueError, match=f"layer_of: leaves {message}"):
+        ask(tree)
+
+
+def test_an_integer_key_is_not_its_string():
+    """Dicts cannot sort such keys, but nodes of other kinds need not."""
+    node = namedtuple("node", ("first", "second"))
+    jax.tree_util.register_pytree_with_keys(
+        node,
+        lambda n: (((jax.tree_util.DictKey(1), n.first), (jax.tree_util.DictKey("1"), n.second)), None),
+        lambda _, children: node(*children),
+    )
+    with pytest.raises(ValueError, match=r"layer_of: leaves \[1\]\['w'\] and \['1'\]\['v'\] have different parents"):
+        adaptax.layer_norms(node({"w": X}, {"v": X}))
+    with pytest.raises(ValueError, match=r"layer_of: leaves \[1\] and \['1'\] have different paths that both read '1'"):
+        adaptax.layer_norms(node(X, X))
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"mlp": {"w": X}, "mlp/~/linear_0": {"w": 2 * X, "b": X}, "mlp/~/linear_1": {"w": 3 * X}},  # haiku's
+        {"a/b": X, "a/c": 2 * X, "d": 5 * X},  # a flattened tree: two layers
+    ],
+)
+def test_a_slash_in_a_key_is_no_fault_of_its_own(tree):
+    norms = adaptax.layer_norms(tree)
+    layers = tree.values() if "mlp" in tree else ({"b": X, "c": 2 * X}, {"d": 5 * X})
+    expected = [norm(*jax.tree.leaves(layer)) for layer in layers]
+    found = jax.tree.leaves(norms)
+    assert sorted({round(float(n), 4) for n in found}) == sorted(round(float(n), 4) for n in expected)
+
+
+@pytest.mark.parametrize("ask", [adaptax.layer_norms, adaptax.layer_table])
+@pytest.mark.parametrize(("names", "count"), [(["a"], 1), (["a"] * 5, 5), ([], 0)])
+def test_a_layer_of_that_returns_too_few_or_too_many_names_is_named(ask, names, count):
+    def of_my_own(paths):
+        return names
+
+    with pytest.raises(
+        ValueError, match=f"layer_of: of_my_own must return one name for each of 4 leaves, got {count} na"
+    ):
+        ask(TREE, of_my_own)
 
 
 def test_integers_are_refused():
