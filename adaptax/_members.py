@@ -1,0 +1,146 @@
+"""Which leaf belongs to which layers: members and their rows in the vector of all layers.
+
+XLA on CPU takes a time to compile that grows with the number of operations, and with the square of the readers of one
+array. So small leaves of one type are handled a few at a time, the arithmetic on norms is done once, on the vector of
+all layers, and that is handed out in short pieces.
+"""
+
+import re
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from adaptax._layers import LayerOf, layer_names
+from adaptax._mesh import types_are_blind, varying_axes
+
+GROUP = 16  # so many leaves are handled in one go: what 1,000 leaves compile fastest with
+SMALL = 2**14  # weights: larger leaves are not worth a copy
+
+AxisName = Hashable | Sequence[Hashable]
+
+
+class Member(NamedTuple):
+    """A leaf as a member of its layer, or of as many layers as are stacked in it."""
+
+    leaf: Array  # float32 at least
+    rows: range  # of its layers, in the vector of all layers
+    is_stacked: bool
+    axes: tuple[Hashable, ...]  # the mesh axes over which its squares are summed
+    dtype: jnp.dtype  # of its layers' norms
+
+    @property
+    def axis(self) -> int:
+        """The first axis to be summed over in a group: behind which leaf, and which slice of a stacked one."""
+        return 2 if self.is_stacked else 1
+
+
+def members_of(
+    paths: list[str], leaves: list[Array], layer_of: LayerOf, stacked: str | None, axis_name: AxisName | None
+) -> list[Member]:
+    """Return each leaf's place among the layers, once layers, stacks and mesh axes are checked."""
+    names = layer_names(layer_of, paths)
+    lengths = _stack_lengths(paths, leaves, names, stacked)
+    axes = _sum_axes(paths, leaves, axis_name)
+    rows: dict[str, range] = {}
+    layers: dict[str, list[Array]] = {}
+    start = 0
+    for name, leaf, length in zip(names, leaves, lengths, strict=True):
+        layers.setdefault(name, []).append(leaf)
+        if name not in rows:
+            rows[name] = range(start, start + (1 if length is None else length))
+            start = rows[name].stop
+    dtypes = {name: widest(layer) for name, layer in layers.items()}
+    return [
+        Member(leaf, rows[name], length is not None, over, dtypes[name])
+        for name, leaf, length, over in zip(names, leaves, lengths, axes, strict=True)
+    ]
+
+
+def widest(leaves: list[Array]) -> jnp.dtype:
+    """Return the widest real dtype of some leaves."""
+    return max((jnp.finfo(leaf.dtype).dtype for leaf in leaves), key=lambda dtype: dtype.itemsize)
+
+
+def in_groups(members: list[Member]) -> list[list[Member]]:
+    """Return the members in groups that can be summed in one go: a few small ones of one type, or one alone."""
+    groups: list[list[Member]] = []
+    latest: dict[Hashable, list[Member]] = {}
+    for index, member in enumerate(members):
+        kind = (jax.typeof(member.leaf), member.is_stacked) if _is_small(member.leaf) else index
+        if len(latest.get(kind, ())) in (0, GROUP):
+            latest[kind] = []
+            groups.append(latest[kind])
+        latest[kind].append(member)
+    return groups
+
+
+def _is_small(leaf: Array) -> bool:
+    """Return whether a leaf is known to be small; sizes in `jax.export` may be symbols."""
+    return all(isinstance(size, int) for size in leaf.shape) and leaf.size <= SMALL
+
+
+def rows_of(members: list[Member]) -> list[int]:
+    """Return the rows of some members, one member after the other."""
+    return [row for member in members for row in member.rows]
+
+
+def at_leaves(values: Array, members: list[Member]) -> list[Array]:
+    """Return each leaf's value, or column of values where it is stacked, in its layer's dtype."""
+    results = []
+    for start in range(0, len(members), GROUP):
+        group = members[start : start + GROUP]
+        rows = jnp.array(rows_of(group), jnp.int32)
+        pieces = jax.lax.split(values[rows], [len(member.rows) for member in group])
+        for member, piece in zip(group, pieces, strict=True):
+            shape = (len(member.rows),) + (1,) * (member.leaf.ndim - 1) if member.is_stacked else ()
+            results.append(piece.reshape(shape).astype(member.dtype))
+    return results
+
+
+def _stack_lengths(paths: list[str], leaves: list[Array], names: list[str], stacked: str | None) -> list[int | None]:
+    """Return each leaf's number of stacked layers, None where it is not stacked."""
+    if stacked is None:
+        return [None] * len(leaves)
+    lengths = []
+    for path, leaf in zip(paths, leaves, strict=True):
+        found = re.search(stacked, path)
+        if found and leaf.ndim == 0:
+            raise ValueError(f"layer_norms: stacked={stacked!r} matches {path!r}, which has no axis to be stacked on.")
+        if found and not isinstance(leaf.shape[0], int):
+            raise ValueError(
+                f"layer_norms: the stack {path!r} must have a length that is a number, got {leaf.shape[0]}."
+            )
+        lengths.append(leaf.shape[0] if found else None)
+    if all(length is None for length in lengths):
+        raise ValueError(f"layer_norms: stacked={stacked!r} matches no leaf of {paths}.")
+    layers: dict[str, int | None] = {}
+    for path, name, length in zip(paths, names, lengths, strict=True):
+        if layers.setdefault(name, length) != length:
+            raise ValueError(
+                f"layer_norms: layer {name!r} mixes leaves stacked {layers[name]} and {length} deep (None: "
+                f"not stacked), see {path!r}."
+            )
+    return lengths
+
+
+def _sum_axes(paths: list[str], leaves: list[Array], axis_name: AxisName | None) -> list[tuple[Hashable, ...]]:
+    """Return the mesh axes each leaf has to be summed over: those it varies over, all of which must be named."""
+    named = () if axis_name is None else axis_name if isinstance(axis_name, tuple | list) else (axis_name,)
+    if types_are_blind() and axis_name != ():
+        raise ValueError(
+            f"layer_norms: axis_name={axis_name!r} under shard_map(check_vma=False), where types do not tell which "
+            "leaves are sharded; use check_vma=True, or axis_name=() if none is."
+        )
+    axes = []
+    for path, leaf in zip(paths, leaves, strict=True):
+        varying = varying_axes(leaf)
+        if unnamed := sorted(varying - set(named)):
+            raise ValueError(
+                f"layer_norms: leaf {path!r} varies over mesh axis {unnamed[0]!r}, which axis_name={axis_name!r} "
+                "does not name."
+            )
+        axes.append(tuple(axis for axis in named if axis in varying))
+    return axes
