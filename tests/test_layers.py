@@ -4,6 +4,7 @@ import math
 from collections import namedtuple
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -18,6 +19,13 @@ TREE = {
     "conv": {"kernel": RANDOM.normal(size=(8, 4)).astype("f"), "bias": RANDOM.normal(size=(4,)).astype("f")},
     "head": {"kernel": RANDOM.normal(size=(4, 16)).astype("f"), "bias": RANDOM.normal(size=(16,)).astype("f")},
 }
+
+
+@pytest.fixture(params=["cpu", "accelerator"])
+def spelling(request, monkeypatch):
+    """Norms as they are spelled for CPUs, and on a CPU as they are spelled for accelerators."""
+    if request.param == "accelerator":
+        monkeypatch.setattr("adaptax._norms.by_platform", lambda cpu, accelerator, *operands: accelerator(*operands))
 
 
 def norm(*leaves):
@@ -105,6 +113,7 @@ def test_norms_are_float32_whatever_the_leaf(dtype, scale):
     assert float(result) == pytest.approx(norm(leaf), rel=1e-6)
 
 
+@pytest.mark.usefixtures("spelling")
 @pytest.mark.parametrize("scale", [1e-37, 1e-25, 1e25, 1e37])
 def test_squares_out_of_range_do_not_spoil_the_norm(scale):
     """Nor that of a layer of ordinary size in the same tree."""
@@ -117,9 +126,97 @@ def test_squares_out_of_range_do_not_spoil_the_norm(scale):
     assert float(norms["even"]["a"]) == pytest.approx(2.0, rel=1e-6)
 
 
-@pytest.mark.parametrize(("value", "expected"), [(0.0, 0.0), (np.inf, np.inf), (np.nan, np.nan)])
-def test_zero_infinite_and_nan(value, expected):
-    np.testing.assert_equal(float(adaptax.layer_norms({"w": np.float32([0, value])})["w"]), expected)
+@pytest.mark.usefixtures("spelling")
+@pytest.mark.parametrize(
+    ("values", "expected"), [([0], 0.0), ([np.inf, 1], np.inf), ([np.nan, 1], np.nan), ([np.nan, -np.inf], np.nan)]
+)
+def test_zero_infinite_and_nan(values, expected):
+    np.testing.assert_equal(float(adaptax.layer_norms({"w": np.float32([0, *values])})["w"]), expected)
+
+
+@pytest.mark.usefixtures("spelling")
+@pytest.mark.parametrize("layer_of", [adaptax.by_leaf, lambda paths: ["one"] * len(paths)])
+def test_numbers_far_apart(layer_of):
+    """In layers of their own the smallest and the largest both keep their norm; in one layer the largest counts."""
+    sizes = [0.0, 3e-38, 1e-30, 1e-12, 0.5, 1.0, 3.0, 1e12, 1e30, 1e37]
+    tree = {str(k): np.float32([size, -size]) for k, size in enumerate(sizes)}
+    norms = adaptax.layer_norms(tree, layer_of)
+    for k, size in enumerate(sizes):
+        expected = math.sqrt(2) * (size if layer_of is adaptax.by_leaf else 1e37)
+        assert float(norms[str(k)]) == pytest.approx(expected, rel=1e-6, abs=0)
+
+
+@pytest.mark.usefixtures("spelling")
+@pytest.mark.parametrize("scale", [1e-37, 1e-30, 1e-13, 1.0, 1e13, 1e30, 1e36])
+def test_the_derivative_of_a_norm_is_the_unit_vector(scale):
+    """Beside layers of ordinary size and without a gradient, whose own derivative is 0."""
+    tree = {
+        "a": {"w": np.float32([3, -4]) * np.float32(scale), "b": np.float32([12]) * np.float32(scale)},
+        "c": {"w": np.float32([0.6, 0.8])},
+        "zero": {"w": np.zeros(2, "f")},
+    }
+
+    def total(tree):
+        norms = adaptax.layer_norms(tree)
+        return norms["a"]["w"] + norms["c"]["w"] + norms["zero"]["w"]
+
+    value, slope = jax.jit(jax.value_and_grad(total))(tree)
+    assert float(value) == pytest.approx(13 * scale + 1, rel=1e-6)
+    np.testing.assert_allclose(slope["a"]["w"], [3 / 13, -4 / 13], rtol=1e-5)
+    np.testing.assert_allclose(slope["a"]["b"], [12 / 13], rtol=1e-5)
+    np.testing.assert_allclose(slope["c"]["w"], [0.6, 0.8], rtol=1e-6)
+    np.testing.assert_array_equal(slope["zero"]["w"], [0, 0])
+
+
+@pytest.mark.usefixtures("spelling")
+def test_the_derivative_of_a_norm_under_vmap_and_of_a_stack():
+    """A stack has one slope per slice; under vmap both branches of the range are taken."""
+    leaf = np.float32([[3, 4], [0, 0], [3e-30, 4e-30], [3e30, 4e30]])
+
+    def stacked(leaf):
+        return jnp.sum(adaptax.layer_norms({"w": leaf}, stacked="w")["w"])
+
+    def single(row):
+        return adaptax.layer_norms({"w": row})["w"]
+
+    expected = [[0.6, 0.8], [0, 0], [0.6, 0.8], [0.6, 0.8]]
+    np.testing.assert_allclose(jax.jit(jax.grad(stacked))(leaf), expected, rtol=1e-5)
+    np.testing.assert_allclose(jax.jit(jax.vmap(jax.grad(single)))(leaf), expected, rtol=1e-5)
+
+
+class TestExport:
+    """Norms of leaves whose sizes are symbols, for every platform; the length of a stack must be a number."""
+
+    @pytest.mark.parametrize("platform", ["cpu", "cuda", "rocm", "tpu"])
+    def test_symbolic_sizes(self, platform):
+        b, c = jax.export.symbolic_shape("b, c")
+        shapes = {"w": (b, 3), "v": (b, c), "blocks": (4, c), "plain": (2,)}
+        tree = {name: jax.ShapeDtypeStruct(shape, "float32") for name, shape in shapes.items()}
+
+        def norms(tree):
+            return adaptax.layer_norms(tree, adaptax.by_leaf, stacked="blocks")
+
+        exported = jax.export.export(jax.jit(norms), platforms=[platform])(tree)
+        assert [out.shape for out in exported.out_avals] == [(4, 1), (), (), ()]
+        if platform == "cpu":
+            sizes = {"w": (5, 3), "v": (5, 7), "blocks": (4, 7), "plain": (2,)}
+            tree = {name: RANDOM.normal(size=shape).astype("f") for name, shape in sizes.items()}
+            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), exported.call(tree), norms(tree))
+
+    def test_a_program_for_all_platforms(self):
+        export = jax.export.export(jax.jit(lambda w: adaptax.layer_norms({"w": w})), platforms=["cpu", "cuda", "tpu"])
+        got = export(jax.ShapeDtypeStruct(jax.export.symbolic_shape("b, 3"), "float32")).call(
+            np.full((4, 3), 1e-30, "f")
+        )
+        assert float(got["w"]) == pytest.approx(math.sqrt(12) * 1e-30, rel=1e-6, abs=0)
+
+    def test_a_stack_of_symbolic_length_is_named(self):
+        def norms(tree):
+            return adaptax.layer_norms(tree, stacked="blocks")
+
+        tree = {"blocks": jax.ShapeDtypeStruct(jax.export.symbolic_shape("depth, 3"), "float32")}
+        with pytest.raises(ValueError, match="stack 'blocks' must have a length that is a number, got depth"):
+            jax.export.export(jax.jit(norms))(tree)
 
 
 class TestStacked:
@@ -147,6 +244,7 @@ class TestStacked:
         stacked = adaptax.layer_norms(blocks, stacked="blocks")["blocks"]["kernel"]
         np.testing.assert_allclose(stacked[:, 0, 0], by_vmap, rtol=1e-6)
 
+    @pytest.mark.usefixtures("spelling")
     def test_each_slice_has_its_own_range(self):
         scales = np.float32([1e-30, 1.0, 1e30])[:, None]
         norms = adaptax.layer_norms({"blocks": np.float32([[3, 4]] * 3) * scales}, stacked="blocks")
@@ -200,6 +298,7 @@ class TestMesh:
         expected = adaptax.layer_norms(TREE, layer_of)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), got, expected)
 
+    @pytest.mark.usefixtures("spelling")
     @pytest.mark.parametrize("scale", [1e-30, 1e30])
     def test_equals_it_also_where_squares_do_not_fit(self, scale):
         tree = jax.tree.map(lambda leaf: leaf * np.float32(scale), TREE)
@@ -327,6 +426,7 @@ def test_nothing_has_no_norms(empty):
     assert adaptax.layer_norms(empty) == empty
 
 
+@pytest.mark.usefixtures("spelling")
 @pytest.mark.parametrize("scale", [1e-37, 1e-25, 1e25, 1e37])
 def test_the_norm_of_a_constant_survives_the_compiler(scale):
     w = np.float32([3, -4]) * np.float32(scale)

@@ -4,6 +4,7 @@ import math
 
 import chex
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -103,6 +104,65 @@ def test_rate_outside_the_buffer_is_another_method():
 def test_rate_is_finite_whatever_the_norm(bad):
     rates, _ = adaptax.lsalr_rate().measure({"w": jnp.array([0.0, bad])}, ())
     assert float(rates["w"]) == 1.0
+
+
+NORMS = [0.0, 1e-35, 1e-8, 1.0, 1e8, 1e35]
+
+
+def after_three_steps(learning_rate, momentum, gradients):
+    """A number that depends on every weight after three steps, the first gradients shrinking from step to step."""
+    optimizer = adaptax.lsalr(learning_rate, momentum, nesterov=True)
+    params = jax.tree.map(jnp.zeros_like, gradients)
+    state, total = optimizer.init(params), 0.0
+    for step in range(3):
+        updates, state = optimizer.update(jax.tree.map(lambda g, k=step: g / (1 + k), gradients), state, params)
+        params = optax.apply_updates(params, updates)
+        total = total + jnp.vdot(params["a"]["w"], jnp.array([1.0, -0.5, 2.0])) + jnp.sum(params["b"]["w"])
+    return total
+
+
+@pytest.mark.parametrize("size", NORMS)
+def test_derivatives_through_updates_are_finite(size):
+    """Also where a layer has seen no gradient, in float32."""
+    gradients = {"a": {"w": jnp.float32(size) * jnp.array([0.3, -0.4, 0.5])}, "b": {"w": jnp.array([3.0, 4.0])}}
+    slopes = jax.jit(jax.grad(after_three_steps, (0, 1, 2)))(jnp.float32(0.1), jnp.float32(0.9), gradients)
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(slopes))
+    if size == 0:  # rate 1 and no slope of the rate: each step passes the gradient on
+        one_step = jax.grad(lambda g: adaptax.lsalr(0.1).update(g, adaptax.lsalr(0.1).init(g))[0][0])(jnp.zeros(3))
+        np.testing.assert_allclose(one_step, [-0.1, 0, 0])
+
+
+@pytest.mark.parametrize("size", NORMS[1:])
+def test_derivatives_through_updates_are_finite_differences(size):
+    with x64(True):
+        direction = {"a": {"w": jnp.array([1.0, 0.5, -0.3]) * size}, "b": {"w": jnp.array([0.2, -1.0])}}
+        gradients = {"a": {"w": jnp.array([0.3, -0.4, 0.5]) * size}, "b": {"w": jnp.array([3.0, 4.0])}}
+
+        def along(t, u, v):
+            moved = jax.tree.map(lambda g, d: g + v * d, gradients, direction)
+            return after_three_steps(0.1 + t, 0.9 + u, moved)
+
+        value = jax.jit(along)
+        for k, slope in enumerate(jax.jit(jax.grad(along, (0, 1, 2)))(0.0, 0.0, 0.0)):
+            up, down = ([h if j == k else 0.0 for j in range(3)] for h in (1e-5, -1e-5))
+            assert float(slope) == pytest.approx(float(value(*up) - value(*down)) / 2e-5, rel=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{}, {"momentum": 0.9}])
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "rocm", "tpu"])
+def test_exports_with_symbolic_sizes(platform, settings):
+    optimizer = adaptax.lsalr(0.1, **settings)
+    shape = jax.export.symbolic_shape("b, 3")
+    params = {
+        "dense": {"kernel": jax.ShapeDtypeStruct(shape, "float32"), "bias": jax.ShapeDtypeStruct((3,), "float32")}
+    }
+    state = jax.eval_shape(optimizer.init, params)
+    exported = jax.export.export(jax.jit(optimizer.update), platforms=[platform])(params, state)
+    if platform == "cpu":
+        gradients = {"dense": {"kernel": jnp.ones((5, 3)), "bias": jnp.arange(3.0)}}
+        state = optimizer.init(gradients)
+        expected, _ = optimizer.update(gradients, state)
+        chex.assert_trees_all_close(exported.call(gradients, state)[0], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("momentum", [None, 0, 0.0])
