@@ -44,11 +44,12 @@ def layer_norms(
 
     Returns:
         A tree like `tree`: at each leaf a float32 scalar (float64 in a layer with a float64 leaf), or a column where
-        stacked.
+        stacked. The derivative of a norm of 0 is 0.
 
     Raises:
         ValueError: a leaf that varies over a mesh axis not named (the message names both), a pattern that matches
-            nothing, a layer in which only some leaves are stacked or stacks differ in length.
+            nothing, a layer in which only some leaves are stacked or stacks differ in length, a stack whose length is
+            a symbol of `jax.export`, keys that read alike, a `layer_of` that returns too few or too many names.
 
     >>> import jax.numpy as jnp
     >>> norms = layer_norms({"dense": {"kernel": jnp.array([3.0, 0.0]), "bias": jnp.array([4.0])}})

@@ -169,6 +169,13 @@ def test_the_derivative_of_a_norm_is_the_unit_vector(scale):
 
 
 @pytest.mark.usefixtures("spelling")
+def test_the_derivative_at_the_largest_number():
+    """Twice the number is infinite."""
+    slope = jax.grad(lambda w: adaptax.layer_norms({"w": w})["w"])(np.float32([-3e38, 0]))
+    np.testing.assert_allclose(slope, [-1, 0], rtol=1e-6)
+
+
+@pytest.mark.usefixtures("spelling")
 def test_the_derivative_of_a_norm_under_vmap_and_of_a_stack():
     """A stack has one slope per slice; under vmap both branches of the range are taken."""
     leaf = np.float32([[3, 4], [0, 0], [3e-30, 4e-30], [3e30, 4e30]])
