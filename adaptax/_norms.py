@@ -82,28 +82,26 @@ def _norms(members: list[Member]) -> Array:
     exponent = jnp.finfo(dtype).maxexp * 5 // 16
     small, tiny, huge = 2.0**-exponent, 4.0**-exponent, 4.0**exponent  # tiny is the square of small
     sums_of_squares = functools.partial(_sums_of_squares, in_groups(members), dtype)
+    sums = sums_of_squares(lambda x, _: x)
+    unit = jnp.where(sums == jnp.inf, huge, jnp.where(sums < tiny, tiny, 1)).astype(dtype)
 
-    def two_passes(sums: Array) -> Array:
-        unit = jnp.where(sums == jnp.inf, huge, jnp.where(sums < tiny, tiny, 1)).astype(dtype)
+    def in_units(x: Array, group: list[Member]) -> Array:
+        units = unit[jnp.array(rows_of(group), jnp.int32)]
+        units = units.reshape(x.shape[: group[0].axis] + (1,) * (x.ndim - group[0].axis))
+        # Behind a barrier: of constants XLA would make x² / units², 0 / 0.
+        return jax.lax.optimization_barrier(x / units)
 
-        def in_units(x: Array, group: list[Member]) -> Array:
-            divisor = unit[jnp.array(rows_of(group), jnp.int32)].reshape(
-                x.shape[: group[0].axis] + (1,) * (x.ndim - group[0].axis)
-            )
-            # Behind a barrier: of constants XLA would make x² / divisor², 0 / 0.
-            return jax.lax.optimization_barrier(x / divisor)
+    def second_pass(sums: Array) -> Array:
+        return jax.lax.cond(jnp.any(unit != 1), lambda _: sums_of_squares(in_units), lambda sums: sums, sums)
 
-        return jax.lax.cond(jnp.any(unit != 1), lambda _: unit * _root(sums_of_squares(in_units)), _root, sums)
-
-    def one_pass(sums: Array) -> Array:
+    def same_pass(sums: Array) -> Array:
         # Where a sum is tiny, all its numbers are small; where it overflows, numbers up to 1 do not count. The others
         # are left out: they might overflow, and of constants XLA would make x² / tiny².
         of_small = sums_of_squares(lambda x, _: jnp.where(jnp.abs(x) < small, x / tiny, 0))
         of_large = sums_of_squares(lambda x, _: jnp.where(jnp.abs(x) > 1, x / huge, 0))
-        norms = jnp.where(sums < tiny, tiny * _root(of_small), _root(sums))
-        return jnp.where(sums == jnp.inf, huge * _root(of_large), norms)
+        return jnp.where(unit == huge, of_large, jnp.where(unit == tiny, of_small, sums))
 
-    return by_platform(two_passes, one_pass, sums_of_squares(lambda x, _: x))
+    return unit * _root(by_platform(second_pass, same_pass, sums))
 
 
 def _root(x: Array) -> Array:
