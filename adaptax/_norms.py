@@ -23,6 +23,7 @@ from adaptax._layers import LayerOf, by_parent, leaf_paths
 from adaptax._members import AxisName, Member, at_leaves, in_groups, members_of, rows_of, widest
 from adaptax._numbers import wide
 from adaptax._platform import by_platform
+from adaptax._powers import safe_sqrt
 
 
 def layer_norms(
@@ -101,12 +102,7 @@ def _norms(members: list[Member]) -> Array:
         of_large = sums_of_squares(lambda x, _: jnp.where(jnp.abs(x) > 1, x / huge, 0))
         return jnp.where(unit == huge, of_large, jnp.where(unit == tiny, of_small, sums))
 
-    return unit * _root(by_platform(second_pass, same_pass, sums))
-
-
-def _root(x: Array) -> Array:
-    """Return the square root, with a derivative of 0 at 0."""
-    return jnp.where(x == 0, 0, jnp.sqrt(jnp.where(x == 0, 1, x)))
+    return unit * safe_sqrt(by_platform(second_pass, same_pass, sums))
 
 
 def _sums_of_squares(
