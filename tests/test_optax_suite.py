@@ -152,8 +152,8 @@ def distances(slug, target, wrapper=ALONE, rates=RATES):
         (parabola, "float32"),
         (parabola, "complex64"),
         (rosenbrock, "float32"),
-        (rosenbrock, "complex64"),
-        (two_ranks, "float32"),
+        pytest.param(rosenbrock, "complex64", marks=pytest.mark.slow),
+        pytest.param(two_ranks, "float32", marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("slug", SLUGS)
@@ -309,7 +309,9 @@ def test_injected_numbers_may_be_wider_than_the_params(slug):
 # --- Types -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "complex128"])
+@pytest.mark.parametrize(
+    "dtype", ["bfloat16", "complex128", *(pytest.param(d, marks=pytest.mark.slow) for d in ("float16", "float64"))]
+)
 @pytest.mark.parametrize("slug", SLUGS)
 def test_types_are_stable_when_a_step_is_conditional(slug, dtype):
     """Whatever the dtype of the loss; both branches of `lax.cond` must agree."""
