@@ -5,7 +5,7 @@ IN_VENV := $(VENV)/bin/
 EXTRAS ?= dev
 OLDEST ?= adaptax tests
 
-.PHONY: demo compare test slow browser oldest traffic mutants notebooks gallery docs lint format clean
+.PHONY: demo compare test slow browser oldest traffic mutants costs notebooks gallery docs lint format clean
 
 # One environment for everything, made when missing and again when the pins or the requirements change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -32,6 +32,9 @@ browser: $(VENV)/installed  ## the explorer in the system's Chromium: what it sh
 
 mutants: $(VENV)/installed  ## wrong formulas on purpose: the tests must kill every one
 	$(IN_VENV)python -m tests.mutants $(ONLY)
+
+costs: $(VENV)/installed  ## record what a step of each method costs; a test then lets no step cost more
+	JAX_PLATFORMS=cpu PYTHONPATH=tests $(IN_VENV)python -m tests.test_costs
 
 notebooks: $(VENV)/installed  ## run every notebook from top to bottom
 	$(IN_VENV)python -m pytest --nbmake -n auto notebooks
