@@ -266,6 +266,35 @@ def test_multi_steps_passes_on_the_last_loss():
     assert float(optax.tree.get(state, "d")) == pytest.approx(final([3.0, 2.0], 0.5)[-1])
 
 
+@pytest.mark.parametrize(
+    "wrap",
+    [optax.contrib.mechanize, lambda eve: optax.contrib.schedule_free(eve, 0.01), optax.flatten],
+    ids=["mechanize", "schedule_free", "flatten"],
+)
+def test_a_wrapper_of_the_whole_step_passes_the_loss_on(wrap):
+    optimizer, weights = wrap(adaptax.eve(0.01, b3=0.5)), jnp.ones(2)
+    state = optimizer.init(weights)
+    for loss in (3.0, 2.0):
+        _, state = optimizer.update(weights, state, weights, value=jnp.float32(loss))
+    assert float(optax.tree.get(state, "d")) == pytest.approx(final([3.0, 2.0], 0.5)[-1])
+
+
+def test_where_no_loss_is_taken_the_rate_is_set_as_adams_learning_rate():
+    """As docs/how_to_choose.md says: under `optax.lookahead` the fast steps are Eve's."""
+    losses, gradients = LOSSES["jumping"][:12], jnp.asarray(SIGNALS["noise"][:12], jnp.float32)
+    expected = run(adaptax.eve(0.01, b3=0.5), {"s": SIGNALS["noise"][:12]}, losses=losses)["s"]
+    rate = adaptax.eve_rate(b3=0.5)
+    optimizer = optax.lookahead(optax.inject_hyperparams(adaptax.adam)(0.01), sync_period=20, slow_step_size=0.5)
+    params = optax.LookaheadParams.init_synced(jnp.zeros(3))
+    rate_state, opt_state = rate.init(params), optimizer.init(params)
+    for gradient, loss, step in zip(gradients, losses, expected, strict=True):
+        factor, rate_state = rate.measure(gradient, rate_state, value=jnp.float32(loss))
+        opt_state = optax.tree.set(opt_state, learning_rate=0.01 * factor)
+        with jax.numpy_dtype_promotion("standard"):  # lookahead's own arithmetic
+            updates, opt_state = optimizer.update(gradient, opt_state, params)
+        np.testing.assert_allclose(updates.fast, step, rtol=1e-5)
+
+
 def test_settings_can_be_injected_and_changed():
     """Numbers of the state: traced under jit, and free to be set between steps."""
     make = optax.inject_hyperparams(adaptax.eve)
@@ -304,6 +333,28 @@ def test_a_missing_loss_is_named(wrap):
     optimizer = wrap(adaptax.eve())
     with pytest.raises(ValueError, match=r"^eve: value must be this step's loss, as in update\(…, value=loss\), got"):
         optimizer.update(jnp.ones(2), optimizer.init(jnp.ones(2)))
+
+
+TAKE_NO_LOSS = {
+    "lookahead": lambda eve: optax.lookahead(eve, 6, 0.5),
+    "sam": lambda eve: optax.contrib.sam(eve, optax.sgd(0.1)),
+    "split_real_and_imaginary": optax.contrib.split_real_and_imaginary,
+}
+
+
+@pytest.mark.parametrize("wrapper", TAKE_NO_LOSS)
+def test_wrappers_that_take_no_loss_are_loud(wrapper):
+    """Given one, they raise; without it Eve does, also where a chain has dropped it on the way."""
+    optimizer = TAKE_NO_LOSS[wrapper](adaptax.eve())
+    params = optax.LookaheadParams.init_synced(jnp.ones(2)) if wrapper == "lookahead" else jnp.ones(2)
+    state = optimizer.init(params)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'value'"):
+        optimizer.update(jnp.ones(2), state, params, value=2.0)
+    with pytest.raises(ValueError, match="eve: value must be this step's loss, as in"):
+        optimizer.update(jnp.ones(2), state, params)
+    if wrapper != "sam":  # which Optax takes for one that knows every extra argument
+        with pytest.raises(ValueError, match="eve: value must be this step's loss, as in"):
+            optax.chain(optimizer).update(jnp.ones(2), (state,), params, value=2.0)
 
 
 @pytest.mark.parametrize(("value", "found"), [(jnp.ones(3), r"float32 of shape \(3,\)"), (1j, r"complex64 of shape")])

@@ -14,9 +14,8 @@ Symbols      η learning_rate; f loss; f* target; c, or k and K, clip; d average
 Conventions  eps is Adam's and d divides the whole step, so the rate goes with any direction; the first version prints
              d √v̂ + ε, ours with ε / d for ε. A loss that is NaN or infinite (first version: or not above f*) is passed
              over: its step keeps the d before it, and the next loss is compared with the last good one.
-Elsewhere    the authors' programs add ε before v is corrected: 32 times as much at the first step. Their commit of
-             2017-02-20, "Fix proxy loss function", has the first version compare f_t with f_{t-1}, not with the proxy;
-             we follow what was published before it.
+Elsewhere    the authors' programs add ε before v is corrected: 32 times as much at the first step. Since their commit
+             "Fix proxy loss function" of 2017-02-20 the first version compares f_t with f_{t-1}; ours follows v1.
 Symmetries   all weights share d; invariant to the scale of f and f* together, and to the scale of g up to eps.
 """
 
@@ -125,9 +124,9 @@ def eve(
         eps: ε at least 0, in the gradient's unit (1e-8).
         version: "final" or "first", whose thresholds k = .1 and K = 10 are clip=10.
 
-    MultiSteps passes on the loss of the last small batch alone. Inside `jax.shard_map` give every device the same loss.
-    flax nnx: `Optimizer.update(model, gradients, value=loss)`. Linen's `TrainState.apply_gradients` hands nothing on:
-    call `state.tx.update(gradients, state.opt_state, state.params, value=loss)` and `state.replace` what it returns.
+    These take no loss: `optax.lookahead`, `optax.contrib.sam`, `optax.contrib.split_real_and_imaginary`, Linen's
+    `TrainState`. "How to choose" says what to do instead; complex weights need no wrapper. `optax.MultiSteps` passes on
+    the loss of the last small batch alone. Inside `jax.shard_map` give every device the same loss.
 
     Raises:
         ValueError: a number out of range, a missing loss or one that is no scalar, a leaf that is no floating number.
