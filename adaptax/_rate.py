@@ -59,7 +59,8 @@ def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.Grad
     $$ u = d(g) \cdot r_1(g) \cdot r_2(g) \cdots $$
 
     Args:
-        direction: any gradient transformation, e.g. `optax.identity()`, `optax.trace(.9)`, `scale_by_moments()`.
+        direction: any gradient transformation that points uphill, e.g. `optax.identity()`, `optax.trace(.9)`,
+            `scale_by_moments()`.
         *rates: at least one `Rate`.
 
     Returns:
@@ -69,9 +70,18 @@ def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.Grad
     Raises:
         ValueError: no rate, something that is no `Rate`, or a leaf that is no floating number.
 
+    `optax.scale_by_learning_rate` makes the chain descend. A finished optimizer such as `adam(1e-3)`
+    contains it. Where a direction belongs, it makes the chain climb, without an error.
+
     >>> import jax.numpy as jnp, optax, adaptax
-    >>> adam_by_layer = adaptax.rescale(adaptax.scale_by_moments(), adaptax.lsalr_rate())
-    >>> optimizer = optax.chain(adam_by_layer, optax.scale_by_learning_rate(1e-3))
+    >>> rate, descent = adaptax.lsalr_rate(), optax.scale_by_learning_rate(0.1)
+    >>> right = optax.chain(adaptax.rescale(adaptax.scale_by_moments(), rate), descent)
+    >>> wrong = optax.chain(adaptax.rescale(adaptax.adam(0.1), rate), descent)
+    >>> for optimizer in (right, wrong):
+    ...     update, _ = optimizer.update(jnp.float32(2.0), optimizer.init(jnp.float32(0.0)))
+    ...     print("descends" if update < 0 else "climbs")
+    descends
+    climbs
     """
     if not rates:
         raise ValueError("rescale: rates must hold at least one Rate, got none.")

@@ -1,6 +1,8 @@
 """The algebra: update = direction(g) · rate(g) · …, and every rate sees the raw gradient."""
 
 import inspect
+import re
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -89,6 +91,27 @@ def test_two_methods_in_one_update():
     updates, state = both.update(G, state)
     rates, _ = lsalr.measure(G, ())
     np.testing.assert_allclose(updates["a"]["w"], 1.05 * rates["a"]["w"] * G["a"]["w"], rtol=1e-6)
+
+
+PAGE = (Path(__file__).parents[1] / "docs/how_to_choose.md").read_text()
+FORMS = re.findall(r"^# (Wrong|Right).*\n(.+)$", PAGE.partition("## A chain descends once")[2], re.MULTILINE)
+
+
+def test_the_page_shows_two_wrong_forms_and_two_right_ones():
+    assert [verdict for verdict, _ in FORMS] == ["Wrong", "Right"] * 2
+
+
+@pytest.mark.parametrize(("verdict", "form"), FORMS)
+def test_a_right_form_descends_and_a_wrong_one_climbs(verdict, form):
+    """On the bowl w², from both sides."""
+    optimizer = eval(form, {"adaptax": adaptax, "optax": optax, "rate": adaptax.lsalr_rate()})
+    before = params = jnp.array([3.0, -2.0])
+    state = optimizer.init(params)
+    for _ in range(3):
+        updates, state = optimizer.update(2 * params, state, params)
+        params = optax.apply_updates(params, updates)
+    falls = jnp.abs(params) < jnp.abs(before)
+    assert all(falls) if verdict == "Right" else not any(falls)
 
 
 @pytest.mark.parametrize(
