@@ -25,18 +25,6 @@ STEPS = 10_000
 HALF = jax.tree.map(lambda p: p.astype(jnp.bfloat16), PARAMS)
 
 
-def value_and_grad(loss):
-    """Take the gradient where the state wants it; to be replaced by `adaptax.value_and_grad`."""
-
-    def at(params, state):
-        try:
-            return adaptax.lookahead_value_and_grad(loss)(params, state)
-        except ValueError:
-            return jax.value_and_grad(loss)(params)
-
-    return at
-
-
 def build(slug, **settings):
     """Return the method, a learning rate included."""
     return METHODS[slug](**required(METHODS[slug]) | settings)
@@ -131,7 +119,7 @@ def distances(slug, target, wrapper=ALONE, rates=RATES):
 
         def step(carry, _):
             trained, state = carry
-            value, gradients = value_and_grad(loss)(wrapper.ahead(trained), state)
+            value, gradients = adaptax.value_and_grad(loss)(wrapper.ahead(trained), state)
             extra_args = {"value": value} if wrapper.takes_loss else {}
             updates, state = optimizer.update(jax.tree.map(jnp.conj, gradients), state, trained, **extra_args)
             return (optax.apply_updates(trained, updates), state), None
