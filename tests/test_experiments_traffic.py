@@ -170,7 +170,7 @@ def test_where_xla_counts_too_the_counts_agree():
     """A leaf too large for a TPU's vector memory: all traffic is main memory's, and XLA's own count is the check."""
     _, rows = report.read(RESULTS / "v5e")
     chosen = [row for row in rows if row.layout == layouts(2**25)[0].title]
-    assert len(chosen) > 40
+    assert len(chosen) > 30
     for row in chosen:
         np.testing.assert_allclose(row.bytes + row.branch_bytes, row.xla_bytes, rtol=0.01, err_msg=row.contender)
 
