@@ -13,7 +13,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(IN_VENV)pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	@touch $@
 
-demo: $(VENV)/installed  ## the two experiments of the first release: progress, tables, pictures in results/
+demo: $(VENV)/installed  ## the two experiments of the first release: progress, tables, pictures in results/demo/
 	$(IN_VENV)python -m experiments demo
 
 compare: $(VENV)/installed  ## two tasks, four methods, judged in some minutes; the report is in comparison/
@@ -77,7 +77,7 @@ oldest: .venv-oldest/installed
 traffic: traffic-h100 traffic-v5e  ## the bytes of every step by those compilers: both records anew (-j2: at once)
 
 traffic-%: .venv-traffic/installed
-	.venv-traffic/bin/python -m experiments traffic --target $*
+	.venv-traffic/bin/python -m experiments traffic --target $* --out experiments/results
 
 clean:
 	rm -rf $(VENV) .venv-oldest .venv-traffic site results comparison

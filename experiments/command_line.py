@@ -30,11 +30,12 @@ from experiments.roofline.run import run as measure_roofline
 from experiments.sweep import commands as sweeps
 from experiments.traffic.run import run as count_traffic
 
+RESULTS = Path("results")  # what commands leave, ignored by git
 RECORDS = Path(__file__).parent / "results"  # the committed ones
 EVIDENCE = RECORDS.parents[1] / "docs" / "evidence.md"
 GALLERY = RECORDS.parents[1] / "docs" / "gallery"
 EXPLORER = RECORDS.parents[1] / "docs" / "explorer.html"
-DEMO_RESULTS = Path("results")
+DEMO_RESULTS = RESULTS / "demo"
 # So few that the whole demo stays under a minute on two CPU cores; the committed records have 10 seeds.
 DEMO_SEEDS = 3
 DEMO_STEPS = 10_000  # of all contenders of an experiment
@@ -50,7 +51,19 @@ def list_() -> None:
 
 def run(slug: Slug) -> None:
     """Run one experiment and leave record, table and figure in OUT/SLUG; `run SLUG --help` lists its options."""
-    perform(slug, registry.find(slug), RECORDS)
+    perform(slug, registry.find(slug), RESULTS)
+
+
+def refresh(slug: Slug, data: Path | None = None, resume: bool = False, mesh: str | None = None) -> None:
+    """Run one experiment as it is registered and replace its committed record.
+
+    Args:
+        slug: The experiment.
+        data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
+        resume: Go on with what an interrupted run left.
+        mesh: Over how many devices batches and weights are divided, for example data=4,model=2.
+    """
+    perform(slug, registry.find(slug), RECORDS, data, resume, mesh, overwrite=True)
 
 
 def perform(
@@ -60,8 +73,11 @@ def perform(
     data: Path | None = None,
     resume: bool = False,
     mesh: str | None = None,
+    overwrite: bool = False,
 ) -> None:
-    """Run, and print the table."""
+    """Run, and print the table; a record that was made with other settings stays, unless it may be overwritten."""
+    if not overwrite:
+        records.check_same_settings(out / slug, experiment)
     console, kind = Console(), kind_of(experiment)
     folder = kind.perform(slug, experiment, out, console, data, resume, mesh)
     if jax.process_index() == 0:
@@ -88,7 +104,7 @@ def evidence(out: Path = EVIDENCE, results: Path = RECORDS) -> None:
     print(out)
 
 
-def calibrate(slug: Slug, seeds: int = 3, out: Path = RECORDS) -> None:
+def calibrate(slug: Slug, seeds: int = 3, out: Path = RESULTS) -> None:
     """Print how an experiment's free settings were chosen, on its baselines alone."""
     calibration = registry.find_calibration(slug)
     lines = []
@@ -125,7 +141,7 @@ def roofline(
     params: int = 2**25,
     leaves: int = 1000,
     dtype: Literal["float32", "bfloat16"] = "float32",
-    out: Path = RECORDS,
+    out: Path = RESULTS,
     tried: bool = False,
 ) -> None:
     """Measure how near each method comes to the bandwidth limit; record, table and picture in OUT/roofline/DEVICE.
@@ -135,7 +151,7 @@ def roofline(
     measure_roofline(device, params, leaves, dtype, out, tried)
 
 
-def traffic(target: str, params: int = 2**25, out: Path = RECORDS) -> None:
+def traffic(target: str, params: int = 2**25, out: Path = RESULTS) -> None:
     """Count the bytes that each method moves on an accelerator, by its compiler; record, table in OUT/traffic/TARGET.
 
     No accelerator is needed; `make traffic` makes the environment and both records.
@@ -148,7 +164,7 @@ def traffic(target: str, params: int = 2**25, out: Path = RECORDS) -> None:
     count_traffic(target, params, out)
 
 
-def lenet_speed(out: Path = RECORDS) -> None:
+def lenet_speed(out: Path = RESULTS) -> None:
     """Time training steps of LeNet, ours and PyTorch's; record and table in OUT/lenet_speed/cpu.
 
     PyTorch is an extra, `bench`. Before anything is timed both must compute the same.
@@ -208,6 +224,7 @@ def gallery(out: Path = GALLERY) -> None:
 COMMANDS = {
     "list": list_,
     "run": run,
+    "refresh": refresh,
     "table": table,
     "figure": figure,
     "evidence": evidence,
@@ -237,7 +254,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         if arguments[:1] == ["run"] and arguments[1:] and not arguments[1].startswith("-"):
-            return overrides.run(arguments[1:], perform, RECORDS)
+            return overrides.run(arguments[1:], perform, RESULTS)
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="python -m experiments", description=__doc__, args=arguments
         )

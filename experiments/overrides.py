@@ -12,7 +12,7 @@ from experiments.experiment import Experiment
 from experiments.kinds import kind_of
 from experiments.processes import join
 
-Perform = Callable[..., None]  # slug, experiment, out, data, resume, mesh
+Perform = Callable[..., None]  # slug, experiment, out, data, resume, mesh, overwrite
 
 
 def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
@@ -28,6 +28,7 @@ def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
         out: Path = out,
         data: Path | None = None,
         resume: bool = False,
+        overwrite: bool = False,
         mesh: str | None = None,
         processes: int | None = None,
         process: int | None = None,
@@ -41,6 +42,7 @@ def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
             out: Where records go.
             data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
             resume: Go on with what an interrupted run left.
+            overwrite: Replace a record in OUT/SLUG that was made with other settings.
             mesh: Over how many devices batches and weights are divided, for example data=4,model=2.
             processes: How many processes train together.
             process: Which of them this is, counted from 0; the first one coordinates and writes.
@@ -51,7 +53,7 @@ def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
         """
         join(processes, process, coordinator)
         new = {name: getattr(plan, name) for name in plain if getattr(plan, name) != plain[name]}
-        perform(slug, settings.change(change(experiment, new), set_), out, data, resume, mesh)
+        perform(slug, settings.change(change(experiment, new), set_), out, data, resume, mesh, overwrite)
 
     tyro.cli(command, args=options, prog=f"python -m experiments run {slug}", description=experiment.title)
 

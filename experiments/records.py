@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +42,29 @@ def write(folder: Path, experiment: Experiment, meta: dict[str, Any], rows: Iter
     for path in folder.glob("seed_*.jsonl"):  # there may have been more seeds
         if path.name not in contents:
             path.unlink()
+
+
+def check_same_settings(folder: Path, experiment: Experiment) -> None:
+    """Refuse to replace a record that was made with other settings."""
+    path = folder / "config.json"
+    if not path.exists():
+        return
+    there = json.loads(path.read_text(encoding="utf-8"))
+    now = json.loads(_to_json(describe(experiment)))
+    if name := next(_differences(there, now), None):
+        raise InputError(
+            f"{str(folder)!r} holds a record made with other settings ({name} first); --overwrite replaces it, "
+            "--out DIR leaves it."
+        )
+
+
+def _differences(one: Any, other: Any, *path: str) -> Iterator[str]:
+    """Yield where two configs differ, as `trials.name.data`."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in dict.fromkeys((*one, *other)):
+            yield from _differences(one.get(name), other.get(name), *path, name)
+    elif one != other:
+        yield ".".join(path)
 
 
 def read(folder: Path) -> Record:

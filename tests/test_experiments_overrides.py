@@ -9,7 +9,7 @@ from experiments.experiment import Experiment, InputError
 from experiments.registry import find
 
 
-def given(*options: str) -> tuple[Experiment, Path, Path | None, bool, str | None]:
+def given(*options: str) -> tuple[Experiment, Path, Path | None, bool, str | None, bool]:
     """Read the options of `run lsalr_digits` without running anything."""
     got = []
     overrides.run(["lsalr_digits", *options], lambda slug, *rest: got.append(rest), Path("results"))
@@ -17,19 +17,19 @@ def given(*options: str) -> tuple[Experiment, Path, Path | None, bool, str | Non
 
 
 def test_without_options_it_is_the_committed_experiment():
-    assert given() == (find("lsalr_digits"), Path("results"), None, False, None)
+    assert given() == (find("lsalr_digits"), Path("results"), None, False, None, False)
 
 
 def test_every_plain_field_can_be_changed():
-    experiment, out, data, resume, mesh = given(
+    experiment, out, data, resume, mesh, overwrite = given(
         *("--title", "other", "--weights", "5", "--loss", "sum", "--batch-size", "None", "--steps", "9"),
         *("--evaluate-at", "4", "9", "--train-pictures-evaluated", "50", "--seeds", "3"),
-        *("--out", "there", "--data", "here", "--resume", "--mesh", "data=8"),
+        *("--out", "there", "--data", "here", "--resume", "--mesh", "data=8", "--overwrite"),
     )
     assert (experiment.title, experiment.weights, experiment.loss) == ("other", 5, "sum")
     assert (experiment.batch_size, experiment.steps, experiment.evaluate_at) == (None, 9, (4, 9))
     assert (experiment.train_pictures_evaluated, experiment.seeds) == (50, 3)
-    assert (out, data, resume, mesh) == (Path("there"), Path("here"), True, "data=8")
+    assert (out, data, resume, mesh, overwrite) == (Path("there"), Path("here"), True, "data=8", True)
     assert experiment.trials == find("lsalr_digits").trials
 
 

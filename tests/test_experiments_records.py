@@ -165,6 +165,40 @@ def test_the_command_line_ends_bad_input_in_one_sentence(tmp_path: Path):
         command_line.main(["table", "lsalr_digits", "--out", str(tmp_path)])
 
 
+def ran(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[Path]:
+    """Give the command line words, and return the folders into which it would have run."""
+    folders = []
+
+    def perform(slug, experiment, results, console, data, resume, mesh):
+        folders.append(results / slug)
+        return RESULTS / slug  # to be printed
+
+    kind = command_line.COMPARISON._replace(perform=perform, to_terminal=lambda record: "")
+    monkeypatch.setattr(command_line, "kind_of", lambda experiment: kind)
+    command_line.main(list(words))
+    return folders
+
+
+def test_no_run_replaces_a_record_made_with_other_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    committed = str(RESULTS)
+    same = ("run", "lsalr_digits", "--out")
+    assert ran(monkeypatch, *same, committed) == [RESULTS / "lsalr_digits"]
+    with pytest.raises(
+        SystemExit, match=r"lsalr_digits' holds a record made with other settings \(seeds first\); --overwrite"
+    ):
+        ran(monkeypatch, *same, committed, "--seeds", "1")
+    with pytest.raises(SystemExit, match=r"settings \(model\.half_width first\); --overwrite"):
+        ran(monkeypatch, "run", "local_gains_letters", "--out", committed, "--set", "model.half_width=0.5")
+    assert ran(monkeypatch, *same, committed, "--seeds", "1", "--overwrite") == [RESULTS / "lsalr_digits"]
+    assert ran(monkeypatch, *same, str(tmp_path), "--seeds", "1") == [tmp_path / "lsalr_digits"]
+
+
+def test_runs_go_into_the_ignored_folder_and_only_refresh_into_the_committed_one(monkeypatch: pytest.MonkeyPatch):
+    assert ran(monkeypatch, "run", "lsalr_digits", "--seeds", "1") == [Path("results/lsalr_digits")]
+    assert "/results/" in (RESULTS.parents[1] / ".gitignore").read_text().splitlines()
+    assert ran(monkeypatch, "refresh", "lsalr_digits") == [RESULTS / "lsalr_digits"]
+
+
 def test_list_names_every_experiment(capsys: pytest.CaptureFixture[str]):
     command_line.main(["list"])
     assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == list(find_all())

@@ -17,6 +17,7 @@ from experiments.sweep.speed.run import run as measure_speed
 from experiments.sweep.task import Layout
 
 SWEEPS = Path("comparison")
+RESULTS = Path("results")
 RECORDS = Path(__file__).parents[1] / "results" / "compare"  # the committed ones
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -100,7 +101,7 @@ def report(out: Path = DOCS, results: Path = RECORDS) -> None:
     print(reports.write(results, out, Console()))
 
 
-def sweep_speed(out: Path = RECORDS.parent, data: Path | None = None) -> None:
+def sweep_speed(out: Path = RESULTS, data: Path | None = None) -> None:
     """Time a sweep against the same runs one after the other, and layouts by task; record in OUT/sweep_speed/DEVICE."""
     measure_speed(out, data)
 
@@ -110,7 +111,7 @@ def multistart(
     method: str = "adam",
     rate: float = 0.01,
     starts: int = 256,
-    out: Path = RECORDS.parent,
+    out: Path = RESULTS,
     data: Path | None = None,
 ) -> None:
     """Train many starts and tell what the best of 1, 4, 16 and 64 is worth; record in OUT/multistart/SLUG.
