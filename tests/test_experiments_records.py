@@ -1,6 +1,8 @@
 """The experiments' records: nothing is lost on disk, no record is stale, no table says what the rows do not."""
 
 import json
+import subprocess
+import sys
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import experiments
 from experiments import command_line, figure, records, table
 from experiments.data import imagenet
 from experiments.evidence import claims_of, to_markdown
@@ -149,6 +152,19 @@ def test_committed_record_says_where_it_comes_from_and_names_no_machine(slug: st
     assert set(meta["data_sha256"]) == set(find(slug).trials)
     is_stream = any(trial.data.func is imagenet.load for trial in find(slug).trials.values())
     assert set(meta) & speed == (speed if is_stream else set())
+
+
+def test_to_import_experiments_loads_nothing_else():
+    """A file that needs NumPy alone must not wait for flax, orbax, grain and Matplotlib."""
+    code = "import sys, experiments.rows; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=RESULTS.parents[1], capture_output=True, text=True, check=True
+    )
+    assert {"numpy", "experiments"} <= set(done.stdout.split())
+    assert not {"jax", "flax", "orbax", "grain", "matplotlib"} & set(done.stdout.split())
+    assert callable(experiments.compare)
+    with pytest.raises(AttributeError, match=r"module 'experiments' has no attribute 'comapre'"):
+        experiments.comapre  # noqa: B018
 
 
 def test_unknown_names_are_answered_with_the_nearest():
