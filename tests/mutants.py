@@ -255,7 +255,7 @@ MUTANTS = [
         ("for member in members for row in member.rows", "for member in members[::-1] for row in member.rows",
          "a group's sums in reverse order"),
         ("members[start : start + GROUP]", "members[start : start + GROUP - 1]", "every sixteenth leaf left out"),
-        ("if name not in rows:", "if True:", "every leaf a layer of its own"),
+        ("names = layer_names(layer_of, paths)", "names = list(paths)", "every leaf a layer of its own"),
         tests="test_layers.py::test_many_small_leaves_are_each_in_their_own_layer"),
     *of("_members.py",
         ("piece.reshape(shape)", "piece[::-1].reshape(shape)", "slices in reverse order"),

@@ -138,7 +138,7 @@ def test_zero_infinite_and_nan(values, expected):
 @pytest.mark.parametrize("layer_of", [adaptax.by_leaf, lambda paths: ["one"] * len(paths)])
 def test_numbers_far_apart(layer_of):
     """In layers of their own the smallest and the largest both keep their norm; in one layer the largest counts."""
-    sizes = [0.0, 3e-38, 1e-30, 1e-12, 0.5, 1.0, 3.0, 1e12, 1e30, 1e37]
+    sizes = [0.0, 3e-38, 1e-30, 1e-20, 1e-12, 0.5, 1.0, 3.0, 1e12, 1e30, 1e37]
     tree = {str(k): np.float32([size, -size]) for k, size in enumerate(sizes)}
     norms = adaptax.layer_norms(tree, layer_of)
     for k, size in enumerate(sizes):
