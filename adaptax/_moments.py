@@ -106,7 +106,7 @@ def over_moments(
     mean: Inexact[Array, "*n"], s: Float[Array, "*n"], power: float, eps: ArrayLike, unit: ArrayLike
 ) -> Inexact[Array, "*n"]:
     """Return mean / (s^(1/p) + unit · eps), for p = ∞ mean / (s + unit · eps); 0 where nothing was seen."""
-    size = (s if math.isinf(power) else root(s, power)) + scalar(eps * unit, s)
+    size = (s if math.isinf(power) else root(s, power)) + scalar(scalar(eps, unit) * unit, s)
     return divide(mean, size, is_positive(eps) and float(power) >= 1)
 
 
