@@ -22,6 +22,7 @@ from experiments.sweep.contenders import Contender
 from experiments.sweep.layouts import OverGrid
 from experiments.sweep.problems import Loss
 from experiments.sweep.program import Programs
+from experiments.sweep.speed import plain
 from experiments.sweep.task import Task
 from experiments.sweep.train import Cost, Curve, Field, _gradients_per_step, train
 
@@ -232,6 +233,14 @@ def test_each_member_is_what_it_is_alone(layout: str, name: str, wide: None):
         np.testing.assert_allclose(mine.validation, other.validation, rtol=1e-9)
         assert (mine.test is None) == (other.diverged_at is not None)
         np.testing.assert_allclose(mine.test or 0.0, other.test or 0.0, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["sgd", "nesterov"])
+def test_the_plain_loop_that_a_sweep_is_timed_against_ends_alike(name: str, wide: None):
+    method, rates = METHODS[name], [0.05, 0.1]  # rates are float32 there
+    ends = plain.run(LINE, method.contender, DATA, rates, SEEDS)
+    expected = [[alone(method, float(np.float32(rate)), seed).validation[-1] for rate in rates] for seed in SEEDS]
+    np.testing.assert_allclose(ends, expected, rtol=1e-6)
 
 
 def test_the_wild_rates_are_wild_and_the_others_are_not(wide: None):
