@@ -16,6 +16,7 @@ Symmetries   each weight alone; odd in g.
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike, DTypeLike
@@ -35,7 +36,7 @@ def bounded(g: Inexact[Array, "*n"]) -> Inexact[Array, "*n"]:
     largest = scalar(0.98 * 2.0 ** (jnp.finfo(g.dtype).maxexp // 2), g)
     if jnp.iscomplexobj(g):
         return g * (largest / jnp.maximum(jnp.abs(g), largest))
-    return jnp.clip(g, -largest, largest)
+    return jax.lax.clamp(-largest, g, largest)
 
 
 def adadelta_step(
