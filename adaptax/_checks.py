@@ -32,26 +32,27 @@ def check_nonnegative(method: str, **values: object) -> None:
         check(method, name, value, lambda v: v >= 0, "at least 0")
 
 
-def _described(value: object) -> str | None:
-    """Return what a value is; None for one real number."""
+def _described(value: object, *kinds: type) -> str | None:
+    """Return what a value is; None for one number of these kinds."""
     if not isinstance(value, get_args(ArrayLike)):
         return type(value).__name__
     shape, dtype = jnp.shape(value), jnp.result_type(value)
-    return None if shape == () and jnp.issubdtype(dtype, jnp.floating) else f"{dtype} of shape {shape}"
+    is_one = shape == () and any(jnp.issubdtype(dtype, kind) for kind in kinds)
+    return None if is_one else f"{dtype} of shape {shape}"
 
 
 def check_loss(method: str, value: object) -> None:
     """Raise `ValueError` unless an update was given its loss, one real number."""
     if value is None:
         raise ValueError(f"{method}: value must be this step's loss, as in update(…, value=loss), got None.")
-    if found := _described(value):
+    if found := _described(value, jnp.floating, jnp.integer):
         raise ValueError(f"{method}: value must be this step's loss, one real number, got {found}.")
 
 
 def check_scalar(method: str, value: object) -> None:
-    """Raise `ValueError` unless a loss function returned one real number."""
-    if found := _described(value):
-        raise ValueError(f"{method}: loss must return one real number, got {found}.")
+    """Raise `ValueError` unless a loss function returned one real floating number."""
+    if found := _described(value, jnp.floating):
+        raise ValueError(f"{method}: loss must return one real floating number, got {found}.")
 
 
 def check_floating(method: str, tree: PyTree, *, real: bool = False) -> None:

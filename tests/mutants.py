@@ -460,7 +460,7 @@ MUTANTS = [
          "::test_follows_the_final_version[falling]")),
     *of("_checks.py",
         ("if value is None:", "if False:", "a missing loss is not named", "test_eve.py::test_a_missing_loss_is_named"),
-        ("if shape == () and jnp.issubdtype(dtype, jnp.floating) else", "if True else", "any array is taken for a loss",
+        ("None if is_one else", "None if True else", "any array is taken for a loss",
          "test_eve.py::test_a_loss_that_is_no_real_scalar_is_named")),
     # --- Histories ---------------------------------------------------------------------------------------------------
     *of("_history.py",

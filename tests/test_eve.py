@@ -5,6 +5,7 @@ import inspect
 import itertools
 import math
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -316,6 +317,15 @@ def test_each_member_of_a_vmap_has_its_own_loss():
 
 
 # --- Bad input -------------------------------------------------------------------------------------------------------
+
+
+def test_a_loss_may_be_an_integer():
+    optimizer = adaptax.eve()
+    state = optimizer.init(jnp.zeros(2))
+    for whole in (3, jnp.int32(3)):
+        chex.assert_trees_all_equal(
+            optimizer.update(jnp.ones(2), state, value=whole), optimizer.update(jnp.ones(2), state, value=3.0)
+        )
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_other_optimizers_get_value_and_gradient_at_the_params(optimizer):
     ],
 )
 def test_a_loss_that_is_no_real_scalar_is_named(loss, has_aux, found):
-    with pytest.raises(ValueError, match=rf"value_and_grad: loss must return one real number, got {found}."):
+    with pytest.raises(ValueError, match=rf"value_and_grad: loss must return one real floating number, got {found}."):
         adaptax.value_and_grad(loss, has_aux)(jnp.ones(2), ())
 
 
