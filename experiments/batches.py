@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from experiments.experiment import Experiment, InputError
+from experiments.engine.experiment import Experiment, InputError
 
 
 def draw(experiment: Experiment, first: int, last: int, count: int) -> np.ndarray | None:

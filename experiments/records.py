@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.experiment import Experiment, InputError, describe
+from experiments.engine.experiment import Experiment, InputError, describe
 from experiments.rows import Row
 
 

@@ -10,7 +10,7 @@ import jax
 import pytest
 from test_conformance import METHODS, SLUGS, required
 
-from experiments.roofline.measure import compiled_step, cost, trees
+from experiments.bench.roofline.measure import compiled_step, cost, trees
 
 RECORD = Path(__file__).parent / "costs.json"
 SHAPES = [(4096,)]

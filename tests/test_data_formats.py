@@ -18,7 +18,7 @@ from experiments.data import array_pickle, checksum, cifar10, imagenet, mnist, s
 from experiments.data.folder_writer import write_as_folder
 from experiments.data.picture_folder import PictureFolder
 from experiments.data.splits import shorten_test
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 
 REAL = os.environ.get(sources.VARIABLE)
 RANDOM = np.random.default_rng(0)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from experiments import loading
 from experiments.data import checksum, digits, letters
-from experiments.experiment import Experiment
-from experiments.registry import comparisons
+from experiments.engine import loading
+from experiments.engine.experiment import Experiment
+from experiments.engine.registry import comparisons
 
 HARD = {"train_per_letter": 4, "test_per_letter": 3, "strength": 0.35, "ground": 0.25, "ink": 1.0}
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments import evidence, registry
-from experiments.claims import FAILS, HOLDS, Claim, judge
-from experiments.command_line import EVIDENCE, RECORDS
-from experiments.loop import Row
+from experiments.engine import evidence, registry
+from experiments.engine.claims import FAILS, HOLDS, Claim, judge
+from experiments.engine.command_line import EVIDENCE, RECORDS
+from experiments.engine.loop import Row
 from experiments.records import Record
 
 CLAIM = Claim(says="b beats a", source="nobody", trial="t", baseline="a", contender="b")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.lab.explorer import make_explorer, sliders
-from experiments.lab.methods import METHODS
-from experiments.lab.signals import SIGNALS, title
-from experiments.lab.surfaces import SURFACES
+from experiments.explorer import make_explorer, sliders
+from experiments.gallery.methods import METHODS
+from experiments.tasks.signals import SIGNALS, title
+from experiments.tasks.surfaces import SURFACES
 
 PAGE = Path(make_explorer.__file__).parents[3] / "docs" / "explorer.html"
 CONTROLS = {"button", "checkbox", "combobox", "image", "radio", "slider"}

@@ -9,11 +9,11 @@ import pytest
 from helpers import x64
 
 import adaptax
-from experiments.lab.explorer.sliders import ends
-from experiments.lab.explorer.tables import labels
-from experiments.lab.methods import METHODS
-from experiments.lab.signals import EPOCHS, SIGNALS, read_at
-from experiments.lab.surfaces import SIDE, START, STEPS, SURFACES
+from experiments.explorer.sliders import ends
+from experiments.explorer.tables import labels
+from experiments.gallery.methods import METHODS
+from experiments.tasks.signals import EPOCHS, SIGNALS, read_at
+from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES
 
 RUN = """([slug, kind, worlds, cases]) => JSON.stringify(worlds.map((world) => cases.map(({ start, settings }) => {
   const where = kind === "surfaces" ? surfaceWorld(world, start) : signalWorld(world);

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from experiments.lab import make_surfaces, page, tables
-from experiments.lab.pictures import read_list, read_table
+from experiments.gallery import make_surfaces, page, tables
+from experiments.gallery.pictures import read_list, read_table
 
 ROOT = Path(__file__).parent.parent
 GALLERY = ROOT / "docs" / "gallery"

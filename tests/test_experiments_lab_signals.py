@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from helpers import x64
 
-from experiments.lab import along, pictures, responses
-from experiments.lab.methods import BIG_START, METHODS
-from experiments.lab.signals import SIGNALS, read_at
+from experiments.gallery import along, pictures, responses
+from experiments.gallery.methods import BIG_START, METHODS
+from experiments.tasks.signals import SIGNALS, read_at
 
 
 def article_signals():

@@ -17,11 +17,13 @@ from test_learned_lstm import oracle
 
 import adaptax
 from adaptax._learned_weights import SHIPPED
-from experiments import checkpoints, command_line, records
-from experiments.checkpoints import Checkpoints
+from experiments import records
 from experiments.data import Split
-from experiments.experiment import InputError
-from experiments.kinds import kind_of
+from experiments.engine import checkpoints, command_line
+from experiments.engine.checkpoints import Checkpoints
+from experiments.engine.experiment import InputError
+from experiments.engine.kinds import kind_of
+from experiments.engine.registry import find
 from experiments.learned import comparison, net, report, run
 from experiments.learned.experiment import LEARNED, META_TRAINING, RULES, Family, Learning
 from experiments.learned.problems import net as net_problem
@@ -29,7 +31,6 @@ from experiments.learned.problems import nothing, quadratic
 from experiments.learned.ship import METHODS, ship
 from experiments.learned.training import COMPARISON, begin, key_of, period
 from experiments.learned.unroll import draw, start, unroll
-from experiments.registry import find
 from experiments.rows import Row
 from experiments.statistics import curves, estimate
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from experiments import command_line
-from experiments.lenet_speed import check, ours, pytorch, report, run
-from experiments.lenet_speed.check import DifferentTrainingError
-from experiments.lenet_speed.report import Window
-from experiments.lenet_speed.task import STEPS, Training, Weights, enlarged_digits
+from experiments.bench.lenet import check, ours, pytorch, report, run
+from experiments.bench.lenet.check import DifferentTrainingError
+from experiments.bench.lenet.report import Window
+from experiments.bench.lenet.task import STEPS, Training, Weights, enlarged_digits
+from experiments.engine import command_line
 
 COMMITTED = Path(command_line.__file__).parent / "results" / "lenet_speed" / "cpu"
 

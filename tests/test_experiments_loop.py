@@ -12,16 +12,17 @@ import optax
 import pytest
 
 import adaptax
-from experiments import batches, evaluation, loading, loop
-from experiments.command_line import DEMO_STEPS
+from experiments import batches
 from experiments.data import Split, cifar10, imagenet, mnist, scaling
 from experiments.data.imagenet import SIZE, Placed
-from experiments.experiment import Experiment, InputError, Trial
+from experiments.engine import evaluation, loading, loop
+from experiments.engine.command_line import DEMO_STEPS
+from experiments.engine.experiment import Experiment, InputError, Trial
+from experiments.engine.placement import Placement
+from experiments.engine.programs import OnDevice, Programs
+from experiments.engine.registry import comparisons
 from experiments.models import functional
 from experiments.models.sigmoid_net import SigmoidNet
-from experiments.placement import Placement
-from experiments.programs import OnDevice, Programs
-from experiments.registry import comparisons
 from experiments.rows import Row, of_evaluation
 
 SHAPES = {mnist.load: (28, 28), cifar10.load: (32, 32, 3)}

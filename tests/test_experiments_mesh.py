@@ -13,10 +13,11 @@ from rich.console import Console
 from test_experiments_loop import fake
 
 import adaptax
-from experiments import checkpoints, loading, loop, placement, programs, records, runner
-from experiments.experiment import Experiment, InputError, Trial
+from experiments import records
+from experiments.engine import checkpoints, loading, loop, placement, programs, runner
+from experiments.engine.experiment import Experiment, InputError, Trial
+from experiments.engine.placement import Placement
 from experiments.models.sigmoid_net import SigmoidNet
-from experiments.placement import Placement
 from experiments.rows import Row
 
 QUIET = Console(file=io.StringIO())

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.engine.registry import find_all
 from experiments.models import count_weights, functional
 from experiments.models.small_lenet import halve, patches
-from experiments.registry import find_all
 
 WEIGHTS = {
     "local_gains_letters": {

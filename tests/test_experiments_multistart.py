@@ -9,16 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.experiment import InputError, describe
-from experiments.lab.surfaces import SURFACES
+from experiments.engine.experiment import InputError, describe
 from experiments.multistart import gain, multistart, report
 from experiments.multistart.run import find
 from experiments.multistart.search import rungs, search
-from experiments.multistart.surface import task as surface_task
 from experiments.sweep import contenders
 from experiments.sweep.program import Programs
 from experiments.sweep.task import config_of
 from experiments.sweep.train import Curve, Field, train
+from experiments.tasks._surface import task as surface_task
+from experiments.tasks.surfaces import SURFACES
 
 RECORDS = Path(report.__file__).parents[1] / "results" / "multistart"
 

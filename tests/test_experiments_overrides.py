@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments import command_line, overrides, settings
-from experiments.experiment import Experiment, InputError
-from experiments.registry import find
+from experiments.engine import command_line, overrides, settings
+from experiments.engine.experiment import Experiment, InputError
+from experiments.engine.registry import find
 
 
 def given(*options: str) -> tuple[Experiment, Path, Path | None, bool, str | None, bool]:

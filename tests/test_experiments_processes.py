@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from test_experiments_mesh import small as of_many
 
-from experiments import command_line, loop, records
-from experiments.experiment import Experiment, InputError
-from experiments.processes import join
+from experiments import records
+from experiments.engine import command_line, loop
+from experiments.engine.experiment import Experiment, InputError
+from experiments.engine.processes import join
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 300  # until something hangs; a machine may be slow
@@ -24,7 +25,7 @@ SECONDS = 300  # until something hangs; a machine may be slow
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from experiments import checkpoints, command_line, processes, registry, runner
+from experiments.engine import checkpoints, command_line, processes, registry, runner
 from test_experiments_processes import small
 
 checkpoints.SECONDS_BETWEEN = 0.0

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import experiments
-from experiments import command_line, figure, records, table
+from experiments import records
 from experiments.data import imagenet
-from experiments.evidence import claims_of, to_markdown
-from experiments.experiment import InputError, describe
-from experiments.registry import comparisons, find, find_all, find_calibration
+from experiments.engine import command_line, figure, table
+from experiments.engine.evidence import claims_of, to_markdown
+from experiments.engine.experiment import InputError, describe
+from experiments.engine.registry import comparisons, find, find_all, find_calibration
 from experiments.rows import Row
 from experiments.statistics import curves, estimate
 

@@ -7,10 +7,10 @@ import numpy as np
 import optax
 import pytest
 
-from experiments.roofline import pytorch, report
-from experiments.roofline.contenders import contenders
-from experiments.roofline.measure import measure, prepare
-from experiments.roofline.trials import TRIALS
+from experiments.bench.roofline import pytorch, report
+from experiments.bench.roofline.contenders import contenders
+from experiments.bench.roofline.measure import measure, prepare
+from experiments.bench.roofline.trials import TRIALS
 
 SHAPES = [(64, 64), (256,)]
 

@@ -19,8 +19,9 @@ from rich.console import Console
 from test_experiments_loop import tiny
 
 import adaptax
-from experiments import checkpoints, records, runner, safety
-from experiments.experiment import Experiment, InputError
+from experiments import records
+from experiments.engine import checkpoints, runner, safety
+from experiments.engine.experiment import Experiment, InputError
 
 ROOT = Path(__file__).parent.parent
 QUIET = Console(file=io.StringIO())
@@ -35,7 +36,7 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from rich.console import Console
-from experiments import checkpoints, runner
+from experiments.engine import checkpoints, runner
 from test_experiments_safety import small
 
 checkpoints.SECONDS_BETWEEN = 0.0

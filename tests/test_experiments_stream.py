@@ -19,17 +19,18 @@ from flax import nnx
 from PIL import Image
 from rich.console import Console
 
-from experiments import checkpoints, command_line, feeds, loading, loop, programs, records, registry, runner
+from experiments import records
 from experiments.data import Split, imagenet, scaling
 from experiments.data.crop import crop
 from experiments.data.imagenet import CROP, SIZE, Placed, place_anywhere
 from experiments.data.pipeline import Pipeline
-from experiments.experiment import Experiment, Trial
-from experiments.feeds import Streamed
+from experiments.engine import checkpoints, command_line, feeds, loading, loop, programs, registry, runner
+from experiments.engine.experiment import Experiment, Trial
+from experiments.engine.feeds import Streamed
+from experiments.engine.placement import Placement
+from experiments.engine.programs import Programs
 from experiments.models import Params, functional
 from experiments.models.caffe_layers import drop
-from experiments.placement import Placement
-from experiments.programs import Programs
 
 ROOT = Path(__file__).parent.parent
 QUIET = Console(file=io.StringIO())
@@ -231,7 +232,7 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 import pytest
-from experiments import loop, runner
+from experiments.engine import loop, runner
 from tests.test_experiments_stream import QUIET, checkpoint_at_every_step, small
 
 checkpoint_at_every_step(pytest.MonkeyPatch())

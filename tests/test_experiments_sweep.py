@@ -15,14 +15,14 @@ import optax
 import pytest
 
 import adaptax
-from experiments.experiment import InputError
+from experiments.bench.sweep import plain
+from experiments.engine.experiment import InputError
 from experiments.sweep import program
 from experiments.sweep.compiled import Compiled
 from experiments.sweep.contenders import Contender
 from experiments.sweep.layouts import OverGrid
 from experiments.sweep.problems import Loss
 from experiments.sweep.program import Programs
-from experiments.sweep.speed import plain
 from experiments.sweep.task import Task
 from experiments.sweep.train import Cost, Curve, Field, _gradients_per_step, train
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_experiments_sweep import LINE
 
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 from experiments.sweep.protocol import (
     Grid,
     Group,

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from experiments import tasks
-from experiments.experiment import describe
-from experiments.sweep import commands, contenders, protocol, record
+from experiments.bench.sweep import report as speed
+from experiments.engine import comparing as commands
+from experiments.engine.experiment import describe
+from experiments.sweep import contenders, protocol, record
 from experiments.sweep.report import tables
 from experiments.sweep.report.markup import to_markdown
 from experiments.sweep.report.pairs import pairs
-from experiments.sweep.speed import report as speed
 from experiments.sweep.task import config_of
 
 COMMITTED = sorted(path.parent for path in commands.RECORDS.glob("*/config.json"))

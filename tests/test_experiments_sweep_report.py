@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from experiments import tasks
-from experiments.experiment import InputError, describe
+from experiments.engine.experiment import InputError, describe
 from experiments.statistics import Estimate
 from experiments.sweep import analysis, record, report
 from experiments.sweep.protocol import Grid, Protocol, Result

@@ -17,8 +17,9 @@ from test_experiments_sweep import DATA, LINE, init, loss, score
 
 import adaptax
 import experiments
-from experiments import command_line, safety, tasks
-from experiments.experiment import InputError
+from experiments import tasks
+from experiments.engine import command_line, safety
+from experiments.engine.experiment import InputError
 from experiments.sweep import record, run
 from experiments.sweep.contenders import Contender
 from experiments.sweep.problems import Loss

@@ -19,7 +19,7 @@ import pytest
 import adaptax
 from experiments import tasks
 from experiments.data import Split, scaling, sources
-from experiments.experiment import InputError, describe
+from experiments.engine.experiment import InputError, describe
 from experiments.models import count_weights, functional
 from experiments.models.mlp import Mlp
 from experiments.sweep import contenders

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import adaptax
-from experiments.command_line import main
-from experiments.roofline.contenders import optimizers
-from experiments.roofline.report import maker
-from experiments.traffic import report, targets
-from experiments.traffic.kernels import Kernel, arrays, count
-from experiments.traffic.measure import Layout, Row, layouts, measure
+from experiments.bench.roofline.contenders import optimizers
+from experiments.bench.roofline.report import maker
+from experiments.bench.traffic import report, targets
+from experiments.bench.traffic.kernels import Kernel, arrays, count
+from experiments.bench.traffic.measure import Layout, Row, layouts, measure
+from experiments.engine.command_line import main
 
 # A sum of squares in two kernels, a branch that reads the operand once more, a step in place, a copy to fast memory.
 PROGRAM = """\

@@ -19,9 +19,9 @@ import numpy as np
 import optax
 
 from experiments.data import Dataset
-from experiments.experiment import Trial
-from experiments.local_gains_letters import EXPERIMENT, GROUND, INK, easy_set, hard_set, net
-from experiments.loop import run
+from experiments.engine.experiment import Trial
+from experiments.engine.loop import run
+from experiments.papers.local_gains_letters import EXPERIMENT, GROUND, INK, easy_set, hard_set, net
 from experiments.rows import Row
 
 # Ground and ink: white ink on ever lighter paper, and black ink on white paper.

@@ -19,7 +19,7 @@ import numpy as np
 
 from experiments.data import Dataset, Split, array_pickle, sources
 from experiments.data.splits import cut_validation
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 
 SIDE, CLASSES, PER_BATCH = 32, 10, 10_000
 PIXELS = 3 * SIDE * SIDE  # the red plane, the green one, the blue one

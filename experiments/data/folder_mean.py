@@ -15,7 +15,7 @@ from rich.console import Console
 from experiments.data import sources
 from experiments.data.picture_folder import PictureFolder
 from experiments.data.pipeline import Pipeline
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 
 BATCH_SIZE = 64
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from experiments.data import Dataset
 from experiments.data.imagenet import FOLDERS
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 
 QUALITY = 95
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 
 UNSIGNED_BYTE = 8
 

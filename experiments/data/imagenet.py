@@ -18,7 +18,7 @@ import numpy as np
 from experiments.data import sources
 from experiments.data.folder_mean import mean_image
 from experiments.data.picture_folder import Example, PictureFolder
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 
 FOLDER, FOLDERS = "imagenet", {"train": "train", "test": "val"}
 SIZE, CROP = 256, 227

@@ -14,7 +14,7 @@ import numpy as np
 from experiments.data import Dataset, Split, sources
 from experiments.data.idx import read
 from experiments.data.splits import cut_validation
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 
 FOLDER, SIDE, CLASSES = "mnist", 28, 10
 COUNTS = {"train": 60_000, "test": 10_000}

@@ -13,7 +13,7 @@ import rich.progress
 from PIL import Image
 from rich.console import Console
 
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 

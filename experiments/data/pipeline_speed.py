@@ -9,7 +9,7 @@ import jax
 
 from experiments.data.imagenet import Folders, place_anywhere
 from experiments.data.pipeline import THREADS, Pipeline
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 
 BATCH_SIZE = 64
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.data import Dataset, Split
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 
 
 def cut_validation(data: Dataset, size: int) -> Dataset:

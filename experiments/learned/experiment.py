@@ -1,6 +1,6 @@
 """What an experiment with a learned optimizer is: meta-training on one family of functions, then comparison on several.
 
-Plain values and partials only, as in `experiments.experiment`, so that it can be written down.
+Plain values and partials only, as in `experiments.engine.experiment`, so that it can be written down.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import optax
 
 from adaptax import adam, learned_lstm, rmsprop
 from experiments.data import Dataset
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 from experiments.learned.problems import Problem
 
 LEARNED = "learned LSTM"

@@ -18,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 
 from experiments.data import Dataset, Split
 from experiments.data.scaling import by_256
-from experiments.evaluation import cross_entropy
+from experiments.engine.evaluation import cross_entropy
 from experiments.models import Params, functional
 from experiments.models.mlp import Mlp
 

@@ -13,12 +13,12 @@ import rich.console
 import rich.table
 from matplotlib.axes import Axes
 
-from experiments.figure import COLORS, band
+from experiments.engine.figure import COLORS, band
+from experiments.engine.table import line
 from experiments.learned.experiment import LEARNED, META_TRAINING, RATES
 from experiments.records import Record
 from experiments.rows import Row
 from experiments.statistics import Curves, curves, estimate
-from experiments.table import line
 
 COLUMNS_OF_FIGURE = 3
 SHARES = (0.2, 0.5, 1.0)  # of the steps, at which the table has a column

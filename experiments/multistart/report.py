@@ -13,7 +13,7 @@ matplotlib.use("Agg")  # a file, never a window
 import matplotlib.pyplot as plt
 import numpy as np
 
-from experiments.figure import COLORS
+from experiments.engine.figure import COLORS
 from experiments.multistart.gain import Gain, expected, expected_of_halving
 from experiments.sweep.train import Curve
 

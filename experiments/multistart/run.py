@@ -10,16 +10,18 @@ import rich.progress
 from rich.console import Console
 from rich.markdown import Markdown
 
-from experiments import loading, tasks
+from experiments import tasks
+from experiments.engine import loading
+from experiments.engine.experiment import InputError, describe
 from experiments.environment import describe_environment
-from experiments.experiment import InputError, describe
-from experiments.lab.surfaces import SURFACES
-from experiments.multistart import report, surface
+from experiments.multistart import report
 from experiments.multistart.search import rungs
 from experiments.sweep import contenders, record
 from experiments.sweep.program import Programs
 from experiments.sweep.task import Task, config_of
 from experiments.sweep.train import Field, train
+from experiments.tasks import _surface as surface
+from experiments.tasks.surfaces import SURFACES
 
 RECORDS = Path(__file__).parents[1] / "results" / "multistart"  # the committed ones
 HALVINGS = 3

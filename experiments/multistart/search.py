@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 from experiments.sweep import contenders
 from experiments.sweep.contenders import Contender
 from experiments.sweep.layouts import OverGrid

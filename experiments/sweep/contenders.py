@@ -20,8 +20,8 @@ from jax.typing import ArrayLike
 
 import adaptax
 import adaptax.methods
-from experiments.experiment import InputError
-from experiments.registry import nearest
+from experiments.engine.experiment import InputError
+from experiments.engine.registry import nearest
 
 Rule = Callable[..., optax.GradientTransformation]
 MOMENTUM = 0.9  # of those that have it and no default for it

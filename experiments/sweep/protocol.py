@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 from experiments.sweep.train import Curve
 
 Phase = Literal["tune", "final", "default"]

@@ -16,7 +16,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 from experiments.sweep.protocol import Result
 from experiments.sweep.train import Curve
 

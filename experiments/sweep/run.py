@@ -11,11 +11,11 @@ import rich.progress
 from rich.console import Console
 
 from experiments import data as datasets
-from experiments import loading
+from experiments.engine import loading
+from experiments.engine.experiment import describe
+from experiments.engine.safety import alone_in
 from experiments.environment import describe_environment
-from experiments.experiment import describe
 from experiments.progress import bars
-from experiments.safety import alone_in
 from experiments.sweep import record
 from experiments.sweep.contenders import Contender, applies
 from experiments.sweep.program import Programs

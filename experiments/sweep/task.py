@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import jax
 import numpy as np
 
-from experiments.experiment import InputError, describe, name_of
+from experiments.engine.experiment import InputError, describe, name_of
 
 Batch = Any
 Params = Any

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 from rich.console import Console
 
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 from experiments.sweep import contenders, report
 from experiments.sweep.problems import Loss
 from experiments.sweep.protocol import Protocol, parse_grid

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from experiments.experiment import InputError
-from experiments.registry import nearest
+from experiments.engine.experiment import InputError
+from experiments.engine.registry import nearest
 from experiments.sweep.task import Task
 
 

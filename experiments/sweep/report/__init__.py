@@ -7,7 +7,7 @@ from pathlib import Path
 import rich.progress
 from rich.console import Console
 
-from experiments.experiment import InputError
+from experiments.engine.experiment import InputError
 from experiments.sweep import record
 from experiments.sweep.report import page, tables
 from experiments.sweep.report.markup import to_markdown

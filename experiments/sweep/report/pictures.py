@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from experiments.figure import COLORS
+from experiments.engine.figure import COLORS
 from experiments.sweep import analysis
 from experiments.sweep.record import TaskRecord
 

@@ -1,0 +1,67 @@
+"""The accelerators that programs are compiled for. None is needed, only the wheels that hold their compilers."""
+
+import importlib.metadata
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from jax.experimental import topologies
+
+from experiments.engine.experiment import InputError
+
+# Read by libtpu when it is loaded. Without them it asks the cloud what machine this is, and takes a lock for its own.
+LIBTPU = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+
+
+class Target(NamedTuple):
+    """An accelerator: its name, the wheels with its compiler, and four of its devices, which are descriptions only."""
+
+    title: str
+    wheels: tuple[str, ...]
+    devices: Callable[[], Any]
+
+
+def h100() -> Any:
+    """Return four H100s."""
+    description = Path(__file__).with_name("h100.txtpb").read_text(encoding="utf-8")
+    return topologies.get_topology_desc(platform="cuda", topology="1x1x4", target_config=description).devices
+
+
+def v5e() -> Any:
+    """Return four TPU v5e."""
+    return topologies.get_topology_desc(platform="tpu", topology_name="v5e:2x2").devices
+
+
+TARGETS = {
+    "h100": Target("NVIDIA H100", ("jax-cuda12-plugin", "jax-cuda12-pjrt"), h100),
+    "v5e": Target("TPU v5e", ("libtpu",), v5e),
+}
+
+
+def find(name: str) -> Target:
+    """Return a target whose compiler is installed."""
+    if name not in TARGETS:
+        raise InputError(f"There is no target {name!r}; targets are {' and '.join(TARGETS)}.")
+    for wheel in TARGETS[name].wheels:
+        try:
+            importlib.metadata.version(wheel)
+        except importlib.metadata.PackageNotFoundError:
+            raise InputError(
+                f"The target {name} needs the wheel {wheel}, which is not installed; "
+                "`make traffic` makes an environment that has it."
+            ) from None
+    return TARGETS[name]
+
+
+def prepare_process() -> None:
+    """Keep JAX from looking for devices of the compilers' kinds; to be called before it has looked for any."""
+    os.environ.update(LIBTPU)
+    jax.config.update("jax_platforms", "cpu")

@@ -1,0 +1,127 @@
+"""The commands that compare methods; each function is one, its docstring the help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from experiments import tasks as known_tasks
+from experiments.bench.sweep.run import run as measure_speed
+from experiments.multistart.run import run as train_starts
+from experiments.sweep import contenders
+from experiments.sweep import report as reports
+from experiments.sweep.protocol import Protocol, parse_grid
+from experiments.sweep.run import compare as judge
+from experiments.sweep.task import Layout
+
+SWEEPS = Path("comparison")
+RESULTS = Path("results")
+RECORDS = Path(__file__).parents[1] / "results" / "compare"  # the committed ones
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def sweep(
+    slug: tyro.conf.Positional[str],
+    methods: str,
+    rates: str = "1e-3:1:7",
+    seeds: int | None = None,
+    out: Path = SWEEPS,
+    data: Path | None = None,
+    layout: Layout | None = None,
+    resume: bool = False,
+) -> None:
+    """Train every learning rate with every seed, of each method in one compiled program; a report is in OUT.
+
+    Args:
+        slug: A task, one of those that `python -m experiments tasks` lists.
+        methods: Names with commas between them, of those that `python -m experiments tasks` lists.
+        rates: LOW:HIGH:N, a grid in equal ratios.
+        seeds: How many; otherwise the task says.
+        out: Where records and report go.
+        data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
+        layout: How members are computed at once; otherwise vmap, and on a CPU what was fastest there.
+        resume: Go on with what an interrupted sweep left.
+    """
+    protocol = Protocol(rates=parse_grid(rates), tuning_seeds=seeds, extensions=0, only_tunes=True)
+    _judge(slug, methods, protocol, out, data, layout, resume)
+
+
+def compare(
+    tasks: str = "",
+    methods: str = "",
+    rates: str = "1e-3:1:7",
+    tuning_seeds: int | None = None,
+    seeds: int = 10,
+    out: Path = SWEEPS,
+    data: Path | None = None,
+    layout: Layout | None = None,
+    resume: bool = False,
+) -> None:
+    """Judge methods on tasks: rates chosen on validation, then run with new seeds; a report is in OUT.
+
+    Args:
+        tasks: Names with commas between them; all by default.
+        methods: Names with commas between them; all by default.
+        rates: LOW:HIGH:N, the grid, extended where the best rate is at its edge.
+        tuning_seeds: How many seeds each rate of the grid gets; otherwise the task says.
+        seeds: How many new seeds the chosen rate gets.
+        out: Where records and report go.
+        data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
+        layout: How members are computed at once; otherwise vmap, and on a CPU what was fastest there.
+        resume: Go on with what an interrupted comparison left.
+    """
+    protocol = Protocol(rates=parse_grid(rates), tuning_seeds=tuning_seeds, final_seeds=seeds)
+    _judge(tasks, methods, protocol, out, data, layout, resume)
+
+
+def _judge(
+    slugs: str, methods: str, protocol: Protocol, out: Path, data: Path | None, layout: Layout | None, resume: bool
+) -> None:
+    chosen = {slug: known_tasks.find(slug) for slug in _names(slugs) or known_tasks.find_all()}
+    console = Console()
+    judge(chosen, contenders.choose(_names(methods)), protocol, out, console, folder=data, layout=layout, resume=resume)
+    console.print(f"Report: {reports.write(out, out, console)}")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def list_tasks() -> None:
+    """List the tasks and the methods that can be compared on them."""
+    for slug, task in known_tasks.find_all().items():
+        print(f"{slug}: {task.title}, {task.scored}")
+    print("Methods:", ", ".join(contenders.find_all()))
+
+
+def report(out: Path = DOCS, results: Path = RECORDS) -> None:
+    """Make the report of the committed comparison again: OUT/report.html and OUT/report.md."""
+    print(reports.write(results, out, Console()))
+
+
+def sweep_speed(out: Path = RESULTS, data: Path | None = None) -> None:
+    """Time a sweep against the same runs one after the other, and layouts by task; record in OUT/sweep_speed/DEVICE."""
+    measure_speed(out, data)
+
+
+def multistart(
+    slug: tyro.conf.Positional[str],
+    method: str = "adam",
+    rate: float = 0.01,
+    starts: int = 256,
+    out: Path = RESULTS,
+    data: Path | None = None,
+) -> None:
+    """Train many starts and tell what the best of 1, 4, 16 and 64 is worth; record in OUT/multistart/SLUG.
+
+    Args:
+        slug: A task, or one of article 003's surfaces.
+        method: One of those that `python -m experiments tasks` lists.
+        rate: The learning rate.
+        starts: How many initializations.
+        out: Where the record goes.
+        data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
+    """
+    train_starts(slug, method, rate, starts, out, data)

@@ -1,0 +1,111 @@
+"""The evidence page: each published claim, what was run, our figures, the verdict. Made from the records alone."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from experiments import records
+from experiments.engine import registry
+from experiments.engine.claims import HOLDS, UNTESTED, Claim, judge
+from experiments.records import Record
+from experiments.statistics import Estimate
+from experiments.sweep import record as sweeps
+from experiments.sweep.report import tables
+from experiments.sweep.report.markup import to_markdown as to_markdown_sections
+from experiments.sweep.report.pairs import pairs
+
+HEADER = """# Evidence
+
+What the sources claim, and what their experiments show when they are run here. Figures are test errors in per cent, or,
+where the claim is of the training loss, that in nats per picture, and of learned optimizers the loss they minimize; at
+the end of training where no step is named: mean ± half width of the 95 % interval (Student's t) over the seeds;
+differences are taken seed by seed. A claim *holds* where the interval of the difference lies on the claimed side of 0
+altogether, and no seed of the contender that should be better diverged; that a published figure is *reached* holds
+where the interval does not lie above it altogether. This page is made by `python -m experiments evidence` from the
+records under `experiments/results`; each section names the command that makes its record.
+"""
+DIGITS = {"test error": ".2f", "training loss": ".2g", "loss": ".4f"}
+COLUMNS = ["claim", "published", "without", "with", "difference", "verdict"]
+
+
+def to_markdown(results: Path) -> str:
+    """Write the page."""
+    parts = [HEADER]
+    for slug, experiment in registry.find_all().items():
+        if claims := claims_of(slug):
+            has_record = (results / slug / "config.json").exists()  # a calibration alone is none
+            record = records.read(results / slug) if has_record else None
+            parts.append("\n".join(_section(slug, experiment.title, claims, record)) + "\n")
+    return "\n".join([*parts, *_comparison(results / "compare")])
+
+
+def _comparison(folder: Path) -> Iterator[str]:
+    """Repeat from the report of the comparison what bears on the claims above."""
+    compared = tables.with_reruns(sweeps.read_all(folder))
+    if compared:
+        intro = "From the [report](report.html) of `python -m experiments compare --out experiments/results/compare`. "
+        first, *others = pairs(compared)
+        first = first._replace(paragraphs=[intro + first.paragraphs[0]])
+        yield to_markdown_sections([first, *others], has_title=False)
+
+
+def claims_of(slug: str) -> tuple[Claim, ...]:
+    """Return the claims that an experiment's file lists."""
+    return getattr(importlib.import_module(f"experiments.{slug}"), "CLAIMS", ())
+
+
+def _section(slug: str, title: str, claims: tuple[Claim, ...], record: Record | None) -> Iterator[str]:
+    yield f"## {title}\n"
+    if record is None:
+        yield f"`python -m experiments run {slug}` has not been run yet.\n"
+    else:
+        meta, seeds = record.meta, record.config["seeds"]
+        machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
+        yield f"`python -m experiments run {slug}`: {seeds} seeds on {machine}, commit {meta['commit'][:7]}.\n"
+    yield _line(COLUMNS)
+    yield _line(["---"] * len(COLUMNS))
+    for claim in claims:
+        yield _line(_cells(claim, record))
+
+
+def _cells(claim: Claim, record: Record | None) -> list[str]:
+    says = f"{claim.says} ({claim.source})"
+    if claim.trial is None or record is None:
+        return [says, claim.published, "", "", "", _with_comment(UNTESTED, claim.comment)]
+    finding, digits = judge(claim, record), DIGITS[claim.of]
+    verdict = finding.verdict
+    if verdict != HOLDS and not finding.diverged and _straddles(finding.difference):
+        verdict += ": no difference shown"
+    comment = "; ".join(filter(None, [finding.chosen, finding.diverged, claim.comment]))
+    return [
+        says,
+        claim.published,
+        _show(finding.baseline, digits),
+        _show(finding.contender, digits),
+        _show(finding.difference, f"+{digits}"),
+        _with_comment(verdict, comment),
+    ]
+
+
+def _with_comment(verdict: str, comment: str) -> str:
+    return f"**{verdict}**" + (f"; {comment}" if comment else "")
+
+
+def _straddles(difference: Estimate) -> bool:
+    return bool(abs(difference.mean) <= difference.half_width)
+
+
+def _show(value: Estimate, digits: str) -> str:
+    if np.isnan(value.mean):
+        return "–"
+    if np.isnan(value.half_width):
+        return f"{value.mean:{digits}}"
+    return f"{value.mean:{digits}} ± {value.half_width:{digits.lstrip('+')}}"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,88 @@
+"""What an experiment is: one model, one training protocol, and trials in which contenders meet.
+
+Everything in it is a plain value or a `functools.partial` with keywords, so that the whole
+experiment can be written down as JSON (`describe`) and a record can be compared with the code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import jax
+import optax
+from flax import nnx
+
+from experiments.data import Dataset, scaling
+
+
+class InputError(ValueError):
+    """Bad input, said in one sentence."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One plot: contenders that start from the same weights and see the same data."""
+
+    title: str
+    data: Callable[[], Dataset]
+    contenders: Mapping[str, Callable[[], optax.GradientTransformation]]  # the first is the baseline
+    # contender -> split -> error in per cent, where the source states it
+    published: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The plain values of an experiment: what the command line may change."""
+
+    title: str
+    weights: int  # how many the model must have
+    loss: Literal["mean", "sum"]  # over the pictures of a batch; records always hold the mean
+    batch_size: int | None  # None: the full batch
+    steps: int  # one batch each; an epoch's last, incomplete batch is dropped
+    evaluate_at: tuple[int, ...]  # steps, rising, the last one included; step 0 is always evaluated
+    train_pictures_evaluated: int | None = None  # so many of the first are scored; None: all
+    seeds: int  # seeds 0 … seeds - 1; one seed gives all contenders the same initial weights
+
+    def __post_init__(self) -> None:
+        """Refuse counts below 1, and durations that would leave the last steps unevaluated."""
+        for name in ("batch_size", "steps", "train_pictures_evaluated", "seeds"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} must be at least 1, got {value}.")
+        pairs = itertools.pairwise((0, *self.evaluate_at))
+        if not all(earlier < later for earlier, later in pairs) or self.evaluate_at[-1:] != (self.steps,):
+            raise InputError(f"evaluate_at must rise from above 0 to steps = {self.steps}, got {self.evaluate_at}.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment(Plan):
+    """A comparison of contenders over seeds; `run` in `experiments.engine.loop` is a function of it."""
+
+    model: Callable[..., nnx.Module]  # called with `rngs`
+    # what the model is fed, on the device: called with pictures and the mean training picture
+    scale: Callable[[jax.Array, jax.Array], jax.Array] = scaling.unchanged
+    trials: Mapping[str, Trial]
+
+
+def describe(value: Any) -> Any:
+    """Write an experiment, or any part of it, as what JSON can hold."""
+    if dataclasses.is_dataclass(value):
+        return {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): describe(part) for name, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [describe(part) for part in value]
+    if isinstance(value, functools.partial):
+        return {"call": describe(value.func), **describe(value.keywords)}
+    if callable(value):
+        return name_of(value)
+    return value
+
+
+def name_of(value: Any) -> str:
+    """Name a function or class by package and name: moving it inside its package makes no record stale."""
+    return f"{value.__module__.partition('.')[0]}.{value.__qualname__}"

@@ -1,0 +1,137 @@
+"""Where the pictures of a step come from: a data set that is on the device as a whole, or folders read batch by batch.
+
+Both feeds have the same three parts: `data`, what a program always gets; `pieces`, the batches between two
+evaluations in as many pieces as there are calls of the program; `score`, the evaluation.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments import batches
+from experiments.data import Dataset, Split
+from experiments.data.imagenet import Folders, Placed, place_anywhere, place_centrally
+from experiments.data.pipeline import Pipeline
+from experiments.data.scaling import mean_image
+from experiments.engine.evaluation import Scores
+from experiments.engine.experiment import Experiment
+from experiments.engine.placement import Placement
+from experiments.engine.programs import OnDevice, Programs
+from experiments.models import Params
+
+PICTURES_AT_ONCE = 50  # when a stream is scored, as Caffe's test batches
+
+
+class Held:
+    """A data set on the device: one piece, of the numbers of the pictures."""
+
+    def __init__(self, dataset: Dataset, placement: Placement) -> None:
+        """Copy it once."""
+        self.data = OnDevice(placement.put(dict(dataset)), placement.put(mean_image(dataset["train"].pictures)))
+        self._count, self._placement = len(dataset["train"].classes), placement
+
+    def pieces(self, experiment: Experiment, first: int, last: int) -> Iterator[tuple[Any, int]]:
+        """Give the batches from step `first` to before `last`, and how many steps they are for."""
+        order = batches.draw(experiment, first, last, self._count)
+        yield (None if order is None else self._placement.put_batches(order)), last - first
+
+    def score(self, programs: Programs, params: Params) -> Scores:
+        """Measure loss and error on every split."""
+        return programs.evaluate(params, self.data)
+
+    def stop(self) -> None:
+        """Do nothing: no piece is long."""
+
+
+class Streamed:
+    """Folders of pictures: a piece for every step, decoded ahead on the host."""
+
+    def __init__(self, folders: Folders, placement: Placement) -> None:
+        """Put the mean picture on the device; pictures follow when they are asked for."""
+        self.data = OnDevice({}, placement.put(folders.mean))
+        self.pictures = self.seconds = self.waited = 0.0  # trained on; in so long; of which for the next batch
+        self._folders, self._placement, self._is_stopped = folders, placement, threading.Event()
+
+    def stop(self) -> None:
+        """Read no further, in whatever thread: nobody waits for it any more."""
+        self._is_stopped.set()
+
+    def pieces(self, experiment: Experiment, first: int, last: int) -> Iterator[tuple[Any, int]]:
+        """Give the batches of every seed, step by step."""
+        number, count = self._placement.share()
+        pipelines = [
+            Pipeline(
+                self._folders.splits["train"],
+                batch_size=experiment.batch_size // count,
+                seed=seed,
+                epochs=None,
+                augment=place_anywhere,
+                num_workers=self._folders.num_workers,
+                process_index=number,
+                process_count=count,
+                first_batch=first,
+                last_batch=last,
+            )
+            for seed in range(experiment.seeds)
+        ]
+        try:
+            for step in range(first, last):
+                began = time.monotonic()
+                of_seeds = [_as_split(self._next(pipeline)) for pipeline in pipelines]
+                waited = time.monotonic() - began
+                yield self._placement.put_shares(jax.tree.map(lambda *parts: np.stack(parts)[:, None], *of_seeds)), 1
+                if step > first:  # the first one compiles, or starts the workers
+                    self.pictures += experiment.batch_size * experiment.seeds
+                    self.seconds += time.monotonic() - began
+                    self.waited += waited
+        finally:
+            for pipeline in pipelines:
+                pipeline.close()
+
+    def score(self, programs: Programs, params: Params) -> Scores:
+        """Measure loss and error on the middle of every test picture and of a sample of the others."""
+        limits = {"train": programs.experiment.train_pictures_evaluated}
+        return {split: self._score(programs, params, split, limits.get(split)) for split in self._folders.splits}
+
+    def _score(self, programs: Programs, params: Params, split: str, limit: int | None) -> jax.Array:
+        # The folders are sorted by class, so a sample is drawn, always the same.
+        records = self._folders.splits[split]
+        total = min(limit or len(records), len(records))
+        pictures = Pipeline(
+            records,
+            batch_size=PICTURES_AT_ONCE,
+            shuffle=limit is not None,
+            drop_last=False,
+            augment=place_centrally,
+            num_workers=self._folders.num_workers,
+            last_batch=-(-total // PICTURES_AT_ONCE),
+        )
+        sums, count = 0.0, 0
+        try:
+            while count < total:
+                batch = jax.tree.map(lambda part: part[: total - count], self._next(pictures))  # noqa: B023
+                sums += programs.tally(params, self._placement.put(_as_split(batch)), self.data.mean)
+                jax.block_until_ready(sums)  # or batches would pile up on the device
+                count += len(batch.class_)
+        finally:
+            pictures.close()
+        return sums / total
+
+    def _next(self, pictures: Pipeline) -> Placed:
+        if self._is_stopped.is_set():
+            raise CancelledError
+        return next(pictures)
+
+
+Feed = Held | Streamed
+
+
+def _as_split(batch: Placed) -> Split:
+    return Split(batch, batch.class_)

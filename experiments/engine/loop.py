@@ -1,0 +1,187 @@
+"""The one training loop: `run(experiment)` trains every contender on every seed.
+
+Here is the order of things: what is compiled is in `experiments.engine.programs`, where the pictures of a step come from in
+`experiments.engine.feeds`, what is kept for a run that is killed in `experiments.engine.checkpoints`, what lies on which device in
+`experiments.engine.placement`.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.engine import loading
+from experiments.engine.checkpoints import Checkpoints, Saved, Slot
+from experiments.engine.evaluation import Scores
+from experiments.engine.experiment import Experiment, InputError
+from experiments.engine.feeds import Feed, Streamed
+from experiments.engine.placement import Placement
+from experiments.engine.programs import Programs
+from experiments.models import Params, count_weights
+from experiments.rows import Row, all_diverged, of_evaluation
+
+CONTENDERS_AT_ONCE = 2  # while one compiles, or does what keeps one core alone busy, another trains
+ALONE_WEIGHTS = 300_000  # above CIFAR-10 quick's 145,578, two of which gain by it, below LeNet's 431,080, which lose
+
+
+Watch = Callable[[list[Row]], None]  # is told of every evaluation, from several threads
+Tick = Callable[[int], None]  # is told how many more steps are done, from several threads
+
+
+class Meeting(NamedTuple):
+    """One contender in one trial."""
+
+    trial: str
+    contender: str
+    method: functools.partial
+    feed: Feed
+    slot: Slot | None  # where its checkpoints are
+
+
+class Evaluation(NamedTuple):
+    """What the device was asked for after some steps; reading it waits until it is there."""
+
+    step: int
+    untold: int  # steps before it that `tick` has not been told of
+    scores: Scores | None  # none where only a checkpoint is due
+    state: Any  # a copy of params and optimizer state where a checkpoint is due, else None
+
+
+def run(
+    experiment: Experiment,
+    watch: Watch = lambda rows: None,
+    tick: Tick = lambda steps: None,
+    feeds: dict[str, Feed] | None = None,
+    checkpoints: Checkpoints | None = None,
+    placement: Placement | None = None,
+) -> list[Row]:
+    """Train every contender on every seed; the rows come in the order of the experiment.
+
+    With checkpoints, contenders go on from theirs.
+    """
+    placement = placement or Placement()
+    feeds = feeds or loading.feed(loading.load(experiment), placement)
+    programs = Programs(experiment, placement)
+    start = initial_params(experiment, programs)
+    meetings = [
+        Meeting(trial, contender, method, feeds[trial], checkpoints and checkpoints.of(trial, number))
+        for trial, settings in experiment.trials.items()
+        for number, (contender, method) in enumerate(settings.contenders.items())
+    ]
+    stop = threading.Event()
+    with ThreadPoolExecutor(_at_once(experiment, placement, feeds)) as pool:
+        futures = [pool.submit(_meet, programs, start, meeting, watch, tick, stop) for meeting in meetings]
+        try:
+            return [row for future in futures for row in future.result()]
+        finally:  # after an error or Ctrl-C, start nothing more
+            stop.set()
+            for feed in feeds.values():
+                feed.stop()
+            pool.shutdown(cancel_futures=True)
+
+
+def count_steps(experiment: Experiment) -> int:
+    """Count what `tick` will be told of, unless a contender ends early because all its seeds diverged."""
+    return experiment.steps * sum(len(trial.contenders) for trial in experiment.trials.values())
+
+
+def _at_once(experiment: Experiment, placement: Placement, feeds: dict[str, Feed]) -> int:
+    """Programs over a mesh must come in one order everywhere; two large nets would take each other's caches.
+
+    Two streams would take each other's decoders, and their speed could not be told.
+    """
+    alone = placement.mesh is not None or experiment.weights > ALONE_WEIGHTS
+    alone = alone or any(isinstance(feed, Streamed) for feed in feeds.values())
+    return 1 if alone else CONTENDERS_AT_ONCE
+
+
+def _meet(
+    programs: Programs, start: Params, meeting: Meeting, watch: Watch, tick: Tick, stop: threading.Event
+) -> list[Row]:
+    """Train one contender in one trial, all seeds, from its checkpoint or from the start."""
+    program, slot = programs.of(meeting.method), meeting.slot
+    params = jax.tree.map(jnp.copy, start)  # a chunk consumes what it gets; others start here too
+    begin = Saved(-1, (params, program.init(params)), [])
+    begin = (slot and slot.read(begin.state)) or begin
+    rows = list(begin.rows)
+    tick(max(begin.step, 0))
+    for _, evaluation in itertools.groupby(rows, key=lambda row: row.step):
+        watch(list(evaluation))
+    asked_for = _train(programs, meeting, begin, tick)
+    for asked in asked_for if isinstance(meeting.feed, Streamed) else _one_behind(asked_for):
+        evaluation = []
+        if asked.scores is not None:
+            like = Row(meeting.trial, meeting.contender, 0, asked.step, "", None, None, False)
+            evaluation = of_evaluation(like, jax.device_get(asked.scores), rows)
+        rows += evaluation
+        if asked.state is not None:
+            slot.save(Saved(asked.step, asked.state, list(rows)))
+        if evaluation:
+            watch(evaluation)
+        tick(asked.untold)
+        if stop.is_set() or all_diverged(rows):
+            break
+    if slot:
+        slot.close()
+    return rows
+
+
+def _train(programs: Programs, meeting: Meeting, begin: Saved, tick: Tick) -> Iterator[Evaluation]:
+    """Ask for every evaluation after `begin`, without waiting for any."""
+    experiment, feed, slot = programs.experiment, meeting.feed, meeting.slot
+    program, (step, (params, state), rows) = programs.of(meeting.method), begin
+
+    def copy_if(due: bool) -> Any:
+        due = slot is not None and (due or programs.placement.agree(slot.is_due()))
+        return jax.tree.map(jnp.copy, (params, state)) if due else None  # the next chunk consumes them
+
+    if all_diverged(rows):
+        return
+    if step < 0:
+        step = 0
+        yield Evaluation(0, 0, feed.score(programs, params), None)
+    untold = 0
+    for last in (at for at in experiment.evaluate_at if at > step):
+        for number, (batches, steps) in enumerate(feed.pieces(experiment, step, last)):
+            if number:  # a stream
+                jax.block_until_ready(params)  # or its batches would pile up on the device
+                tick(untold)
+                if copy := copy_if(False):  # an evaluation may be hours away
+                    yield Evaluation(step, 0, None, copy)
+            params, state = program.chunk(params, state, feed.data, batches, np.int32(step), steps)
+            step, untold = step + steps, steps
+        copy = copy_if(last == experiment.steps)
+        yield Evaluation(last, untold, feed.score(programs, params), copy)
+
+
+def _one_behind(asked: Iterable[Evaluation]) -> Iterator[Evaluation]:
+    """Give each evaluation only when the next has been asked for: the device works while the host reads."""
+    waiting = None
+    for evaluation in asked:
+        if waiting is not None:
+            yield waiting
+        waiting = evaluation
+    if waiting is not None:
+        yield waiting
+
+
+def initial_params(experiment: Experiment, programs: Programs) -> Params:
+    """Draw the initial weights of every seed, stacked."""
+
+    def draw(seed: jax.Array) -> Params:
+        return programs.placement.divide_weights(programs.net.init(jax.random.key(seed)))
+
+    # One after the other: the random numbers of all seeds at once take three times as long to compile.
+    params = jax.jit(lambda seeds: jax.lax.map(draw, seeds))(np.arange(experiment.seeds, dtype=np.uint32))
+    weights = count_weights(params) // experiment.seeds
+    if weights != experiment.weights:
+        raise InputError(f"The model must have {experiment.weights} weights, got {weights}.")
+    return params

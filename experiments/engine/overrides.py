@@ -1,0 +1,66 @@
+"""`run SLUG` with every plain field of that experiment as an option, its present value the default."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from experiments.engine import registry, settings
+from experiments.engine.experiment import Experiment
+from experiments.engine.kinds import kind_of
+from experiments.engine.processes import join
+
+Perform = Callable[..., None]  # slug, experiment, out, data, resume, mesh, overwrite
+
+
+def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
+    """Read `SLUG --option …` and perform the experiment with what was changed."""
+    slug, *options = arguments
+    experiment = registry.find(slug)
+    options_of = kind_of(experiment).options
+    plain = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(options_of)}
+    present = options_of(**plain)
+
+    def command(
+        plan: Annotated[options_of, tyro.conf.arg(name="")] = present,
+        out: Path = out,
+        data: Path | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        mesh: str | None = None,
+        processes: int | None = None,
+        process: int | None = None,
+        coordinator: str | None = None,
+        set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="PATH=VALUE …")] = (),
+    ) -> None:
+        """Run the experiment and leave record, table and figure in OUT/SLUG.
+
+        Args:
+            plan: The experiment.
+            out: Where records go.
+            data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
+            resume: Go on with what an interrupted run left.
+            overwrite: Replace a record in OUT/SLUG that was made with other settings.
+            mesh: Over how many devices batches and weights are divided, for example data=4,model=2.
+            processes: How many processes train together.
+            process: Which of them this is, counted from 0; the first one coordinates and writes.
+            coordinator: Where the first one can be reached, HOST:PORT, or auto where a scheduler (Slurm, Open MPI, …)
+                tells, then without the other two.
+            set_: Settings of the model, the data and the contenders, named as config.json nests them, for example
+                model.half_width=0.5.
+        """
+        join(processes, process, coordinator)
+        new = {name: getattr(plan, name) for name in plain if getattr(plan, name) != plain[name]}
+        perform(slug, settings.change(change(experiment, new), set_), out, data, resume, mesh, overwrite)
+
+    tyro.cli(command, args=options, prog=f"python -m experiments run {slug}", description=experiment.title)
+
+
+def change(experiment: Experiment, new: dict[str, Any]) -> Experiment:
+    """Replace fields; with other `steps` alone, evaluations after the last step are dropped and it is one."""
+    if "steps" in new and "evaluate_at" not in new:
+        kept = tuple(step for step in experiment.evaluate_at if step < new["steps"])
+        new = {**new, "evaluate_at": (*kept, new["steps"])}
+    return dataclasses.replace(experiment, **new)

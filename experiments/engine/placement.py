@@ -1,0 +1,164 @@
+"""Where arrays lie: on one device, or over a mesh of many, of one process or several (`--mesh data=4,model=2`).
+
+Batches are divided over the axis "data"; every weight, and what the optimizer keeps of it, over "model". Programs are
+written for one device: the compiler adds the communication, so a norm over a layer stays the norm over the whole layer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from experiments.engine.experiment import Experiment, InputError
+
+DATA, MODEL = "data", "model"
+LONGEST_REFUSAL = 1_000  # bytes; what is sent between processes has a fixed size
+
+
+class Placement:
+    """One device, as long as no mesh is asked for: then nothing here does anything."""
+
+    def __init__(self, mesh: str | None = None) -> None:
+        """Make the mesh, from all devices of all processes; several processes have one without asking."""
+        self.process_count = jax.process_count()
+        if mesh is None and self.process_count > 1:
+            mesh = f"{DATA}={jax.device_count()}"
+        self.mesh = None if mesh is None else _make_mesh(_parse(mesh))
+
+    @property
+    def is_main(self) -> bool:
+        """Say whether this process is the one that writes records and shows progress."""
+        return jax.process_index() == 0
+
+    def check(self, experiment: Experiment) -> None:
+        """Refuse batches that cannot be divided."""
+        size = experiment.batch_size
+        if self.mesh and size and size % self.mesh.shape[DATA]:
+            raise InputError(f"batch_size must be a multiple of {DATA} = {self.mesh.shape[DATA]}, got {size}.")
+
+    def share(self) -> tuple[int, int]:
+        """Say which share of every batch this process reads: its number, of how many."""
+        if self.mesh is None or self.mesh.shape[DATA] % self.process_count:
+            return 0, 1
+        return jax.process_index(), self.process_count
+
+    def agree(self, decision: bool) -> bool:
+        """Let the main process decide for all."""
+        return self.ask(lambda: decision)
+
+    def ask(self, decide: Callable[[], bool]) -> bool:
+        """Let the main process decide for all; what it refuses, all refuse."""
+        if self.process_count == 1:
+            return decide()
+        answer, refusal = False, ""
+        if self.is_main:
+            try:
+                answer = decide()
+            except InputError as error:
+                refusal = str(error)
+        told = np.zeros(LONGEST_REFUSAL, np.uint8)
+        said = np.frombuffer(refusal.encode()[:LONGEST_REFUSAL], np.uint8)
+        told[: said.size] = said
+        answer, told = multihost_utils.broadcast_one_to_all((np.bool_(answer), told))
+        if refusal := bytes(told).rstrip(b"\0").decode(errors="ignore"):
+            raise InputError(refusal)
+        return bool(answer)
+
+    def check_same(self, value: Any) -> None:
+        """Refuse to go on with processes that were not all given this value (of what JSON can hold)."""
+        if self.process_count == 1:
+            return
+        digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest()
+        ours = np.frombuffer(digest, np.uint8)
+        if not (multihost_utils.process_allgather(ours) == ours).all():
+            raise InputError("The processes must have the same experiment, data, versions and mesh, and have not.")
+
+    def put(self, tree: Any) -> Any:
+        """Copy to every device."""
+        return self._put(tree)
+
+    def put_batches(self, tree: Any) -> Any:
+        """Divide (seeds, steps, pictures, …), which every process has as a whole, over the devices."""
+        return self._put(tree, None, None, DATA)
+
+    def put_shares(self, tree: Any) -> Any:
+        """Do the same when each process has but its share of the pictures."""
+        if self.share()[1] == 1:
+            return self.put_batches(tree)
+        sharding = self._sharding(None, None, DATA)
+        return jax.tree.map(lambda part: jax.make_array_from_process_local_data(sharding, part), tree)
+
+    def divide_batch(self, tree: Any) -> Any:
+        """Inside a program: divide (pictures, …) over the devices where that comes out even."""
+        if self.mesh is None:
+            return tree
+
+        def divide(part: jax.Array) -> jax.Array:
+            if part.ndim == 0 or part.shape[0] % self.mesh.shape[DATA]:
+                return part
+            return jax.lax.with_sharding_constraint(part, self._sharding(DATA))
+
+        return jax.tree.map(divide, tree)
+
+    def divide_weights(self, tree: Any) -> Any:
+        """Inside a program: divide each weight, or its state, along its longest axis that comes out even."""
+        if self.mesh is None:
+            return tree
+
+        def divide(leaf: jax.Array) -> jax.Array:
+            return jax.lax.with_sharding_constraint(leaf, self._sharding(*_along(leaf.shape, self.mesh.shape[MODEL])))
+
+        return jax.tree.map(divide, tree)
+
+    def gather(self, tree: Any) -> Any:
+        """Inside a program: give every device, so every process, the whole."""
+        if self.mesh is None:
+            return tree
+        return jax.lax.with_sharding_constraint(tree, self._sharding())
+
+    def _put(self, tree: Any, *axes: str | None) -> Any:
+        sharding = self._sharding(*axes)
+        if self.process_count == 1:
+            return jax.device_put(tree, sharding)
+
+        def put(part: np.ndarray) -> jax.Array:  # without the others: `device_put` would compare with theirs
+            return jax.make_array_from_callback(np.shape(part), sharding, lambda index: np.asarray(part)[index])
+
+        return jax.tree.map(put, tree)
+
+    def _sharding(self, *axes: str | None) -> NamedSharding | None:
+        return None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec(*axes))
+
+
+def _along(shape: tuple[int, ...], count: int) -> list[str | None]:
+    """Name the axis to divide: the longest of those that `count` divides."""
+    axes: list[str | None] = [None] * len(shape)
+    if even := [axis for axis, size in enumerate(shape) if size % count == 0 and size]:
+        axes[max(even, key=lambda axis: shape[axis])] = MODEL
+    return axes
+
+
+def _parse(mesh: str) -> dict[str, int]:
+    axes = {DATA: 1, MODEL: 1}
+    for part in mesh.split(","):
+        name, _, size = part.partition("=")
+        if name not in axes or not size.isdecimal() or int(size) < 1:
+            raise InputError(f"mesh must be like data=4,model=2, got {mesh!r}.")
+        axes[name] = int(size)
+    return axes
+
+
+def _make_mesh(axes: dict[str, int]) -> jax.sharding.Mesh:
+    present = jax.device_count()
+    if math.prod(axes.values()) != present:
+        asked = ",".join(f"{name}={size}" for name, size in axes.items())
+        raise InputError(f"mesh {asked} is for {math.prod(axes.values())} devices; there are {present}.")
+    return jax.make_mesh(tuple(axes.values()), tuple(axes), axis_types=(AxisType.Auto,) * len(axes))

@@ -1,0 +1,108 @@
+"""What the page is told: names, colors, markers, settings, equations, signals; all read from where they are written."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import matplotlib
+import numpy as np
+from latex2mathml.converter import convert
+from matplotlib.markers import MarkerStyle
+
+import adaptax
+from experiments.explorer.sliders import defaults, fixed, sliders
+from experiments.gallery.draw_surfaces import LEVELS
+from experiments.gallery.methods import METHODS, Method
+from experiments.gallery.phase_maps import FAR
+from experiments.gallery.styles import INK, Style
+from experiments.tasks.signals import SIGNALS, title
+from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES, describe
+
+WORLDS = ("surfaces", "signals")
+MOMENTUM = r"v_t = \mu v_{t-1} - \eta g_t, \qquad \Delta w = v_t"  # the one method that is Optax's
+EQUATION = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
+
+
+def tables() -> dict[str, Any]:
+    """Return everything that the page's programs read from `LAB`."""
+    return {
+        "side": SIDE,
+        "start": START,
+        "steps": STEPS,
+        "far": FAR,
+        "ink": INK,
+        "levels": list(LEVELS),
+        "grays": grays(),
+        "surfaces": {name: {"title": title(name), "about": describe(name)} for name in SURFACES},
+        "signals": {name: {"title": title(name), "values": _numbers(values)} for name, values in SIGNALS.items()},
+        "methods": {slug: _method(slug, method) for slug, method in METHODS.items()},
+    }
+
+
+def grays() -> list[str]:
+    """Return the color below the first level, between each two, and above the last, as in the pictures of surfaces."""
+    middles = [LEVELS[0], *np.add(LEVELS[:-1], LEVELS[1:]) / 2, LEVELS[-1]]
+    shades = matplotlib.colormaps["Greys_r"]((np.array(middles) + 10) / 22)[:, :3]
+    return [matplotlib.colors.to_hex(1 - 0.55 * (1 - shade)) for shade in shades]
+
+
+def _numbers(values: np.ndarray) -> list[float]:
+    return [float(f"{value:.12g}") for value in values]  # the same page from any machine's sine
+
+
+def _method(slug: str, method: Method) -> dict[str, Any]:
+    about, equation = _words(slug, method.style.label)
+    return {
+        **_look(method.style),
+        "about": about,
+        "equation": equation,
+        "labels": labels(method),
+        "looksAhead": method.looks_ahead,
+        "fixed": fixed(slug),
+        "worlds": {world: _settings(method, world) for world in WORLDS},
+    }
+
+
+def _settings(method: Method, world: str) -> dict[str, Any]:
+    usual = defaults(method, world)
+    return {key: {**of._asdict(), "usual": usual[key]} for key, of in sliders(method, world).items()}
+
+
+def labels(method: Method) -> list[str]:
+    """Return the names of a method's inner quantities, in their order."""
+    settings = defaults(method, "surfaces")
+    optimizer, w = method.build(**settings), jnp.ones(2)
+    _, state = optimizer.update(w, optimizer.init(w))
+    return list(method.quantities(w, state, settings))
+
+
+def _words(slug: str, label: str) -> tuple[str, str]:
+    """Return a method's first sentence, without its name, and its equations as MathML, from its docstring."""
+    if slug == "momentum":
+        return "Steps that add up while they agree.", _mathml(MOMENTUM)
+    docstring = inspect.getdoc(inspect.getmodule(getattr(adaptax, slug))) or ""
+    about = docstring.splitlines()[0]
+    name, _, rest = about.partition(": ")
+    about = rest[0].upper() + rest[1:] if name.lower() == label.lower() else about
+    return about, "\n".join(map(_mathml, EQUATION.findall(docstring)))
+
+
+def _mathml(tex: str) -> str:
+    """Return the equations of one line, each for itself, so that they can stand below each other."""
+    parts = re.split(r"\\q?quad", " ".join(tex.split()))
+    return "\n".join(convert(part.strip(" ,"), display="block") for part in parts)
+
+
+def _look(style: Style) -> Mapping[str, Any]:
+    marker = MarkerStyle(style.marker)
+    outlines = marker.get_path().transformed(marker.get_transform()).to_polygons()
+    return {
+        "label": style.label,
+        "color": style.color,
+        "marker": [np.round(outline[:, :2], 3).tolist() for outline in outlines],
+        "dash": [] if isinstance(style.line, str) else list(style.line[1]),
+    }

@@ -1,0 +1,113 @@
+"""Paths as a film: left the surface, right the height at each step; the same frames as GIF and as MP4.
+
+The contours are drawn once; a frame is that picture with the lines drawn over it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path as File
+
+import imageio_ffmpeg
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from PIL import Image
+
+from experiments.gallery.draw_surfaces import draw_contours, mark_start
+from experiments.gallery.paths import Path
+from experiments.gallery.styles import Style
+from experiments.tasks.signals import title
+
+SIZE = (8.32, 4.48)  # inches at 100 dots: both a multiple of 16, as the film's coder wants
+FRAMES_PER_SECOND = 12
+HOLD = 24  # frames of the last picture
+
+
+def animate(name: str, paths: Mapping[str, Path], styles: Mapping[str, Style], out: File) -> None:
+    """Write OUT/NAME.gif and OUT/NAME.mp4."""
+    frames = list(_frames(name, paths, styles))
+    _write_gif(out / f"{name}.gif", frames, [styles[slug].color for slug in paths])
+    _write_mp4(out / f"{name}.mp4", frames)
+
+
+def _frames(name: str, paths: Mapping[str, Path], styles: Mapping[str, Style]) -> Iterator[np.ndarray]:
+    figure, lines, heads = _stage(name, paths, styles)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    empty = canvas.copy_from_bbox(figure.bbox)
+    for step in range(len(next(iter(paths.values())).heights)):
+        canvas.restore_region(empty)
+        for slug, path in paths.items():
+            courses = (path.points[: step + 1], np.stack([np.arange(step + 1), path.heights[: step + 1]], axis=1))
+            for line, head, course in zip(lines[slug], heads[slug], courses, strict=True):
+                line.set_data(*course.T)
+                head.set_data(*course[-1:].T)
+                line.axes.draw_artist(line)
+                line.axes.draw_artist(head)
+        yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    plt.close(figure)
+
+
+def _stage(name: str, paths: Mapping[str, Path], styles: Mapping[str, Style]) -> tuple[Figure, dict, dict]:
+    figure, (left, right) = plt.subplots(1, 2, figsize=SIZE, dpi=100, layout="constrained", width_ratios=(1, 1))
+    draw_contours(left, name, paths.values())
+    mark_start(left)
+    left.set_title("the weights (x, y); contours: height", fontsize=9)
+    heights = np.stack([path.heights for path in paths.values()])
+    right.set(xlim=(0, heights.shape[1] - 1), ylim=(min(0, heights.min()), 1.05 * heights.max()), xlabel="step")
+    right.set_title("height at each step", fontsize=9)
+    right.grid(color="#EEEEEE", linewidth=0.6)
+    right.tick_params(labelsize=8)
+    lines, heads = {}, {}
+    for slug in paths:
+        style = styles[slug]
+        look = {"color": style.color, "linestyle": style.line, "linewidth": 1.6, "animated": True}
+        head = {
+            "color": style.color,
+            "marker": style.marker,
+            "markersize": 8,
+            "markeredgecolor": "white",
+            "animated": True,
+        }
+        lines[slug] = [panel.plot([], [], **look)[0] for panel in (left, right)]
+        heads[slug] = [panel.plot([], [], **head, linestyle="")[0] for panel in (left, right)]
+    handles = [Line2D([], [], **styles[slug].plot(), marker=styles[slug].marker, linewidth=1.6) for slug in paths]
+    right.legend(handles=handles, fontsize=8, loc="upper right")
+    figure.suptitle(f"Five optimizers on the surface “{title(name)}”", fontsize=11)
+    return figure, lines, heads
+
+
+def _write_gif(path: File, frames: list[np.ndarray], colors: list[str]) -> None:
+    pictures = list(_with_one_palette(frames, colors))
+    usual = 1000 // FRAMES_PER_SECOND
+    durations = [usual] * (len(pictures) - 1) + [HOLD * usual]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=True)
+
+
+def _with_one_palette(frames: list[np.ndarray], pure: list[str]) -> Iterator[Image.Image]:
+    """Give all frames one palette, grays and the methods' colors with their tints, and to each pixel the nearest."""
+    grays = np.repeat(np.arange(0, 256, 4)[:, None], 3, axis=1)
+    tints = 255 - np.linspace(0.1, 1, 12)[:, None, None] * (255 - 255 * np.array([to_rgb(color) for color in pure]))
+    colors = np.concatenate([grays, [[255, 255, 255]], tints.reshape(-1, 3).round().astype(int)])
+    before, indices = None, np.zeros(frames[0].shape[:2], np.uint8)
+    for frame in frames:
+        changed = np.ones(indices.shape, bool) if before is None else (frame != before).any(axis=-1)
+        here, which = np.unique(frame[changed].astype(int), axis=0, return_inverse=True)
+        indices[changed] = np.square(here[:, None] - colors).sum(axis=-1).argmin(axis=1)[which]
+        picture = Image.fromarray(indices.copy())
+        picture.putpalette(colors.astype(np.uint8).tobytes())
+        yield picture
+        before = frame
+
+
+def _write_mp4(path: File, frames: list[np.ndarray]) -> None:
+    height, width, _ = frames[0].shape
+    given = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {FRAMES_PER_SECOND} -i -".split()
+    made = "-c:v libx264 -pix_fmt yuv420p -crf 26 -movflags +faststart".split()  # what every browser plays
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *given, *made, str(path)]
+    subprocess.run(command, input=b"".join(map(bytes, [*frames, *[frames[-1]] * HOLD])), check=True)

@@ -1,0 +1,82 @@
+"""Pictures of methods on signals: small multiples, a signal per column, the same axes along every row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from experiments.gallery.along import Trace, methods_on_signals
+from experiments.gallery.grids import finish, grid, name_row
+from experiments.gallery.methods import Method
+from experiments.gallery.quantities import in_order
+from experiments.gallery.styles import INK
+from experiments.tasks.signals import SIGNALS, title
+
+GRADIENT = "#D8D8D8"  # the signal itself, filled, in every picture
+COLUMNS = list(map(title, SIGNALS))
+SYMBOLS = {"learning_rate": "η", "eps": "ε", "initial": "D₀", "b2": "β₂", "kappa": "κ", "phi": "φ"}
+SYMBOLS |= {"bonus": "b", "penalty": "p", "momentum": "μ", "decay": "ρ", "rho": "ρ", "b1": "β₁", "theta": "θ"}
+
+
+def draw_method(method: Method, trace: Trace) -> Figure:
+    """Draw one method's steps and inner quantities at its three settings."""
+    rows = {"step": trace.steps}
+    if method.looks_ahead:
+        rows["gradient read ahead"] = trace.slopes
+    rows |= in_order(trace.quantities)
+    figure, axes = grid(len(rows), len(SIGNALS), width=17, row_height=1.9, left=0.75)
+    styles = _styles(method)
+    for of_row, (label, values) in zip(axes, rows.items(), strict=True):
+        for column, signal in enumerate(SIGNALS.values()):
+            if label in ("step", "gradient read ahead"):
+                _fill(of_row[column], signal)
+            for of_setting, style in zip(values, styles, strict=True):
+                of_row[column].plot(of_setting[column], **style)
+        of_row[0].set_ylabel(label, fontsize=9)
+        if label.startswith(("rate", "layer")):
+            of_row[0].set_yscale("log")
+            of_row[0].yaxis.set_major_formatter("{x:g}")
+    symbol = method.sweep.symbol
+    handles = [Patch(color=GRADIENT, label="the gradient signal")]
+    for value, style in zip(method.sweep.values, styles, strict=True):
+        handles.append(Line2D([], [], **style, label=f"{symbol} = {value:g}"))
+    finish(figure, axes, heading(method), COLUMNS, "epoch", handles)
+    return figure
+
+
+def heading(method: Method) -> str:
+    """Return a picture's title: the method, what is compared, what is fixed."""
+    fixed = ", ".join(f"{SYMBOLS[name]} = {value:g}" for name, value in method.on_signals.items())
+    return f"{method.style.label}: steps on six gradient signals for three values of {method.sweep.symbol} ({fixed})"
+
+
+def draw_overview(traces: Mapping[str, Trace]) -> Figure:
+    """Draw every method's steps at its middle setting, a method per row."""
+    methods = dict(methods_on_signals())
+    figure, axes = grid(len(methods), len(SIGNALS), width=17, row_height=1.15, left=2.05)
+    for of_row, (slug, method) in zip(axes, methods.items(), strict=True):
+        for column, signal in enumerate(SIGNALS.values()):
+            _fill(of_row[column], signal)
+            of_row[column].plot(traces[slug].steps[column], color=method.style.color, linewidth=1.3)
+        name_row(of_row[0], f"{method.style.label}\n{method.sweep.symbol} = {method.sweep.values[1]:g}")
+    handles = [Patch(color=GRADIENT, label="the gradient signal"), Line2D([], [], color=INK, label="the step taken")]
+    headline = "What each method makes of six gradient signals: its step at every epoch"
+    finish(figure, axes, headline, COLUMNS, "epoch", handles)
+    return figure
+
+
+def _fill(axes: Axes, signal: np.ndarray) -> None:
+    axes.fill_between(np.arange(len(signal)), signal, color=GRADIENT, linewidth=0.8)
+
+
+def _styles(method: Method) -> list[dict]:
+    return [
+        {"color": INK, "linewidth": 1.0, "linestyle": (0, (1, 1))},
+        {"color": method.style.color, "linewidth": 1.8, "linestyle": "-"},
+        {"color": INK, "linewidth": 0.9, "linestyle": "-"},
+    ]

@@ -1,0 +1,79 @@
+"""Run a method over a surface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import adaptax
+from experiments.gallery.lasagne import ON_SURFACES
+from experiments.gallery.methods import Method, Settings
+from experiments.tasks.surfaces import START, STEPS, SURFACES, Surface
+
+
+class Path(NamedTuple):
+    """Where a method went; points and heights begin with the start, the rest with the first step."""
+
+    points: jax.Array  # (steps + 1, 2)
+    heights: jax.Array  # (steps + 1,)
+    updates: jax.Array  # (steps, 2)
+    quantities: dict[str, jax.Array]  # (steps, 2) each
+
+
+def stepper(method: Method, settings: Settings, surface: Surface) -> tuple[Callable, Callable]:
+    """Return `init(w) -> state` and `step(w, state) -> (w, state, update, gradient)`."""
+    optimizer = optax.with_extra_args_support(method.build(**settings))
+
+    def step(w: jax.Array, state: optax.OptState) -> tuple:
+        height, gradient = adaptax.value_and_grad(surface)(w, state)
+        update, state = optimizer.update(gradient, state, w, value=height)
+        return optax.apply_updates(w, update), state, update, gradient
+
+    return optimizer.init, step
+
+
+def trace(method: Method, surface: Surface, start: jax.Array, steps: int, settings: Settings | None = None) -> Path:
+    """Return the path from `start` (2,), in one scan; settings of None are those of the pictures."""
+    settings = method.on_surfaces if settings is None else settings
+    init, step = stepper(method, settings, surface)
+
+    def one(carry, _):
+        w, state, update, gradient = step(*carry)
+        return (w, state), (w, surface(w), update, method.quantities(gradient, state, settings))
+
+    _, (points, heights, updates, inner) = jax.lax.scan(one, (start, init(start)), length=steps)
+    return Path(
+        points=jnp.concatenate([start[None], points]),
+        heights=jnp.concatenate([surface(start)[None], heights]),
+        updates=updates,
+        quantities=inner,
+    )
+
+
+def trace_named(
+    method: str | Method, surface: str, start: tuple[float, float] = START, steps: int = STEPS, **settings: float
+) -> Path:
+    """Return a path in float64 as NumPy arrays: a method and a surface by name, settings changed by keyword."""
+    method = ON_SURFACES[method] if isinstance(method, str) else method
+    with jax.enable_x64(True):
+        run = partial(trace, method, SURFACES[surface], steps=steps, settings={**method.on_surfaces, **settings})
+        return jax.tree.map(np.asarray, jax.jit(run)(jnp.asarray(start, float)))
+
+
+def trace_many(method: Method, surfaces: Sequence[str], starts: np.ndarray, steps: int = STEPS) -> Path:
+    """Return the paths over several surfaces from many starts (n, 2) in one call; arrays are (surface, start, …)."""
+
+    @partial(jax.vmap, in_axes=(0, None))
+    @partial(jax.vmap, in_axes=(None, 0))
+    def run(which, start):
+        # One program for all surfaces: it compiles once and picks by number.
+        return trace(method, lambda w: jax.lax.switch(which, [SURFACES[name] for name in surfaces], w), start, steps)
+
+    with jax.enable_x64(True):
+        return jax.tree.map(np.asarray, jax.jit(run)(jnp.arange(len(surfaces)), jnp.asarray(starts, float)))

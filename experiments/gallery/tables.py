@@ -1,0 +1,114 @@
+"""The tables of the gallery page, from the CSV files beside the pictures; nothing in them is typed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from experiments.gallery.ends import CHAOTIC, NEIGHBORS
+from experiments.gallery.lasagne import ARTICLE
+from experiments.gallery.minima import find_minima
+from experiments.gallery.pictures import read_table
+from experiments.gallery.responses import EPOCHS, PERIOD
+from experiments.gallery.starts import STARTS, TRAPS, TRIES
+from experiments.tasks.signals import title
+from experiments.tasks.surfaces import STEPS
+
+
+def who_leaves_the_trap(folder: Path) -> str:
+    """Say who ends in the global minimum of hills_and_canyon, by the measured ends."""
+    second = find_minima("hills_and_canyon")[1][0]
+    rows = [row for row in read_table(folder / "ends.csv") if row["surface"] == "hills_and_canyon"]
+    heights = {row["method"]: float(row["height"]) for row in rows}
+    five = [method.style.label for method in ARTICLE.values()]
+    free = [name for name in five if heights[name] < second]
+    caught = sorted(heights[name] for name in five if name not in free)
+    others = [f"{name} ({height:.4f})" for name, height in heights.items() if name not in five and height < second]
+    return (
+        "On “hills and canyon” a local minimum lies between the start and the canyon. Of the article's five methods, "
+        f"at its settings, {'only ' if len(free) == 1 else ''}"
+        f"{' and '.join(f'{name} leaves it, and ends at {heights[name]:.4f}' for name in free)}; the others end at "
+        f"{caught[0]:.4f} to {caught[-1]:.4f}. Of the rest these leave it: {', '.join(others)}.\n"
+    )
+
+
+def ends(folder: Path) -> str:
+    """Tabulate the heights of ends, a method per row, a surface per column."""
+    note = (
+        f"Height after {STEPS} steps. Where two numbers stand the path is chaotic: they are the lowest and the highest "
+        f"end of it and of {NEIGHBORS} runs from starts about 1e-15 away, which rounding alone drives apart.\n"
+    )
+    rows = read_table(folder / "ends.csv")
+    surfaces = list(dict.fromkeys(row["surface"] for row in rows))
+    return f"### Where they end\n\n{_by_method(rows, surfaces, _end)}\n{note}"
+
+
+def _end(row: dict[str, str]) -> str:
+    low, high = float(row["lowest"]), float(row["highest"])
+    return f"{low:.2f} … {high:.2f}" if high - low > CHAOTIC else f"{float(row['height']):.6f}"
+
+
+def maps(folder: Path) -> str:
+    """Tabulate phase maps, one per row."""
+    headings = ["surface", "method", "converged", "diverged", "least steps", "at rate", "and"]
+    lines = []
+    for row in read_table(folder / "phase_maps.csv"):
+        shares = [_percent(row["converged"]), _percent(row["diverged"])]
+        best = [row["least_steps"] or "–", _short(row["best_rate"]), f"{row['setting']} {_short(row['best_setting'])}"]
+        lines.append([title(row["surface"]), row["method"], *shares, *best])
+    return "### Maps in figures\n\n" + _table(headings, lines)
+
+
+def odds(folder: Path) -> str:
+    """Tabulate the best of many starts, a method per row, a surface per column."""
+    note = (
+        f"Share of {STARTS:,} starts that end lower than every other minimum, then the expected height above the "
+        f"global one of the best of {', '.join(map(str, TRIES))} starts. A method that bounces around a minimum stays "
+        "above it however often it starts.\n"
+    )
+    table = _by_method(read_table(folder / "starts.csv"), TRAPS, _odds)
+    return f"### Starts in figures\n\n{table}\n{note}"
+
+
+def _odds(row: dict[str, str]) -> str:
+    return f"{_percent(row['found'])}: " + ", ".join(f"{float(row[f'best_of_{tries}']):z.3f}" for tries in TRIES)
+
+
+def responses(folder: Path) -> str:
+    """Tabulate the methods as filters, one per row."""
+    headings = {
+        "method": "method", "setting": "setting", "first": "first step / η", "last": "last step / η",
+        "rise": "epochs to 9/10", "overshoot": "largest / last", "memory": "mean delay", "lag": "lag",
+        "tenfold": "tenfold",
+    }  # fmt: skip
+    note = (
+        f"To gradient 1 for {EPOCHS} epochs: first and last step, the epoch that reaches nine tenths of the last, the "
+        "largest over the last. To a single 1: the mean delay of the steps, in epochs. Lag: epochs behind a sine of "
+        f"{PERIOD} epochs; less than 0 is ahead. Tenfold: how many times as far ten times the gradient leads: 10 for "
+        "a linear filter, 1 where the gradient's size cancels. An epoch is a place here: Nesterov's method reads the "
+        "future where its velocity is positive and the past where it is negative, so on a sine its lag is no less than "
+        "momentum's.\n"
+    )
+    rows = read_table(folder / "responses.csv")
+    lines = [[row[key] if key in ("method", "setting") else _short(row[key]) for key in headings] for row in rows]
+    return f"### Filters in figures\n\n{_table(list(headings.values()), lines)}\n{note}"
+
+
+def _by_method(rows: list[dict[str, str]], surfaces: Iterable[str], cell) -> str:
+    of = {(row["method"], row["surface"]): row for row in rows}
+    methods = dict.fromkeys(row["method"] for row in rows)
+    lines = [[method, *(cell(of[method, surface]) for surface in surfaces)] for method in methods]
+    return _table(["method", *map(title, surfaces)], lines)
+
+
+def _table(headings: list[str], lines: Iterable[list[str]]) -> str:
+    rows = [headings, ["---"] * len(headings), *lines]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _percent(share: str) -> str:
+    return f"{100 * float(share):.0f} %"
+
+
+def _short(number: str) -> str:
+    return f"{float(number):.3g}" if number else "–"

@@ -1,0 +1,1 @@
+"""One paper's experiment a file: EXPERIMENT, its CLAIMS, and how free settings were calibrated."""

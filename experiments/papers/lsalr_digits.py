@@ -1,0 +1,102 @@
+"""LSALR on small digits: one rate per layer, over SGD, NAG and AdaGrad.
+
+Source   Singh, De, Zhang, Goldstein & Taylor, "Layer-Specific Adaptive Learning Rates for Deep
+         Networks", ICMLA 2015, the MNIST experiment, here in small: scikit-learn's 8 x 8 digits.
+Run      python -m experiments run lsalr_digits                   (two CPU cores, about a minute)
+Expect   the paper: with LSALR each base method learns faster, and ends as well, at Caffe's rates.
+         What we measured stands in results/lsalr_digits/table.md.
+
+The paper took Caffe's learning rates as they were. A rate tuned for the base method may leave
+nothing to gain, so each base method meets LSALR twice: at the rate that suits the *base method*
+best, and at a tenth of it, a rate chosen too small. The best rates were chosen on the validation
+split, on the base methods alone (`python -m experiments calibrate lsalr_digits --seeds 10`, kept in
+results/lsalr_digits/calibration.md); LSALR has no tuning of its own and takes the same rate. Its
+factors are above 1, so a best rate at the edge of stability, as NAG's is here, is too large for it.
+
+Momentum is in Caffe's order: learning rate and LSALR's factor are inside the buffer. Around AdaGrad
+the factor stands outside, and its norm is that of the raw gradient.
+"""
+
+from functools import partial
+
+import optax
+
+from adaptax import adagrad, lsalr, lsalr_rate, rescale, scale_by_history
+from experiments.data import digits
+from experiments.engine.claims import Claim
+from experiments.engine.experiment import Experiment, Trial
+from experiments.models.small_lenet import SmallLeNet
+
+RATES = {"sgd": 0.3, "nag": 0.1, "adagrad": 0.03}
+NAG_MOMENTUM = 0.9
+
+
+def lsalr_adagrad(learning_rate: float) -> optax.GradientTransformation:
+    """AdaGrad whose learning rate is LSALR's."""
+    direction = rescale(scale_by_history(eps=1e-8), lsalr_rate())
+    return optax.chain(direction, optax.scale_by_learning_rate(learning_rate))
+
+
+def contenders(base: str, rate: float) -> dict[str, partial]:
+    """Name a base method without and with LSALR, both at the same learning rate."""
+    without, with_lsalr = {
+        "sgd": (partial(optax.sgd), partial(lsalr)),
+        # At a constant rate Optax's order of momentum and Caffe's are the same.
+        "nag": (
+            partial(optax.sgd, momentum=NAG_MOMENTUM, nesterov=True),
+            partial(lsalr, momentum=NAG_MOMENTUM, nesterov=True),
+        ),
+        "adagrad": (partial(adagrad), partial(lsalr_adagrad)),
+    }[base]
+    return {
+        "without LSALR": partial(without, learning_rate=rate),
+        "with LSALR": partial(with_lsalr, learning_rate=rate),
+    }
+
+
+NAMES = {"sgd": "SGD", "nag": "NAG", "adagrad": "AdaGrad"}
+
+
+def trials() -> dict[str, Trial]:
+    """Every base method at its best rate, then every one at a tenth of it."""
+    return {
+        f"{base}_{kind}": Trial(
+            title=f"{NAMES[base]}, {kind} rate {RATES[base] * share:g}",
+            data=partial(digits.load),
+            contenders=contenders(base, RATES[base] * share),
+        )
+        for kind, share in {"best": 1.0, "small": 0.1}.items()
+        for base in NAMES
+    }
+
+
+EXPERIMENT = Experiment(
+    title="LSALR over three base methods on 8 × 8 digits",
+    model=partial(SmallLeNet),
+    weights=8 * (9 + 1) + 16 * (9 * 8 + 1) + 32 * (2 * 2 * 16 + 1) + 10 * (32 + 1),
+    loss="mean",
+    batch_size=50,
+    steps=400,  # 20 epochs
+    evaluate_at=tuple(range(40, 401, 40)),
+    seeds=10,
+    trials=trials(),
+)
+
+
+def claim(base: str, kind: str, says: str, **settings: str) -> Claim:
+    """Say what LSALR does to a base method in one trial."""
+    with_and_without = {"baseline": "without LSALR", "contender": "with LSALR"}
+    return Claim(says=says, source=PAPER, trial=f"{base}_{kind}", **with_and_without, **settings)
+
+
+PAPER = "Singh et al. 2015; our data, smaller"
+CLAIMS = (
+    *(
+        claim(base, "small", f"LSALR improves {NAMES[base]} at a given rate", comment="a tenth of the best rate")
+        for base in NAMES
+    ),
+    *(
+        claim(base, "best", f"LSALR improves {NAMES[base]} also at its best rate", published="not asked")
+        for base in NAMES
+    ),
+)
