@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adaptax.comparison.errors import InputError
 from experiments.data import array_pickle, checksum, cifar10, imagenet, mnist, scaling, sources
 from experiments.data.folder_writer import write_as_folder
 from experiments.data.picture_folder import PictureFolder
 from experiments.data.splits import shorten_test
-from experiments.engine.experiment import InputError
 
 REAL = os.environ.get(sources.VARIABLE)
 RANDOM = np.random.default_rng(0)

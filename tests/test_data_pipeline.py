@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adaptax.comparison.errors import InputError
 from experiments.data import folder_mean, imagenet
 from experiments.data.crop import crop
 from experiments.data.picture_folder import Example, PictureFolder
 from experiments.data.pipeline import Pipeline
-from experiments.engine.experiment import InputError
 
 COUNT = 23
 

@@ -6,7 +6,7 @@ import pytest
 from experiments.data import checksum, digits, letters
 from experiments.engine import loading
 from experiments.engine.experiment import Experiment
-from experiments.engine.registry import comparisons
+from experiments.engine.finder import comparisons
 
 HARD = {"train_per_letter": 4, "test_per_letter": 3, "strength": 0.35, "ground": 0.25, "ink": 1.0}
 

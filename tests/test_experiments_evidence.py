@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.engine import evidence, registry
+from experiments.engine import evidence, finder
 from experiments.engine.claims import FAILS, HOLDS, Claim, judge
 from experiments.engine.command_line import EVIDENCE, RECORDS
 from experiments.engine.loop import Row
-from experiments.records import Record
+from experiments.engine.records import Record
 
 CLAIM = Claim(says="b beats a", source="nobody", trial="t", baseline="a", contender="b")
 
@@ -92,7 +92,7 @@ def test_of_several_the_best_on_validation_is_taken_and_named():
 
 
 def test_every_claim_names_a_trial_and_contenders_that_exist():
-    for slug, experiment in registry.find_all().items():
+    for slug, experiment in finder.papers().items():
         for claim in evidence.claims_of(slug):
             if claim.trial is not None:
                 sides = [(side,) if isinstance(side, str) else side for side in (claim.baseline, claim.contender)]

@@ -17,13 +17,14 @@ from test_learned_lstm import oracle
 
 import adaptax
 from adaptax._learned_weights import SHIPPED
-from experiments import records
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.statistics import estimate
 from experiments.data import Split
-from experiments.engine import checkpoints, command_line
+from experiments.engine import checkpoints, command_line, records
 from experiments.engine.checkpoints import Checkpoints
-from experiments.engine.experiment import InputError
+from experiments.engine.finder import paper as find
 from experiments.engine.kinds import kind_of
-from experiments.engine.registry import find
+from experiments.engine.rows import Row, curves
 from experiments.learned import comparison, net, report, run
 from experiments.learned.experiment import LEARNED, META_TRAINING, RULES, Family, Learning
 from experiments.learned.problems import net as net_problem
@@ -31,8 +32,6 @@ from experiments.learned.problems import nothing, quadratic
 from experiments.learned.ship import METHODS, ship
 from experiments.learned.training import COMPARISON, begin, key_of, period
 from experiments.learned.unroll import draw, start, unroll
-from experiments.rows import Row
-from experiments.statistics import curves, estimate
 
 KEY = jax.random.key(4)
 

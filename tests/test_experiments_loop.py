@@ -12,18 +12,19 @@ import optax
 import pytest
 
 import adaptax
-from experiments import batches
+from adaptax.comparison import batches
+from adaptax.comparison.errors import InputError
 from experiments.data import Split, cifar10, imagenet, mnist, scaling
 from experiments.data.imagenet import SIZE, Placed
 from experiments.engine import evaluation, loading, loop
 from experiments.engine.command_line import DEMO_STEPS
-from experiments.engine.experiment import Experiment, InputError, Trial
+from experiments.engine.experiment import Experiment, Trial
+from experiments.engine.finder import comparisons
 from experiments.engine.placement import Placement
 from experiments.engine.programs import OnDevice, Programs
-from experiments.engine.registry import comparisons
+from experiments.engine.rows import Row, of_evaluation
 from experiments.models import functional
 from experiments.models.sigmoid_net import SigmoidNet
-from experiments.rows import Row, of_evaluation
 
 SHAPES = {mnist.load: (28, 28), cifar10.load: (32, 32, 3)}
 

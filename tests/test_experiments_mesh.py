@@ -13,12 +13,12 @@ from rich.console import Console
 from test_experiments_loop import fake
 
 import adaptax
-from experiments import records
-from experiments.engine import checkpoints, loading, loop, placement, programs, runner
-from experiments.engine.experiment import Experiment, InputError, Trial
+from adaptax.comparison.errors import InputError
+from experiments.engine import checkpoints, loading, loop, placement, programs, records, runner
+from experiments.engine.experiment import Experiment, Trial
 from experiments.engine.placement import Placement
+from experiments.engine.rows import Row
 from experiments.models.sigmoid_net import SigmoidNet
-from experiments.rows import Row
 
 QUIET = Console(file=io.StringIO())
 CONTENDERS = {

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.engine.registry import find_all
+from experiments.engine.finder import papers as find_all
 from experiments.models import count_weights, functional
 from experiments.models.small_lenet import halve, patches
 

@@ -8,15 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from experiments.multistart import multistart
 
-from experiments.engine.experiment import InputError, describe
-from experiments.multistart import gain, multistart, report
-from experiments.multistart.run import find
-from experiments.multistart.search import rungs, search
-from experiments.sweep import contenders
-from experiments.sweep.program import Programs
-from experiments.sweep.task import config_of
-from experiments.sweep.train import Curve, Field, train
+from adaptax.comparison import contenders, gain
+from adaptax.comparison.describe import describe
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.program import Programs
+from adaptax.comparison.starts import rungs, search
+from adaptax.comparison.task import config_of
+from adaptax.comparison.train import Curve, Field, train
+from experiments.engine import starts_report as report
+from experiments.engine.starts import find
 from experiments.tasks._surface import task as surface_task
 from experiments.tasks.surfaces import SURFACES
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from adaptax.comparison.errors import InputError
 from experiments.engine import command_line, overrides, settings
-from experiments.engine.experiment import Experiment, InputError
-from experiments.engine.registry import find
+from experiments.engine.experiment import Experiment
+from experiments.engine.finder import paper as find
 
 
 def given(*options: str) -> tuple[Experiment, Path, Path | None, bool, str | None, bool]:

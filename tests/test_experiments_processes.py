@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from test_experiments_mesh import small as of_many
 
-from experiments import records
-from experiments.engine import command_line, loop
-from experiments.engine.experiment import Experiment, InputError
+from adaptax.comparison.errors import InputError
+from experiments.engine import command_line, loop, records
+from experiments.engine.experiment import Experiment
 from experiments.engine.processes import join
 
 ROOT = Path(__file__).parent.parent
@@ -25,12 +25,12 @@ SECONDS = 300  # until something hangs; a machine may be slow
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from experiments.engine import checkpoints, command_line, processes, registry, runner
+from experiments.engine import checkpoints, command_line, processes, finder, runner
 from test_experiments_processes import small
 
 checkpoints.SECONDS_BETWEEN = 0.0
 processes.HEARTBEAT_SECONDS = 10
-registry.find = lambda slug: small()
+finder.paper = lambda slug: small()
 out, victim, *options = sys.argv[1:]
 headline = runner._headline
 def dying(slug, rows):

@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 
 import experiments
-from experiments import records
+from adaptax.comparison.describe import describe
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.statistics import estimate
 from experiments.data import imagenet
-from experiments.engine import command_line, figure, table
+from experiments.engine import command_line, figure, records, table
 from experiments.engine.evidence import claims_of, to_markdown
-from experiments.engine.experiment import InputError, describe
-from experiments.engine.registry import comparisons, find, find_all, find_calibration
-from experiments.rows import Row
-from experiments.statistics import curves, estimate
+from experiments.engine.finder import comparisons
+from experiments.engine.finder import paper as find
+from experiments.engine.finder import papers as find_all
+from experiments.engine.rows import Row, curves
 
 RESULTS = Path(command_line.__file__).parent / "results"
 FEWER_SEEDS = {"caffe_lenet": 3, "lsalr_cifar10": 3, "lsalr_mnist_rates": 3}  # two cores take hours for ten
@@ -157,7 +159,7 @@ def test_committed_record_says_where_it_comes_from_and_names_no_machine(slug: st
 
 def test_to_import_experiments_loads_nothing_else():
     """A file that needs NumPy alone must not wait for flax, orbax, grain and Matplotlib."""
-    code = "import sys, experiments.rows; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    code = "import sys, experiments.engine.rows; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=RESULTS.parents[1], capture_output=True, text=True, check=True
     )

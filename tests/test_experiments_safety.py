@@ -19,9 +19,9 @@ from rich.console import Console
 from test_experiments_loop import tiny
 
 import adaptax
-from experiments import records
-from experiments.engine import checkpoints, runner, safety
-from experiments.engine.experiment import Experiment, InputError
+from adaptax.comparison.errors import InputError
+from experiments.engine import checkpoints, records, runner, safety
+from experiments.engine.experiment import Experiment
 
 ROOT = Path(__file__).parent.parent
 QUIET = Console(file=io.StringIO())

@@ -19,12 +19,11 @@ from flax import nnx
 from PIL import Image
 from rich.console import Console
 
-from experiments import records
 from experiments.data import Split, imagenet, scaling
 from experiments.data.crop import crop
 from experiments.data.imagenet import CROP, SIZE, Placed, place_anywhere
 from experiments.data.pipeline import Pipeline
-from experiments.engine import checkpoints, command_line, feeds, loading, loop, programs, registry, runner
+from experiments.engine import checkpoints, command_line, feeds, finder, loading, loop, programs, records, runner
 from experiments.engine.experiment import Experiment, Trial
 from experiments.engine.feeds import Streamed
 from experiments.engine.placement import Placement
@@ -283,7 +282,7 @@ def test_a_picture_that_breaks_ends_the_run_in_one_sentence_and_loses_nothing(
             broken.write_bytes(content[:-100])
         return ""
 
-    monkeypatch.setattr(registry, "find", lambda slug: small(seeds=1))
+    monkeypatch.setattr(finder, "paper", lambda slug: small(seeds=1))
     arguments = ["run", "small", "--data", str(folder), "--out", str(tmp_path)]
     try:
         with monkeypatch.context() as patch:

@@ -15,16 +15,15 @@ import optax
 import pytest
 
 import adaptax
+from adaptax.comparison import program
+from adaptax.comparison.compiled import Compiled
+from adaptax.comparison.contenders import Contender
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.layouts import OverGrid
+from adaptax.comparison.program import Programs
+from adaptax.comparison.task import Loss, Task
+from adaptax.comparison.train import Cost, Curve, Field, _gradients_per_step, train
 from experiments.bench.sweep import plain
-from experiments.engine.experiment import InputError
-from experiments.sweep import program
-from experiments.sweep.compiled import Compiled
-from experiments.sweep.contenders import Contender
-from experiments.sweep.layouts import OverGrid
-from experiments.sweep.problems import Loss
-from experiments.sweep.program import Programs
-from experiments.sweep.task import Task
-from experiments.sweep.train import Cost, Curve, Field, _gradients_per_step, train
 
 LAYOUTS = ("vmap", "map", "threads", "threads of rates")
 SEEDS = (0, 3, 1000)

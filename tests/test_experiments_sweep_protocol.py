@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from test_experiments_sweep import LINE
 
-from experiments.engine.experiment import InputError
-from experiments.sweep.protocol import (
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.protocol import (
     Grid,
     Group,
     Protocol,
@@ -21,8 +21,8 @@ from experiments.sweep.protocol import (
     next_group,
     parse_grid,
 )
-from experiments.sweep.task import check_splits
-from experiments.sweep.train import Curve
+from adaptax.comparison.task import check_splits
+from adaptax.comparison.train import Curve
 
 DECADES = Grid(0.01, 1.0, 3)
 NEW = (1000, 1001)

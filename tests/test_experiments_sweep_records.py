@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments import tasks
+from adaptax.comparison import contenders, protocol, record
+from adaptax.comparison.describe import describe
+from adaptax.comparison.report import tables
+from adaptax.comparison.report.markup import to_markdown
+from adaptax.comparison.report.pairs import pairs
+from adaptax.comparison.task import config_of
 from experiments.bench.sweep import report as speed
 from experiments.engine import comparing as commands
-from experiments.engine.experiment import describe
-from experiments.sweep import contenders, protocol, record
-from experiments.sweep.report import tables
-from experiments.sweep.report.markup import to_markdown
-from experiments.sweep.report.pairs import pairs
-from experiments.sweep.task import config_of
+from experiments.engine import finder
 
 COMMITTED = sorted(path.parent for path in commands.RECORDS.glob("*/config.json"))
 FIGURE = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]\d+)? ± \d+(?:\.\d+)?(?:e[+-]\d+)?")
@@ -23,7 +23,7 @@ FIGURE = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]\d+)? ± \d+(?:\.\d+)?(?:e[+-]\d
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)
 def test_committed_comparison_is_of_todays_task_and_methods(folder: Path):
     of, known = record.read(folder), contenders.find_all()
-    assert of.config["task"] == json.loads(json.dumps(config_of(tasks.find(folder.name))))
+    assert of.config["task"] == json.loads(json.dumps(config_of(finder.task(folder.name))))
     today = json.loads(json.dumps(describe({name: known[name] for name in of.config["contenders"]})))
     assert of.config["contenders"] == today
     assert set(of.results) == set(of.timings) == {path.stem for path in folder.glob("*.jsonl")}
@@ -61,7 +61,7 @@ def test_the_speed_record_has_its_table_and_tasks_have_its_fastest_layouts():
     assert (folder / "table.md").read_text(encoding="utf-8") == speed.to_markdown(meta, rows)
     assert meta["uncommitted_changes"] is False
     steps = [row for row in rows if row["kind"] == "step"]
-    assert {row["task"] for row in steps} == set(tasks.find_all())
-    for slug, task in tasks.find_all().items():
+    assert {row["task"] for row in steps} == set(finder.tasks())
+    for slug, task in finder.tasks().items():
         times = {row["how"]: row["microseconds"] for row in steps if row["task"] == slug}
         assert times[task.layout_on_cpu] <= 7 / 6 * min(times.values()), slug

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from experiments import tasks
-from experiments.engine.experiment import InputError, describe
-from experiments.statistics import Estimate
-from experiments.sweep import analysis, record, report
-from experiments.sweep.protocol import Grid, Protocol, Result
-from experiments.sweep.record import TaskRecord
-from experiments.sweep.report import pictures, show, tables
-from experiments.sweep.report.conditions import CONDITIONS, conditions
-from experiments.sweep.report.markup import Cell, Section, Table, to_html_table, to_markdown
-from experiments.sweep.train import Curve
+from adaptax.comparison import analysis, record, report
+from adaptax.comparison.describe import describe
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.protocol import Grid, Protocol, Result
+from adaptax.comparison.report import pictures, show, tables
+from adaptax.comparison.report.conditions import CONDITIONS, conditions
+from adaptax.comparison.report.markup import Cell, Section, Table, to_html_table, to_markdown
+from adaptax.comparison.results import TaskRecord
+from adaptax.comparison.statistics import Estimate
+from adaptax.comparison.train import Curve
+from experiments.engine import finder
 
 T_975 = {1: 12.706205, 2: 4.302653}  # Student's t by degrees of freedom, from a printed table
 EVERY = 10
@@ -629,7 +630,7 @@ def test_conditions_count_the_tasks_on_which_a_method_gains_over_the_one_beneath
 
 
 def test_every_task_stands_for_a_condition():
-    assert {slug for slugs in CONDITIONS.values() for slug in slugs} == tasks.find_all().keys()
+    assert {slug for slugs in CONDITIONS.values() for slug in slugs} == finder.tasks().keys()
 
 
 def test_words_are_broken_into_lines_and_figures_are_not(reports):

@@ -17,17 +17,15 @@ from test_experiments_sweep import DATA, LINE, init, loss, score
 
 import adaptax
 import experiments
-from experiments import tasks
+from adaptax.comparison import record, run
+from adaptax.comparison.contenders import Contender
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.program import Program, Programs
+from adaptax.comparison.protocol import Grid, Protocol
+from adaptax.comparison.report import pictures
+from adaptax.comparison.task import Loss, Task
+from adaptax.comparison.train import Field, train
 from experiments.engine import command_line, safety
-from experiments.engine.experiment import InputError
-from experiments.sweep import record, run
-from experiments.sweep.contenders import Contender
-from experiments.sweep.problems import Loss
-from experiments.sweep.program import Program, Programs
-from experiments.sweep.protocol import Grid, Protocol
-from experiments.sweep.report import pictures
-from experiments.sweep.task import Task
-from experiments.sweep.train import Field, train
 
 QUIET = Console(file=io.StringIO())
 CONTENDERS = {

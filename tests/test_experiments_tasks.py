@@ -17,19 +17,19 @@ import optax
 import pytest
 
 import adaptax
-from experiments import tasks
+from adaptax.comparison import contenders
+from adaptax.comparison.contenders import Contender, applies
+from adaptax.comparison.describe import describe
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.program import begin, judged_params, train_on
+from adaptax.comparison.task import SPLITS, Splits, Task, check_splits
 from experiments.data import Split, scaling, sources
-from experiments.engine.experiment import InputError, describe
-from experiments.models import count_weights, functional
+from experiments.engine import finder
+from experiments.models import Classification, Loss, count_weights, functional
 from experiments.models.mlp import Mlp
-from experiments.sweep import contenders
-from experiments.sweep.contenders import Contender, applies
-from experiments.sweep.problems import Classification, Loss
-from experiments.sweep.program import begin, judged_params, train_on
-from experiments.sweep.task import SPLITS, Splits, Task, check_splits
 from experiments.tasks import letters, mnist_autoencoder, quadratic, sparse_logistic
 
-TASKS = tasks.find_all()
+TASKS = finder.tasks()
 FILES = {
     "mnist": (28, 28),
     "cifar10": (32, 32, 3),
@@ -142,7 +142,7 @@ def test_tasks_are_found_and_differ():
         == len(TASKS)
     )
     with pytest.raises(InputError, match=r"^There is no task 'digit'; the nearest is 'digits'\.$"):
-        tasks.find("digit")
+        finder.task("digit")
 
 
 def test_letters_have_the_same_classes_in_the_same_number_in_each_split():

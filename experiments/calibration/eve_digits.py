@@ -16,8 +16,8 @@ import numpy as np
 from experiments.data import digits
 from experiments.engine.experiment import Trial
 from experiments.engine.loop import run
+from experiments.engine.rows import Row
 from experiments.papers.eve_digits import EXPERIMENT, METHODS, contender
-from experiments.rows import Row
 
 GRID = (1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 0.1, 0.5, 1.0, 5.0)
 

@@ -21,8 +21,8 @@ import optax
 from experiments.data import Dataset
 from experiments.engine.experiment import Trial
 from experiments.engine.loop import run
+from experiments.engine.rows import Row
 from experiments.papers.local_gains_letters import EXPERIMENT, GROUND, INK, easy_set, hard_set, net
-from experiments.rows import Row
 
 # Ground and ink: white ink on ever lighter paper, and black ink on white paper.
 PAPERS = ((0.0, 1.0), (0.1, 1.0), (0.2, 1.0), (0.25, 1.0), (0.3, 1.0), (0.5, 1.0), (1.0, 0.0))

@@ -14,8 +14,8 @@ import numpy as np
 from experiments.data import digits
 from experiments.engine.experiment import Trial
 from experiments.engine.loop import run
+from experiments.engine.rows import Row
 from experiments.papers.lsalr_digits import EXPERIMENT, NAMES, contenders
-from experiments.rows import Row
 
 GRID = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 

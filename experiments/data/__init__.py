@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 
@@ -18,12 +16,3 @@ class Split(NamedTuple):
 
 
 Dataset = Mapping[str, Split]  # always has "train" and "test"
-
-
-def checksum(data: Dataset) -> str:
-    """SHA-256 of all splits, in the order of their names."""
-    digest = hashlib.sha256()
-    for name in sorted(data):
-        for part in jax.tree.leaves(data[name]):
-            digest.update(np.ascontiguousarray(part).tobytes())
-    return digest.hexdigest()

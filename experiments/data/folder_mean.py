@@ -12,10 +12,10 @@ import numpy as np
 import rich.progress
 from rich.console import Console
 
+from adaptax.comparison.errors import InputError
 from experiments.data import sources
 from experiments.data.picture_folder import PictureFolder
 from experiments.data.pipeline import Pipeline
-from experiments.engine.experiment import InputError
 
 BATCH_SIZE = 64
 

@@ -12,9 +12,9 @@ import rich.progress
 from PIL import Image
 from rich.console import Console
 
+from adaptax.comparison.errors import InputError
 from experiments.data import Dataset
 from experiments.data.imagenet import FOLDERS
-from experiments.engine.experiment import InputError
 
 QUALITY = 95
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.engine.experiment import InputError
+from adaptax.comparison.errors import InputError
 
 UNSIGNED_BYTE = 8
 

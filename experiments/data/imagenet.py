@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from adaptax.comparison.errors import InputError
 from experiments.data import sources
 from experiments.data.folder_mean import mean_image
 from experiments.data.picture_folder import Example, PictureFolder
-from experiments.engine.experiment import InputError
 
 FOLDER, FOLDERS = "imagenet", {"train": "train", "test": "val"}
 SIZE, CROP = 256, 227

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from adaptax.comparison.errors import InputError
 from experiments.data import Dataset, Split, sources
 from experiments.data.idx import read
 from experiments.data.splits import cut_validation
-from experiments.engine.experiment import InputError
 
 FOLDER, SIDE, CLASSES = "mnist", 28, 10
 COUNTS = {"train": 60_000, "test": 10_000}

@@ -13,7 +13,7 @@ import rich.progress
 from PIL import Image
 from rich.console import Console
 
-from experiments.engine.experiment import InputError
+from adaptax.comparison.errors import InputError
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 

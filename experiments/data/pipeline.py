@@ -13,7 +13,7 @@ import grain
 import numpy as np
 from absl import flags
 
-from experiments.engine.experiment import InputError
+from adaptax.comparison.errors import InputError
 
 THREADS = 4  # each decodes a batch ahead, in this process; where there are workers, each has one thread
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import jax
 
+from adaptax.comparison.errors import InputError
 from experiments.data.imagenet import Folders, place_anywhere
 from experiments.data.pipeline import THREADS, Pipeline
-from experiments.engine.experiment import InputError
 
 BATCH_SIZE = 64
 

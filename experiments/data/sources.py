@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import rich.progress
 
-from experiments.engine.experiment import InputError
+from adaptax.comparison.errors import InputError
 
 VARIABLE, DEFAULT = "ADAPTAX_DATA", "~/.cache/adaptax"
 CHUNK_BYTES = 1 << 16

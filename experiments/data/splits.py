@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from adaptax.comparison.errors import InputError
 from experiments.data import Dataset, Split
-from experiments.engine.experiment import InputError
 
 
 def cut_validation(data: Dataset, size: int) -> Dataset:

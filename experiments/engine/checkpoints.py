@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 import jax
 import orbax.checkpoint as ocp
 
-from experiments.engine.experiment import InputError
+from adaptax.comparison.errors import InputError
 from experiments.engine.placement import Placement
-from experiments.rows import Row
+from experiments.engine.rows import Row
 
 SECONDS_BETWEEN = 5.0  # what a kill may cost; more often, and writing would slow small experiments down
 QUICK_SECONDS = 0.25  # to write one; what takes longer is written as much more seldom

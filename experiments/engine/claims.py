@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from experiments.records import Record
-from experiments.statistics import Curves, Estimate, curves, estimate
+from adaptax.comparison.statistics import Estimate, estimate
+from experiments.engine.records import Record
+from experiments.engine.rows import Curves, curves
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested"
 

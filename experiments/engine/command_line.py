@@ -12,7 +12,7 @@ import jax
 import tyro
 from rich.console import Console
 
-from experiments import records
+from adaptax.comparison.errors import InputError
 from experiments.bench.lenet.run import run as measure_lenet
 from experiments.bench.roofline.run import run as measure_roofline
 from experiments.bench.traffic.run import run as count_traffic
@@ -20,9 +20,9 @@ from experiments.data import cifar10, imagenet
 from experiments.data.folder_writer import write_as_folder
 from experiments.data.pipeline_speed import measure as measure_pipeline
 from experiments.engine import comparing as sweeps
-from experiments.engine import loading, overrides, registry
+from experiments.engine import finder, loading, overrides, records
 from experiments.engine.evidence import to_markdown as make_evidence
-from experiments.engine.experiment import Experiment, InputError
+from experiments.engine.experiment import Experiment
 from experiments.engine.kinds import COMPARISON, kind_of
 from experiments.engine.loop import count_steps
 from experiments.explorer import make_explorer
@@ -32,7 +32,7 @@ from experiments.learned.experiment import Learning
 from experiments.learned.ship import ship as ship_weights
 
 RESULTS = Path("results")  # what commands leave, ignored by git
-RECORDS = Path(__file__).parent / "results"  # the committed ones
+RECORDS = Path(__file__).parents[1] / "results"  # the committed ones
 EVIDENCE = RECORDS.parents[1] / "docs" / "evidence.md"
 GALLERY = RECORDS.parents[1] / "docs" / "gallery"
 EXPLORER = RECORDS.parents[1] / "docs" / "explorer.html"
@@ -46,13 +46,13 @@ Slug = tyro.conf.Positional[str]
 
 def list_() -> None:
     """List the experiments by slug."""
-    for slug, experiment in registry.find_all().items():
+    for slug, experiment in finder.papers().items():
         print(f"{slug}: {experiment.title}")
 
 
 def run(slug: Slug) -> None:
     """Run one experiment and leave record, table and figure in OUT/SLUG; `run SLUG --help` lists its options."""
-    perform(slug, registry.find(slug), RESULTS)
+    perform(slug, finder.paper(slug), RESULTS)
 
 
 def refresh(slug: Slug, data: Path | None = None, resume: bool = False, mesh: str | None = None) -> None:
@@ -64,7 +64,7 @@ def refresh(slug: Slug, data: Path | None = None, resume: bool = False, mesh: st
         resume: Go on with what an interrupted run left.
         mesh: Over how many devices batches and weights are divided, for example data=4,model=2.
     """
-    perform(slug, registry.find(slug), RECORDS, data, resume, mesh, overwrite=True)
+    perform(slug, finder.paper(slug), RECORDS, data, resume, mesh, overwrite=True)
 
 
 def perform(
@@ -78,7 +78,7 @@ def perform(
 ) -> None:
     """Run, and print the table; a record that was made with other settings stays, unless it may be overwritten."""
     if not overwrite:
-        records.check_same_settings(out / slug, experiment)
+        record.check_same_settings(out / slug, describe(experiment))
     console, kind = Console(), kind_of(experiment)
     folder = kind.perform(slug, experiment, out, console, data, resume, mesh)
     if jax.process_index() == 0:
@@ -87,7 +87,7 @@ def perform(
 
 def table(slug: Slug, out: Path = RECORDS) -> None:
     """Make OUT/SLUG/table.md again from the record, and print the table."""
-    kind = kind_of(registry.find(slug))
+    kind = kind_of(finder.paper(slug))
     record = records.read(out / slug)
     (out / slug / "table.md").write_text(kind.to_markdown(record), encoding="utf-8")
     Console().print(kind.to_terminal(record))
@@ -95,7 +95,7 @@ def table(slug: Slug, out: Path = RECORDS) -> None:
 
 def figure(slug: Slug, out: Path = RECORDS) -> None:
     """Make OUT/SLUG/figure.png again from the record."""
-    kind_of(registry.find(slug)).draw(records.read(out / slug), out / slug / "figure.png")
+    kind_of(finder.paper(slug)).draw(records.read(out / slug), out / slug / "figure.png")
     print(out / slug / "figure.png")
 
 
@@ -118,7 +118,7 @@ def calibrate(slug: Slug, seeds: int = 3, out: Path = RESULTS) -> None:
 
 def ship(slug: Slug, results: Path = RECORDS) -> None:
     """Copy the weights of a learned optimizer's record into the library, and beside them how they were made."""
-    if not isinstance(registry.find(slug), Learning):
+    if not isinstance(finder.paper(slug), Learning):
         raise InputError(f"{slug!r} learns no optimizer, so it has no weights to ship.")
     print(ship_weights(slug, results))
 
@@ -127,7 +127,7 @@ def demo(seeds: int = DEMO_SEEDS, out: Path = DEMO_RESULTS) -> None:
     """Run the short experiments that need no files on a few seeds, in under a minute: tables here, pictures in OUT."""
     console = Console()
     start = time.monotonic()
-    for slug, experiment in registry.comparisons().items():
+    for slug, experiment in finder.comparisons().items():
         if loading.reads_files(experiment) or count_steps(experiment) > DEMO_STEPS:
             continue
         few = dataclasses.replace(experiment, seeds=min(seeds, experiment.seeds))

@@ -7,14 +7,14 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from experiments import tasks as known_tasks
+from adaptax.comparison import contenders
+from adaptax.comparison import report as reports
+from adaptax.comparison.protocol import Protocol, parse_grid
+from adaptax.comparison.run import compare as judge
+from adaptax.comparison.task import Layout
 from experiments.bench.sweep.run import run as measure_speed
-from experiments.multistart.run import run as train_starts
-from experiments.sweep import contenders
-from experiments.sweep import report as reports
-from experiments.sweep.protocol import Protocol, parse_grid
-from experiments.sweep.run import compare as judge
-from experiments.sweep.task import Layout
+from experiments.engine import finder
+from experiments.engine.starts import run as train_starts
 
 SWEEPS = Path("comparison")
 RESULTS = Path("results")
@@ -79,7 +79,7 @@ def compare(
 def _judge(
     slugs: str, methods: str, protocol: Protocol, out: Path, data: Path | None, layout: Layout | None, resume: bool
 ) -> None:
-    chosen = {slug: known_tasks.find(slug) for slug in _names(slugs) or known_tasks.find_all()}
+    chosen = {slug: finder.task(slug) for slug in _names(slugs) or finder.tasks()}
     console = Console()
     judge(chosen, contenders.choose(_names(methods)), protocol, out, console, folder=data, layout=layout, resume=resume)
     console.print(f"Report: {reports.write(out, out, console)}")
@@ -91,7 +91,7 @@ def _names(text: str) -> list[str]:
 
 def list_tasks() -> None:
     """List the tasks and the methods that can be compared on them."""
-    for slug, task in known_tasks.find_all().items():
+    for slug, task in finder.tasks().items():
         print(f"{slug}: {task.title}, {task.scored}")
     print("Methods:", ", ".join(contenders.find_all()))
 

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments import records
-from experiments.engine import registry
+from adaptax.comparison import results as sweeps
+from adaptax.comparison.report import tables
+from adaptax.comparison.report.markup import to_markdown as to_markdown_sections
+from adaptax.comparison.report.pairs import pairs
+from adaptax.comparison.statistics import Estimate
+from experiments.engine import finder, records
 from experiments.engine.claims import HOLDS, UNTESTED, Claim, judge
-from experiments.records import Record
-from experiments.statistics import Estimate
-from experiments.sweep import record as sweeps
-from experiments.sweep.report import tables
-from experiments.sweep.report.markup import to_markdown as to_markdown_sections
-from experiments.sweep.report.pairs import pairs
+from experiments.engine.records import Record
 
 HEADER = """# Evidence
 
@@ -35,7 +34,7 @@ COLUMNS = ["claim", "published", "without", "with", "difference", "verdict"]
 def to_markdown(results: Path) -> str:
     """Write the page."""
     parts = [HEADER]
-    for slug, experiment in registry.find_all().items():
+    for slug, experiment in finder.papers().items():
         if claims := claims_of(slug):
             has_record = (results / slug / "config.json").exists()  # a calibration alone is none
             record = records.read(results / slug) if has_record else None

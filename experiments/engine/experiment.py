@@ -7,20 +7,16 @@ experiment can be written down as JSON (`describe`) and a record can be compared
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import optax
 from flax import nnx
 
+from adaptax.comparison.errors import InputError
 from experiments.data import Dataset, scaling
-
-
-class InputError(ValueError):
-    """Bad input, said in one sentence."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,23 +62,3 @@ class Experiment(Plan):
     # what the model is fed, on the device: called with pictures and the mean training picture
     scale: Callable[[jax.Array, jax.Array], jax.Array] = scaling.unchanged
     trials: Mapping[str, Trial]
-
-
-def describe(value: Any) -> Any:
-    """Write an experiment, or any part of it, as what JSON can hold."""
-    if dataclasses.is_dataclass(value):
-        return {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(name): describe(part) for name, part in value.items()}
-    if isinstance(value, tuple | list):
-        return [describe(part) for part in value]
-    if isinstance(value, functools.partial):
-        return {"call": describe(value.func), **describe(value.keywords)}
-    if callable(value):
-        return name_of(value)
-    return value
-
-
-def name_of(value: Any) -> str:
-    """Name a function or class by package and name: moving it inside its package makes no record stale."""
-    return f"{value.__module__.partition('.')[0]}.{value.__qualname__}"

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import batches
+from adaptax.comparison import batches
 from experiments.data import Dataset, Split
 from experiments.data.imagenet import Folders, Placed, place_anywhere, place_centrally
 from experiments.data.pipeline import Pipeline
@@ -39,7 +39,7 @@ class Held:
 
     def pieces(self, experiment: Experiment, first: int, last: int) -> Iterator[tuple[Any, int]]:
         """Give the batches from step `first` to before `last`, and how many steps they are for."""
-        order = batches.draw(experiment, first, last, self._count)
+        order = batches.draw(range(experiment.seeds), experiment.batch_size, first, last, self._count)
         yield (None if order is None else self._placement.put_batches(order)), last - first
 
     def score(self, programs: Programs, params: Params) -> Scores:

@@ -20,8 +20,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
-from experiments.records import Record
-from experiments.statistics import Curves, curves, estimate
+from adaptax.comparison.statistics import estimate
+from experiments.engine.records import Record
+from experiments.engine.rows import Curves, curves
 
 COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 TRIALS_PER_ROW = 3

@@ -14,10 +14,10 @@ from rich.console import Group
 
 from experiments.engine import figure, runner, table
 from experiments.engine.experiment import Experiment, Plan
+from experiments.engine.records import Record
 from experiments.learned import report
 from experiments.learned import run as learning
 from experiments.learned.experiment import Learning, LearningPlan
-from experiments.records import Record
 
 
 class ComparisonOptions(Plan):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from experiments import data
+from adaptax.comparison.task import call_with_path, checksum, has_path
 from experiments.data import Dataset
 from experiments.data.imagenet import Folders
 from experiments.engine.experiment import Experiment
@@ -24,13 +23,8 @@ def load(experiment: Experiment, folder: Path | None = None) -> Sets:
     for trial in experiment.trials.values():
         key = _call(trial.data)
         if key not in sets:
-            sets[key] = read(trial.data, folder)
+            sets[key] = call_with_path(trial.data, folder)
     return {name: sets[_call(trial.data)] for name, trial in experiment.trials.items()}
-
-
-def read(load: Callable[..., Any], folder: Path | None) -> Any:
-    """Call what loads a data set; what are files is in `folder`, if that is known."""
-    return load(**({"path": folder} if folder is not None and _has_path(load) else {}))
 
 
 def feed(sets: Sets, placement: Placement) -> dict[str, Feed]:
@@ -45,7 +39,7 @@ def feed(sets: Sets, placement: Placement) -> dict[str, Feed]:
 
 def checksums(sets: Sets) -> dict[str, str]:
     """Tell data sets apart, by trial."""
-    return {name: part.checksum() if isinstance(part, Folders) else data.checksum(part) for name, part in sets.items()}
+    return {name: part.checksum() if isinstance(part, Folders) else checksum(part) for name, part in sets.items()}
 
 
 def _call(load: Callable[..., Dataset | Folders]) -> Any:
@@ -57,8 +51,4 @@ def _call(load: Callable[..., Dataset | Folders]) -> Any:
 
 def reads_files(experiment: Experiment) -> bool:
     """Say whether some of the data are files; letters and digits come with the packages."""
-    return any(_has_path(trial.data) for trial in experiment.trials.values())
-
-
-def _has_path(load: Callable[..., Dataset | Folders]) -> bool:
-    return "path" in inspect.signature(load).parameters
+    return any(has_path(trial.data) for trial in experiment.trials.values())

@@ -18,15 +18,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from adaptax.comparison.errors import InputError
 from experiments.engine import loading
 from experiments.engine.checkpoints import Checkpoints, Saved, Slot
 from experiments.engine.evaluation import Scores
-from experiments.engine.experiment import Experiment, InputError
+from experiments.engine.experiment import Experiment
 from experiments.engine.feeds import Feed, Streamed
 from experiments.engine.placement import Placement
 from experiments.engine.programs import Programs
+from experiments.engine.rows import Row, all_diverged, of_evaluation
 from experiments.models import Params, count_weights
-from experiments.rows import Row, all_diverged, of_evaluation
 
 CONTENDERS_AT_ONCE = 2  # while one compiles, or does what keeps one core alone busy, another trains
 ALONE_WEIGHTS = 300_000  # above CIFAR-10 quick's 145,578, two of which gain by it, below LeNet's 431,080, which lose

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from experiments.engine import registry, settings
+from experiments.engine import finder, settings
 from experiments.engine.experiment import Experiment
 from experiments.engine.kinds import kind_of
 from experiments.engine.processes import join
@@ -18,7 +18,7 @@ Perform = Callable[..., None]  # slug, experiment, out, data, resume, mesh, over
 def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
     """Read `SLUG --option …` and perform the experiment with what was changed."""
     slug, *options = arguments
-    experiment = registry.find(slug)
+    experiment = finder.paper(slug)
     options_of = kind_of(experiment).options
     plain = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(options_of)}
     present = options_of(**plain)

@@ -17,7 +17,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from experiments.engine.experiment import Experiment, InputError
+from adaptax.comparison.errors import InputError
+from experiments.engine.experiment import Experiment
 
 DATA, MODEL = "data", "model"
 LONGEST_REFUSAL = 1_000  # bytes; what is sent between processes has a fixed size

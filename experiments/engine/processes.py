@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import jax
 
-from experiments.engine.experiment import InputError
+from adaptax.comparison.errors import InputError
 
 HEARTBEAT_SECONDS = 30  # a machine that is silent for so long is lost; a process that dies is noticed at once
 AUTO = "auto"

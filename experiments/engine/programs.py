@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import adaptax
+from adaptax.comparison.step import take_step
 from experiments.data import Split
 from experiments.engine.evaluation import cross_entropy, evaluation, tally
 from experiments.engine.experiment import Experiment
@@ -122,15 +122,14 @@ def _chunk(
         *,
         steps: int,
     ) -> tuple[Params, Any]:
-        optimizer = optax.with_extra_args_support(method(**settings))
+        optimizer = method(**settings)
 
         def step(carry: tuple[Params, Any], at: tuple[jax.Array, Any]) -> tuple[Any, None]:
             (params, state), (number, batch) = carry, at
             key = jax.random.fold_in(_chance_of(seed), number) if net.has_chance else None
             pictures = placement.divide_batch(_pick(data, batch))
-            value, gradients = adaptax.value_and_grad(loss)(params, state, pictures, data.mean, key)
-            updates, state = optimizer.update(gradients, state, params, value=value)
-            return placement.divide_weights((optax.apply_updates(params, updates), state)), None
+            params, state, *_ = take_step(loss, optimizer, params, state, pictures, data.mean, key)
+            return placement.divide_weights((params, state)), None
 
         if isinstance(batches, Split):  # from a stream, for one step
             return step((params, state), (jnp.int32(first), jax.tree.map(lambda part: part[0], batches)))[0]

@@ -9,18 +9,20 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments import records
-from experiments.engine import figure, loading, table
+from adaptax.comparison.describe import describe
+from adaptax.comparison.environment import describe_environment
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.files import alone_in
+from adaptax.comparison.progress import bars
+from experiments.engine import figure, loading, records, table
 from experiments.engine.checkpoints import Checkpoints
-from experiments.engine.experiment import Experiment, InputError, describe
+from experiments.engine.experiment import Experiment
 from experiments.engine.feeds import Feed, Streamed
 from experiments.engine.loop import count_steps, run
 from experiments.engine.placement import Placement
 from experiments.engine.processes import together
-from experiments.engine.safety import alone_in, check_room, checkpoint_bytes
-from experiments.environment import describe_environment
-from experiments.progress import bars
-from experiments.rows import Row
+from experiments.engine.rows import Row
+from experiments.engine.safety import check_room, checkpoint_bytes
 
 
 def perform(

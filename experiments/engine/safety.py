@@ -1,40 +1,18 @@
-"""Before anything is computed: may we write here, is there room, and is nobody else at it?"""
+"""Before anything is computed: is there room for what a run writes?"""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import math
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 
-from experiments.engine.experiment import Experiment, InputError
+from adaptax.comparison.errors import InputError
+from experiments.engine.experiment import Experiment
 from experiments.engine.programs import Programs
 
 SPARE_BYTES = 50_000_000  # for record, table, figure and what the file system wants for itself
-LOCK = ".lock"  # stays behind, empty: to remove it could let two runs in
-
-
-@contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it for ourselves; the kernel frees it, whatever ends the process."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("w")
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"\0")
-    except OSError as error:
-        raise InputError(f"The folder {str(folder)!r} cannot be written: {error.strerror}.") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(f"Another run is writing into {str(folder)!r}.") from error
-        yield
 
 
 def check_room(folder: Path, checkpoints: int) -> None:

@@ -10,8 +10,8 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from experiments.engine.experiment import Experiment, InputError
-from experiments.engine.registry import nearest
+from adaptax.comparison.errors import InputError, nearest
+from experiments.engine.experiment import Experiment
 
 Keys = tuple[str, ...]
 TRUTH = {"true": True, "false": False}

@@ -10,8 +10,9 @@ import rich.box
 import rich.console
 import rich.table
 
-from experiments.records import Record
-from experiments.statistics import Curves, curves, estimate
+from adaptax.comparison.statistics import estimate
+from experiments.engine.records import Record
+from experiments.engine.rows import Curves, curves
 
 ONLY_IN_MARKDOWN = ("train loss", "test error at")  # a terminal is narrow
 FEW = 5

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import adaptax
+from adaptax.comparison.step import take_step
 from experiments.gallery.lasagne import ON_SURFACES
 from experiments.gallery.methods import Method, Settings
 from experiments.tasks.surfaces import START, STEPS, SURFACES, Surface
@@ -28,12 +28,11 @@ class Path(NamedTuple):
 
 def stepper(method: Method, settings: Settings, surface: Surface) -> tuple[Callable, Callable]:
     """Return `init(w) -> state` and `step(w, state) -> (w, state, update, gradient)`."""
-    optimizer = optax.with_extra_args_support(method.build(**settings))
+    optimizer = method.build(**settings)
 
     def step(w: jax.Array, state: optax.OptState) -> tuple:
-        height, gradient = adaptax.value_and_grad(surface)(w, state)
-        update, state = optimizer.update(gradient, state, w, value=height)
-        return optax.apply_updates(w, update), state, update, gradient
+        w, state, _, gradient, update = take_step(surface, optimizer, w, state)
+        return w, state, update, gradient
 
     return optimizer.init, step
 

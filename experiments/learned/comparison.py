@@ -15,11 +15,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.engine.rows import Row
 from experiments.learned.experiment import LEARNED, RULES, Family, Learning, at_rates
 from experiments.learned.problems import Problem
 from experiments.learned.training import COMPARISON, TUNING, key_of
 from experiments.learned.unroll import Functions, draw, start, unroll
-from experiments.rows import Row
 
 Minimize = Callable[..., jax.Array]  # learning rate, functions, data; to the mean loss at each evaluation
 

@@ -12,8 +12,8 @@ from functools import partial
 import optax
 
 from adaptax import adam, learned_lstm, rmsprop
+from adaptax.comparison.errors import InputError
 from experiments.data import Dataset
-from experiments.engine.experiment import InputError
 from experiments.learned.problems import Problem
 
 LEARNED = "learned LSTM"

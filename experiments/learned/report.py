@@ -13,12 +13,13 @@ import rich.console
 import rich.table
 from matplotlib.axes import Axes
 
-from experiments.engine.figure import COLORS, band
+from adaptax.comparison.report.pictures import COLORS
+from adaptax.comparison.statistics import estimate
+from experiments.engine.figure import band
+from experiments.engine.records import Record
+from experiments.engine.rows import Curves, Row, curves
 from experiments.engine.table import line
 from experiments.learned.experiment import LEARNED, META_TRAINING, RATES
-from experiments.records import Record
-from experiments.rows import Row
-from experiments.statistics import Curves, curves, estimate
 
 COLUMNS_OF_FIGURE = 3
 SHARES = (0.2, 0.5, 1.0)  # of the steps, at which the table has a column

@@ -12,18 +12,19 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from experiments import records
-from experiments.engine import loading
+from adaptax.comparison.describe import describe
+from adaptax.comparison.environment import describe_environment
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.files import alone_in
+from adaptax.comparison.progress import bars
+from experiments.engine import loading, records
 from experiments.engine.checkpoints import Checkpoints, Saved
-from experiments.engine.experiment import InputError, describe
-from experiments.engine.safety import alone_in, check_room
-from experiments.environment import describe_environment
+from experiments.engine.rows import Row
+from experiments.engine.safety import check_room
 from experiments.learned import net, report
 from experiments.learned.comparison import Meeting, count_pieces, meet
 from experiments.learned.experiment import LEARNED, META_TRAINING, Learning
 from experiments.learned.training import Meta, begin, period
-from experiments.progress import bars
-from experiments.rows import Row
 
 WEIGHTS = "weights.npz"
 NOTHING = np.zeros(1, np.float32)  # what a checkpoint of rows alone keeps

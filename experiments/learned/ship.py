@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import adaptax.methods
-from experiments import records
+from adaptax.comparison.statistics import estimate
+from experiments.engine import records
+from experiments.engine.records import Record
+from experiments.engine.rows import curves
 from experiments.learned.experiment import LEARNED, META_TRAINING, LearningPlan
 from experiments.learned.run import WEIGHTS
-from experiments.records import Record
-from experiments.statistics import curves, estimate
 
 METHODS = Path(adaptax.methods.__file__).parent
 PREFIX = "learned_"  # of an experiment's slug; what follows is the weights' name

@@ -1,1 +1,1 @@
-"""One paper's experiment a file: EXPERIMENT, its CLAIMS, and how free settings were calibrated."""
+"""Papers' experiments, one file each: EXPERIMENT, its CLAIMS, and how its free settings were calibrated."""

@@ -8,8 +8,8 @@ from functools import partial
 import jax
 import numpy as np
 
+from adaptax.comparison.task import Splits, Task
 from experiments.gallery.minima import find_minima
-from experiments.sweep.task import Splits, Task
 from experiments.tasks.surfaces import SIDE, STEPS, SURFACES
 
 

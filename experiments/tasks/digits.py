@@ -2,10 +2,10 @@
 
 from functools import partial
 
+from adaptax.comparison.task import Task
 from experiments.data import digits
+from experiments.models import Classification
 from experiments.models.small_lenet import SmallLeNet
-from experiments.sweep.problems import Classification
-from experiments.sweep.task import Task
 
 TASK = Task(
     title="8 × 8 digits, a small LeNet",

@@ -6,11 +6,11 @@ Pictures are drawn as those of `local_gains_letters`' hard set, fewer of each le
 
 from functools import partial
 
+from adaptax.comparison.task import Task
 from experiments.data import Dataset, Split, letters
+from experiments.models import Classification
 from experiments.models.sigmoid_net import SigmoidNet
 from experiments.papers.local_gains_letters import GROUND, HALF_WIDTH, INK, STRENGTH
-from experiments.sweep.problems import Classification
-from experiments.sweep.task import Task
 
 PER_LETTER = {"train": 10, "validation": 5, "test": 14}
 

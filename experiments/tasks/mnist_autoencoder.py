@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from adaptax.comparison.task import Task
 from experiments.data import Split, mnist
-from experiments.sweep.task import Task
 
 WIDTHS = (784, 125, 62, 31, 8, 31, 62, 125, 784)
 CONNECTIONS = 15

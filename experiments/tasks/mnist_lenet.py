@@ -2,11 +2,11 @@
 
 from functools import partial
 
+from adaptax.comparison.task import Task
 from experiments.data import Dataset, mnist, scaling
 from experiments.data.splits import shorten_test
+from experiments.models import Classification
 from experiments.models.lenet import LeNet
-from experiments.sweep.problems import Classification
-from experiments.sweep.task import Task
 
 
 def load(path: str | None = None) -> Dataset:

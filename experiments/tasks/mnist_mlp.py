@@ -2,10 +2,10 @@
 
 from functools import partial
 
+from adaptax.comparison.task import Task
 from experiments.data import mnist, scaling
+from experiments.models import Classification
 from experiments.models.mlp import Mlp
-from experiments.sweep.problems import Classification
-from experiments.sweep.task import Task
 
 TASK = Task(
     title="MNIST, one rectified layer",

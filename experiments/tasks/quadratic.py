@@ -10,7 +10,7 @@ from functools import partial
 import jax
 import numpy as np
 
-from experiments.sweep.task import Splits, Task
+from adaptax.comparison.task import Splits, Task
 
 
 @dataclasses.dataclass(frozen=True)

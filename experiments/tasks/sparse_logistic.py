@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from adaptax.comparison.task import Splits, Task
 from experiments.data import Split
-from experiments.sweep.task import Splits, Task
 
 
 @dataclasses.dataclass(frozen=True)

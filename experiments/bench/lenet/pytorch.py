@@ -5,7 +5,7 @@ import shutil
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
-from experiments import batches
+from adaptax.comparison import batches
 from experiments.bench.lenet.task import DECAY, MOMENTUM, RATE, STEPS, TASK, Training, Weights, enlarged_digits
 
 
@@ -70,7 +70,7 @@ def train(start: Weights, kind: Kind = KINDS["PyTorch"]) -> Training:
     optimizer = sgd(model, fused=kind.compiled)
     pictures, classes = map(torch.from_numpy, enlarged_digits()["train"])
     pictures, classes = pictures[:, None], classes.long()
-    order = torch.as_tensor(batches.draw(TASK, 0, STEPS, len(classes)))[0].long()  # of the only seed
+    order = torch.as_tensor(batches.draw([0], TASK.batch_size, 0, STEPS, len(classes)))[0].long()  # of the only seed
 
     def backward(batch: Any) -> Any:
         scaled = pictures[batch].to(torch.float32, memory_format=memory_format) / 256

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from adaptax.comparison.environment import describe_environment
 from experiments.bench.lenet import check, ours, pytorch, report
 from experiments.bench.lenet.report import Window
 from experiments.bench.lenet.task import STEPS, TASK, Training
 from experiments.bench.roofline import neighbors
 from experiments.bench.roofline.pytorch import absence, version_and_threads
-from experiments.environment import describe_environment
 
 ROUNDS = 15
 OURS = "adaptax"

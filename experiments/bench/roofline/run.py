@@ -6,12 +6,12 @@ import jax
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from adaptax.comparison.environment import describe_environment
+from adaptax.comparison.errors import InputError
 from experiments.bench.roofline import layouts, neighbors, pytorch, report
 from experiments.bench.roofline.contenders import contenders
 from experiments.bench.roofline.measure import WINDOWS, NothingMeasuredError, measure
 from experiments.bench.roofline.trials import trials
-from experiments.engine.experiment import InputError
-from experiments.environment import describe_environment
 
 
 def run(device: str, params: int, leaves: int, dtype: str, out: Path, tried: bool = False) -> None:

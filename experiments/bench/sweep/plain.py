@@ -12,11 +12,11 @@ import jax
 import numpy as np
 import optax
 
-import adaptax
-from experiments import batches
-from experiments.sweep.contenders import Contender
-from experiments.sweep.program import mean_over
-from experiments.sweep.task import Batch, Params, Splits, Task
+from adaptax.comparison import batches
+from adaptax.comparison.contenders import Contender
+from adaptax.comparison.program import mean_over
+from adaptax.comparison.step import take_step
+from adaptax.comparison.task import Batch, Params, Splits, Task
 
 
 def run(task: Task, contender: Contender, splits: Splits, rates: Sequence[float], seeds: Sequence[int]) -> np.ndarray:
@@ -32,14 +32,12 @@ def run(task: Task, contender: Contender, splits: Splits, rates: Sequence[float]
     @jax.jit
     def step(rate: jax.Array, params: Params, state: optax.OptState, train: Batch, numbers: jax.Array) -> tuple:
         batch = jax.tree.map(lambda part: part[numbers], train)
-        _, gradients = adaptax.value_and_grad(task.problem.loss)(params, state, batch)
-        updates, state = contender.make(learning_rate=rate).update(gradients, state, params)
-        return optax.apply_updates(params, updates), state
+        return take_step(task.problem.loss, contender.make(learning_rate=rate), params, state, batch)[:2]
 
     ends = np.zeros((len(seeds), len(rates)))
     for r, rate in enumerate(np.array(rates, np.float32)):
         for s, seed in enumerate(seeds):
-            order = batches.draw_of([seed], task.batch_size, 0, task.steps, count)[0]
+            order = batches.draw([seed], task.batch_size, 0, task.steps, count)[0]
             params = init(np.uint32(seed))
             state = begin(rate, params)
             for number, of_step in enumerate(order, 1):

@@ -15,16 +15,15 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from experiments import tasks
+from adaptax.comparison import contenders
+from adaptax.comparison.contenders import Contender
+from adaptax.comparison.environment import describe_environment
+from adaptax.comparison.program import Programs
+from adaptax.comparison.task import Layout, Splits, Task, load
+from adaptax.comparison.train import Field, train
 from experiments.bench.roofline import neighbors
 from experiments.bench.sweep import plain, report
-from experiments.engine import loading
-from experiments.environment import describe_environment
-from experiments.sweep import contenders
-from experiments.sweep.contenders import Contender
-from experiments.sweep.program import Programs
-from experiments.sweep.task import Layout, Splits, Task
-from experiments.sweep.train import Field, train
+from experiments.engine import finder
 
 SLUG, METHOD = "mnist_mlp", "optax_momentum"
 RATES, SEEDS, STEPS = tuple(np.geomspace(1e-3, 1.0, 7).tolist()), tuple(range(5)), 1000
@@ -38,7 +37,7 @@ def run(out: Path, data: Path | None) -> None:
     """Measure and leave record and tables in OUT/sweep_speed/DEVICE."""
     device = jax.default_backend()
     rows, others = [], neighbors.watch()
-    known = tasks.find_all()
+    known = finder.tasks()
     layouts = get_args(Layout)
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
         bar = progress.add_task("sweeps", total=ROUNDS * (1 + len(layouts)) + len(known) * len(layouts))
@@ -59,7 +58,7 @@ def run(out: Path, data: Path | None) -> None:
 def _whole(task: Task, data: Path | None) -> Iterator[dict[str, Any]]:
     """Time whole sweeps in turn, compiling included on both sides, and check that they do the same work."""
     task = dataclasses.replace(task, steps=STEPS, evaluate_every=STEPS // 20)
-    splits, contender = loading.read(task.data, data), contenders.choose([METHOD])[METHOD]
+    splits, contender = load(task, data), contenders.choose([METHOD])[METHOD]
     ends: dict[str, np.ndarray] = {}
     for number in range(ROUNDS):
         ends[PLAIN], seconds = _timed(lambda: plain.run(task, contender, splits, RATES, SEEDS))
@@ -95,7 +94,7 @@ def _by_task(known: dict[str, Task], data: Path | None) -> Iterator[dict[str, An
     """Time a member's step in every layout on every task, the grid as in its tuning."""
     contender = contenders.choose([METHOD])[METHOD]
     for slug, task in known.items():
-        splits = loading.read(task.data, data)
+        splits = load(task, data)
         for layout in get_args(Layout):
             field = Field(Programs(dataclasses.replace(task, steps=CHUNKS * task.evaluate_every), layout), splits)
             program, seeds = field.programs.of(contender), range(task.tuning_seeds)

@@ -6,11 +6,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from adaptax.comparison.environment import describe_environment
+from adaptax.comparison.errors import InputError
 from experiments.bench.roofline.contenders import optimizers
 from experiments.bench.traffic import report, targets
 from experiments.bench.traffic.measure import PROGRAMS, layouts, measure
-from experiments.engine.experiment import InputError
-from experiments.environment import describe_environment
 
 
 def run(name: str, params: int, out: Path) -> None:

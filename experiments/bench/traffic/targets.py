@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.experimental import topologies
 
-from experiments.engine.experiment import InputError
+from adaptax.comparison.errors import InputError
 
 # Read by libtpu when it is loaded. Without them it asks the cloud what machine this is, and takes a lock for its own.
 LIBTPU = {

@@ -1,0 +1,27 @@
+"""Which method for which model: every rate and seed of a method trained together, judged by one protocol.
+
+>>> from adaptax.comparison import compare
+
+The names below are promised. What the modules hold besides serves the experiments of this repository, and may change:
+
+task        what is minimized, on which data, for how long
+contenders  the methods, each a function of its learning rate
+protocol    the grid, its extension, the choice on validation, the rerun with new seeds
+step        one training step; program: one member, that is one rate and one seed; layouts: a grid of them at once
+record      what stays on the disk: the same format for whatever is run; results: that of a comparison
+analysis    intervals, targets, profiles
+report      tables and pictures of it
+starts      the best of many starts; gain: what it is worth
+"""
+
+from importlib.util import find_spec
+
+if any(find_spec(name) is None for name in ("matplotlib", "rich")):
+    raise ImportError("adaptax.comparison needs pip install 'adaptax[comparison]'")
+
+from adaptax.comparison.errors import InputError as InputError
+from adaptax.comparison.protocol import Grid as Grid
+from adaptax.comparison.protocol import Protocol as Protocol
+from adaptax.comparison.starts import multistart as multistart
+from adaptax.comparison.task import Task as Task
+from adaptax.comparison.user import compare as compare

@@ -1,0 +1,73 @@
+"""What a rate, or a change of a direction, is worth to the method beneath it; the evidence page shows the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from adaptax.comparison import analysis
+from adaptax.comparison.report.markup import Cell, Section, Table
+from adaptax.comparison.report.show import NOTHING, show
+from adaptax.comparison.results import TaskRecord
+
+# A method, and the one that it puts something around or changes.
+PAIRS = (
+    ("local_gains", "optax_sgd"),
+    ("delta_bar_delta", "optax_sgd"),
+    ("velocity_gains", "optax_momentum"),
+    ("local_gains_nag", "nesterov"),
+    ("local_gains_adagrad", "adagrad"),
+    ("local_gains_adam", "adam"),
+    ("lsalr", "optax_sgd"),
+    ("lsalr_nag", "nesterov"),
+    ("lsalr_adagrad", "adagrad"),
+    ("lsalr_adam", "adam"),
+    ("nesterov", "optax_momentum"),
+    ("smoothed_nesterov", "nesterov"),
+    ("nadam", "adam"),
+    ("eve", "adam"),
+)
+
+
+def pairs(records: Sequence[TaskRecord]) -> list[Section]:
+    """Compare methods with those beneath them; the evidence page shows the same two sections."""
+    at_best = (
+        "Test score of the first less that of the second, seed by seed, each at its own best rate: below 0 the first "
+        "is better."
+    )
+    at_a_tenth = (
+        "The same where both have a tenth of the *second* one's best rate: validation score at the end, over the "
+        "tuning seeds; a task tuned with one seed has no interval, and no verdict. What a method is worth to somebody "
+        "who chose a rate ten times too small."
+    )
+    return [
+        Section("What is gained over the method beneath", [at_best], pair_table(records, analysis.difference)),
+        Section(
+            "What is gained at a rate ten times too small",
+            [at_a_tenth],
+            pair_table(records, analysis.difference_at_a_tenth),
+        ),
+    ]
+
+
+def pair_table(records: Sequence[TaskRecord], compare: Any) -> Table:
+    """Compare every pair that took part on every task."""
+    names = {name for record in records for name in record.results}
+    pairs = [pair for pair in PAIRS if set(pair) <= names]
+    rows = [
+        [Cell(f"{name} – {base}"), *(_show_difference(pair_of(r, name, base, compare)) for r in records)]
+        for name, base in pairs
+    ]
+    return Table(["pair", *(record.config["task"]["title"] for record in records)], rows)
+
+
+def pair_of(record: TaskRecord, name: str, base: str, compare: Any) -> analysis.Difference | None:
+    """Compare two methods on a task; None where they cannot be."""
+    return compare(record, name, base) if {name, base} <= record.results.keys() else None
+
+
+def _show_difference(found: analysis.Difference | None) -> Cell:
+    if found is None:
+        return Cell(NOTHING)
+    kind = {"lower": "better", "higher": "worse", "none shown": ""}[found.verdict]
+    return Cell(show(found.estimate, signed=True), kind)

@@ -1,0 +1,100 @@
+"""What a comparison leaves behind, a record for each task.
+
+TASK/config.json        the task, the protocol, the layout, the contenders and the data's checksum as they were run
+TASK/meta.json          commit, device, versions, of the last run; by contender `timings`: seconds of compiling,
+                        microseconds of a member's step, gradients of a step
+TASK/CONTENDER.jsonl    a line per member: phase, rate, seed, its curves, where it diverged
+
+A contender's file is replaced as a whole whenever a group of members is done, so an interruption loses only groups in
+flight; what is complete is never trained again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from adaptax.comparison import record
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.files import replace
+from adaptax.comparison.protocol import Result
+from adaptax.comparison.record import Line
+from adaptax.comparison.train import Curve
+
+
+class TaskRecord(NamedTuple):
+    """One task's folder, read."""
+
+    slug: str
+    config: dict[str, Any]
+    meta: dict[str, Any]
+    results: dict[str, list[Result]]  # by contender
+
+    @property
+    def timings(self) -> dict[str, dict[str, Any]]:
+        """Return what each contender took."""
+        return self.meta["timings"]
+
+
+class Writer:
+    """A task's folder, while it is written."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], meta: dict[str, Any], resume: bool) -> None:
+        """Begin, or go on with the same; refuse to go on with something else and to throw work away."""
+        self.folder, self._done = folder, dict[str, list[Line]]()
+        self._meta = meta | {"timings": {}}
+        if any(folder.glob("*.jsonl")):
+            if not resume:
+                raise InputError(
+                    f"There are results in {str(folder)!r}; add --resume to go on with them, or remove that folder."
+                )
+            before = record.read(folder)
+            _check_same(folder, before.config, config)
+            config = config | {"contenders": before.config["contenders"] | config["contenders"]}
+            self._meta["timings"] |= before.meta["timings"]
+            self._done = before.lines
+        record.write(folder, config, self._meta, self._done)
+
+    def done(self, contender: str) -> list[Result]:
+        """Give what an earlier run left of a contender."""
+        return list(map(_from_line, self._done.get(contender, ())))
+
+    def write(self, contender: str, results: list[Result], timing: dict[str, Any] | None) -> None:
+        """Replace a contender's results; without a timing the one of an earlier run stays."""
+        if timing is not None:
+            self._meta["timings"][contender] = timing
+        self._meta["timings"] = dict(sorted(self._meta["timings"].items()))
+        replace(self.folder / "meta.json", record.to_json({"format": record.FORMAT, **self._meta}))
+        replace(self.folder / f"{contender}.jsonl", record.to_lines(map(_to_line, results)))
+
+
+def read(folder: Path) -> TaskRecord:
+    """Read a task's folder."""
+    config, meta, lines = record.read(folder)
+    known = [name for name in config["contenders"] if name in lines]
+    return TaskRecord(folder.name, config, meta, {name: list(map(_from_line, lines[name])) for name in known})
+
+
+def read_all(folder: Path) -> list[TaskRecord]:
+    """Read every task's folder in one, in the order of their names."""
+    return [read(path.parent) for path in sorted(folder.glob("*/config.json")) if any(path.parent.glob("*.jsonl"))]
+
+
+def _check_same(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    common = before["contenders"].keys() & now["contenders"].keys()
+    different = [name for name in ("task", "protocol", "layout", "data_sha256") if before[name] != now[name]]
+    different += [name for name in sorted(common) if before["contenders"][name] != now["contenders"][name]]
+    if different:
+        raise InputError(
+            f"What is in {str(folder)!r} differs in {' and '.join(different)}; go on with it as it was begun, or "
+            "remove that folder."
+        )
+
+
+def _from_line(line: Line) -> Result:
+    of = {name: tuple(value) if isinstance(value, list) else value for name, value in line.items() if name != "phase"}
+    return Result(line["phase"], Curve(**of))
+
+
+def _to_line(result: Result) -> Line:
+    return {"phase": result.phase, **result.curve._asdict()}

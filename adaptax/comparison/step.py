@@ -1,0 +1,36 @@
+"""One training step, written once: every loop of the comparison and of the experiments takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import optax
+
+import adaptax
+
+Tree = Any
+
+
+class Step(NamedTuple):
+    """Where a step led, and what it saw; a compiled program computes only what is used of it."""
+
+    params: Tree
+    state: optax.OptState
+    value: jax.Array  # the loss, at the points where the gradient was taken
+    gradients: Tree
+    updates: Tree
+
+
+def take_step(
+    loss: Callable[..., jax.Array],
+    optimizer: optax.GradientTransformation,
+    params: Tree,
+    state: optax.OptState,
+    *args: Any,
+) -> Step:
+    """Take the gradient of `loss(params, *args)` where the optimizer wants it, and hand on the loss as `value`."""
+    value, gradients = adaptax.value_and_grad(loss)(params, state, *args)
+    updates, state = optax.with_extra_args_support(optimizer).update(gradients, state, params, value=value)
+    return Step(optax.apply_updates(params, updates), state, value, gradients, updates)

@@ -1,0 +1,122 @@
+"""What is compared on: a problem to minimize, its data, and for how long.
+
+Nothing in it is about pictures or classes: parameters are any tree, and a batch is any tree of arrays with the examples
+along their first axis.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import jax
+import numpy as np
+
+from adaptax.comparison.describe import describe, name_of
+from adaptax.comparison.errors import InputError
+
+Batch = Any
+Params = Any
+Splits = Mapping[str, Batch]
+Layout = Literal["vmap", "map", "threads", "threads of rates"]
+SPLITS = ("train", "validation", "test")
+
+
+class Problem(Protocol):
+    """What is minimized, and how the result is judged."""
+
+    def init(self, key: jax.Array) -> Params:
+        """Draw initial parameters."""
+
+    def loss(self, params: Params, batch: Batch) -> jax.Array:
+        """Give the mean loss of a batch: what is trained on."""
+
+    def score(self, params: Params, batch: Batch) -> jax.Array:
+        """Give what the method is judged by; lower is better."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """A user's own loss; judged by it, unless there is a score."""
+
+    init: Callable[[jax.Array], Any]
+    loss: Callable[[Any, Any], jax.Array]
+    judged_by: Callable[[Any, Any], jax.Array] | None = None
+
+    def score(self, params: Any, batch: Any) -> jax.Array:
+        """Give what is judged."""
+        return (self.judged_by or self.loss)(params, batch)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """A problem, its data and a budget, the same for every method."""
+
+    title: str
+    problem: Problem
+    data: Callable[[], Splits]  # "train", "validation" and "test"; it may take `path`, a folder with data sets
+    scored: str  # what the score is, with its unit
+    batch_size: int | None  # None: the full batch
+    steps: int
+    evaluate_every: int  # steps; divides `steps`
+    tuning_seeds: int = 3  # for every rate of the grid
+    train_examples_scored: int = 1000  # the first ones, for the curve of the training loss
+    layout_on_cpu: Layout = "threads of rates"  # the fastest on two cores: results/sweep_speed
+
+    def __post_init__(self) -> None:
+        """Refuse counts below 1 and evaluations that do not end with the last step."""
+        for name in ("batch_size", "steps", "evaluate_every", "tuning_seeds", "train_examples_scored"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} must be at least 1, got {value}.")
+        if self.steps % self.evaluate_every:
+            raise InputError(f"evaluate_every must divide steps = {self.steps}, got {self.evaluate_every}.")
+
+    @property
+    def evaluations(self) -> tuple[int, ...]:
+        """Return the steps after which is evaluated."""
+        return tuple(range(self.evaluate_every, self.steps + 1, self.evaluate_every))
+
+
+def config_of(task: Task) -> dict[str, Any]:
+    """Write a task down as JSON can hold it, with the class of its problem."""
+    return describe(task) | {"problem_class": name_of(type(task.problem))}
+
+
+def check_splits(splits: Splits) -> None:
+    """Refuse data without the three splits, or with arrays of different lengths in one of them."""
+    for name in SPLITS:
+        if name not in splits:
+            raise InputError(f"The data must have a split {name!r}, got {sorted(splits)}.")
+        shapes = [np.shape(part) for part in jax.tree.leaves(splits[name])]
+        lengths = {shape[0] if shape else 0 for shape in shapes}
+        if len(lengths) != 1 or 0 in lengths:
+            raise InputError(f"The arrays of the split {name!r} must have one length above 0, got {sorted(lengths)}.")
+
+
+def load(task: Task, folder: Path | None = None) -> Splits:
+    """Load a task's data; what are files is in `folder`, if that is known."""
+    return call_with_path(task.data, folder)
+
+
+def call_with_path(load: Callable[..., Any], folder: Path | None) -> Any:
+    """Call what loads a data set, with the folder if it takes one."""
+    return load(**({"path": folder} if folder is not None and has_path(load) else {}))
+
+
+def has_path(load: Callable[..., Any]) -> bool:
+    """Say whether what loads a data set reads files."""
+    return "path" in inspect.signature(load).parameters
+
+
+def checksum(splits: Splits) -> str:
+    """Return the SHA-256 of all splits, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(splits):
+        for part in jax.tree.leaves(splits[name]):
+            digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()

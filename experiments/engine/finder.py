@@ -1,0 +1,56 @@
+"""Papers and tasks are found by file: a module of their folder that has the constant is one, its slug the file's name.
+
+Nothing is listed by hand.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+from adaptax.comparison.errors import InputError, nearest
+from adaptax.comparison.task import Task
+from experiments.engine.experiment import Experiment
+from experiments.learned.experiment import Learning
+
+PAPERS, TASKS = "experiments.papers", "experiments.tasks"
+
+
+def find_all(folder: str, constant: str) -> dict[str, Any]:
+    """Import a folder's modules and return what those that have the constant give it."""
+    names = [module.name for module in pkgutil.iter_modules(importlib.import_module(folder).__path__)]
+    modules = {name: importlib.import_module(f"{folder}.{name}") for name in names}
+    return {name: getattr(module, constant) for name, module in modules.items() if hasattr(module, constant)}
+
+
+def papers() -> dict[str, Experiment | Learning]:
+    """Return the papers' experiments by slug."""
+    return find_all(PAPERS, "EXPERIMENT")
+
+
+def comparisons() -> dict[str, Experiment]:
+    """Return those in which contenders train one model; in the others an optimizer is learned."""
+    return {slug: experiment for slug, experiment in papers().items() if isinstance(experiment, Experiment)}
+
+
+def tasks() -> dict[str, Task]:
+    """Return the tasks on which methods are compared, by slug."""
+    return find_all(TASKS, "TASK")
+
+
+def paper(slug: str) -> Experiment | Learning:
+    """Return one experiment, or say which slug is nearest."""
+    return choose(slug, papers(), "experiment")
+
+
+def task(slug: str) -> Task:
+    """Return one task, or say which slug is nearest."""
+    return choose(slug, tasks(), "task")
+
+
+def choose(slug: str, known: dict[str, Any], noun: str) -> Any:
+    """Return one of those that were found, or say which slug is nearest."""
+    if slug not in known:
+        raise InputError(f"There is no {noun} {slug!r}; {nearest(slug, known)}.")
+    return known[slug]

@@ -1,0 +1,78 @@
+"""One evaluation of one seed is a row; whatever is said of a run is said in rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Row(NamedTuple):
+    """One evaluation of one seed; no loss and no error where a loss was no longer finite."""
+
+    trial: str
+    contender: str
+    seed: int
+    step: int
+    split: str
+    loss: float | None  # mean cross-entropy per picture, in nats
+    error: float | None  # per cent of the pictures
+    diverged: bool
+
+
+def of_evaluation(like: Row, scores: dict[str, np.ndarray], before: Iterable[Row]) -> list[Row]:
+    """Turn scores, {split: (seeds, 2)}, into rows; a seed that diverged is recorded once, and then no more.
+
+    A seed has diverged when its loss on any split is not finite, and then all its rows say so.
+    """
+    gone = {row.seed for row in before if row.diverged}
+    seeds = range(len(next(iter(scores.values()))))
+    wild = {seed for seed in seeds if not all(np.isfinite(values[seed, 0]) for values in scores.values())}
+    return [
+        like._replace(seed=seed, split=split, **_measured(*map(float, values[seed]), seed in wild))
+        for split, values in scores.items()
+        for seed in seeds
+        if seed not in gone
+    ]
+
+
+def all_diverged(rows: Iterable[Row]) -> bool:
+    """Say whether no seed is left to train."""
+    states = {row.seed: row.diverged for row in rows}
+    return bool(states) and all(states.values())
+
+
+def _measured(loss: float, error: float, diverged: bool) -> dict[str, float | bool | None]:
+    if diverged:
+        return {"loss": None, "error": None, "diverged": True}
+    return {"loss": loss, "error": error, "diverged": False}
+
+
+class Curves(NamedTuple):
+    """One contender on one split: what each seed did. Seeds that diverged are not in the arrays."""
+
+    seeds: tuple[int, ...]  # those that finished
+    diverged: tuple[int, ...]  # those that did not
+    steps: np.ndarray  # (evaluations,)
+    loss: np.ndarray  # (seeds, evaluations)
+    error: np.ndarray  # (seeds, evaluations), per cent
+
+
+def curves(rows: Iterable[Row], trial: str, contender: str, split: str) -> Curves:
+    """Pick one contender's rows and lay them out by seed and step."""
+    by_seed: dict[int, list[Row]] = {}
+    for row in rows:
+        if (row.trial, row.contender, row.split) == (trial, contender, split):
+            by_seed.setdefault(row.seed, []).append(row)
+    diverged = {seed for seed, of_seed in by_seed.items() if any(r.diverged for r in of_seed)}
+    finished = [of_seed for seed, of_seed in by_seed.items() if seed not in diverged]
+    steps = np.array([row.step for row in finished[0]] if finished else [])
+    shape = (len(finished), len(steps))  # also where no seed finished
+    return Curves(
+        seeds=tuple(of_seed[0].seed for of_seed in finished),
+        diverged=tuple(sorted(diverged)),
+        steps=steps,
+        loss=np.array([[row.loss for row in of_seed] for of_seed in finished]).reshape(shape),
+        error=np.array([[row.error for row in of_seed] for of_seed in finished]).reshape(shape),
+    )
