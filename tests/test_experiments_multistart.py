@@ -19,7 +19,7 @@ from adaptax.comparison.task import config_of
 from adaptax.comparison.train import Curve, Field, train
 from experiments.engine import starts_report as report
 from experiments.engine.starts import find
-from experiments.tasks._surface import task as surface_task
+from experiments.tasks.heights import task as surface_task
 from experiments.tasks.surfaces import SURFACES
 
 RECORDS = Path(report.__file__).parents[1] / "results" / "multistart"

@@ -91,9 +91,13 @@ def _check_same(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> No
         )
 
 
+def to_curve(line: Line) -> Curve:
+    """Read a member's curve."""
+    return Curve(**{name: tuple(value) if isinstance(value, list) else value for name, value in line.items()})
+
+
 def _from_line(line: Line) -> Result:
-    of = {name: tuple(value) if isinstance(value, list) else value for name, value in line.items() if name != "phase"}
-    return Result(line["phase"], Curve(**of))
+    return Result(line["phase"], to_curve({name: value for name, value in line.items() if name != "phase"}))
 
 
 def _to_line(result: Result) -> Line:

@@ -12,6 +12,8 @@ import jax
 import tyro
 from rich.console import Console
 
+from adaptax.comparison import record
+from adaptax.comparison.describe import describe
 from adaptax.comparison.errors import InputError
 from experiments.bench.lenet.run import run as measure_lenet
 from experiments.bench.roofline.run import run as measure_roofline

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.gallery.lasagne import ON_SURFACES
-from experiments.gallery.minima import find_minima
 from experiments.gallery.paths import stepper
+from experiments.tasks.minima import find_minima
 from experiments.tasks.surfaces import START, SURFACES
 
 SIZE = 64  # so many rates and settings: 4,096 runs in one call

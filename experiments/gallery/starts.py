@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.gallery.methods import Method
-from experiments.gallery.minima import find_minima
 from experiments.gallery.paths import trace_many
+from experiments.tasks.minima import find_minima
 from experiments.tasks.surfaces import SIDE
 
 TRAPS = ("basins_and_walls", "ripple", "hills_and_canyon", "two_minimums")  # those with more than one minimum

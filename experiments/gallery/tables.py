@@ -7,10 +7,10 @@ from pathlib import Path
 
 from experiments.gallery.ends import CHAOTIC, NEIGHBORS
 from experiments.gallery.lasagne import ARTICLE
-from experiments.gallery.minima import find_minima
 from experiments.gallery.pictures import read_table
 from experiments.gallery.responses import EPOCHS, PERIOD
 from experiments.gallery.starts import STARTS, TRAPS, TRIES
+from experiments.tasks.minima import find_minima
 from experiments.tasks.signals import title
 from experiments.tasks.surfaces import STEPS
 

@@ -33,10 +33,7 @@ from experiments.data import letters
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
 from experiments.models.sigmoid_net import SigmoidNet
-
-GROUND, INK = 0.25, 1.0  # white letters on grey paper
-HALF_WIDTH = 0.4
-STRENGTH = 0.35
+from experiments.tasks.letters import GROUND, HALF_WIDTH, INK, STRENGTH
 
 
 def easy_set(ground: float, ink: float) -> partial:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from adaptax.comparison.task import Splits, Task
-from experiments.gallery.minima import find_minima
+from experiments.tasks.minima import find_minima
 from experiments.tasks.surfaces import SIDE, STEPS, SURFACES
 
 
