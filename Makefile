@@ -27,14 +27,14 @@ slow: $(VENV)/installed  ## what is marked slow: the suite is whole only with it
 	$(IN_VENV)python -m pytest -n auto --durations 12 -m slow
 
 browser: $(VENV)/installed  ## the explorer in the system's Chromium: what it shows, and that its numbers are the library's
-	ADAPTAX_BROWSER=1 $(IN_VENV)python -m pytest tests/test_experiments_lab_explorer.py \
-		tests/test_experiments_lab_explorer_numbers.py
+	ADAPTAX_BROWSER=1 $(IN_VENV)python -m pytest tests/experiments/test_explorer.py \
+		tests/experiments/test_explorer_numbers.py
 
 mutants: $(VENV)/installed  ## wrong formulas on purpose: the tests must kill every one
 	$(IN_VENV)python -m tests.mutants $(ONLY)
 
 costs: $(VENV)/installed  ## record what a step of each method costs; a test then lets no step cost more
-	JAX_PLATFORMS=cpu PYTHONPATH=tests $(IN_VENV)python -m tests.test_costs
+	JAX_PLATFORMS=cpu $(IN_VENV)python -m tests.core.test_costs
 
 notebooks: $(VENV)/installed  ## run every notebook from top to bottom
 	$(IN_VENV)python -m pytest --nbmake -n auto notebooks
@@ -63,8 +63,8 @@ format: $(VENV)/installed
 	@touch $@
 
 oldest: .venv-oldest/installed
-	.venv-oldest/bin/python -m pytest -n auto $(OLDEST) --ignore tests/test_frameworks.py \
-		--ignore-glob 'tests/test_experiments*.py' --ignore-glob 'tests/test_data*.py' --ignore-glob 'tests/test_caffe*.py'
+	.venv-oldest/bin/python -m pytest -n auto $(OLDEST) --ignore adaptax/comparison \
+		--ignore tests/core/test_frameworks.py --ignore tests/comparison --ignore tests/experiments
 
 # XLA's compilers for GPU and TPU, from wheels alone: no such device, no driver, none of NVIDIA's libraries.
 .venv-traffic/installed: pyproject.toml constraints.txt constraints-traffic.txt

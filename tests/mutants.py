@@ -34,7 +34,9 @@ class Mutant(NamedTuple):
         if self.tests.startswith("adaptax/"):
             return self.tests
         own = f"test_{Path(self.file).stem.lstrip('_')}.py"
-        return f"tests/{own}{self.tests}" if self.tests[:2] in ("", "::") else f"tests/{self.tests}"
+        name, *node = (f"{own}{self.tests}" if self.tests[:2] in ("", "::") else self.tests).split("::")
+        (file,) = ROOT.glob(f"tests/*/{name}")
+        return "::".join([str(file.relative_to(ROOT)), *node])
 
 
 def of(file: str, *edits: tuple[str, ...], tests: str = "") -> list[Mutant]:
@@ -715,13 +717,13 @@ def in_a_copy(arguments: list[str], mutant: Mutant | None = None) -> Outcome:
             (folder / "adaptax" / mutant.file).write_text(mutated(mutant))
         else:  # an installed adaptax must not stand in for the copy
             claim = f"import adaptax\n\n\ndef test_place():\n    assert adaptax.__file__.startswith({str(folder)!r})\n"
-            (folder / "tests" / "test_place.py").write_text(claim)
+            (folder / "tests" / "house" / "test_place.py").write_text(claim)
         return run(arguments, folder)
 
 
 def check_unmutated(arguments: list[str]) -> None:
     """Raise unless tests pass as things stand, on a copy that is the one imported."""
-    outcome = in_a_copy([*arguments, "tests/test_place.py"])
+    outcome = in_a_copy([*arguments, "tests/house/test_place.py"])
     if outcome.code:
         raise SystemExit(f"The tests must pass before mutants count for anything.\n{outcome.output}")
 

@@ -11,7 +11,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -26,6 +26,7 @@ Layout = Literal["vmap", "map", "threads", "threads of rates"]
 SPLITS = ("train", "validation", "test")
 
 
+@runtime_checkable
 class Problem(Protocol):
     """What is minimized, and how the result is judged."""
 

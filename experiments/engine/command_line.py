@@ -23,7 +23,7 @@ from experiments.data.folder_writer import write_as_folder
 from experiments.data.pipeline_speed import measure as measure_pipeline
 from experiments.engine import comparing as sweeps
 from experiments.engine import finder, loading, overrides, records
-from experiments.engine.evidence import to_markdown as make_evidence
+from experiments.engine.evidence import page as make_evidence
 from experiments.engine.experiment import Experiment
 from experiments.engine.kinds import COMPARISON, kind_of
 from experiments.engine.loop import count_steps
@@ -109,9 +109,9 @@ def evidence(out: Path = EVIDENCE, results: Path = RECORDS) -> None:
 
 def calibrate(slug: Slug, seeds: int = 3, out: Path = RESULTS) -> None:
     """Print how an experiment's free settings were chosen, on its baselines alone."""
-    calibration = registry.find_calibration(slug)
+    calibration = finder.choose(slug, finder.find_all(finder.PAPERS, "CALIBRATION"), "calibration")
     lines = []
-    for line in calibration.calibrate(seeds):
+    for line in calibration(seeds):
         print(line, flush=True)
         lines.append(line + "\n")
     (out / slug).mkdir(parents=True, exist_ok=True)

@@ -2,73 +2,62 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from adaptax.comparison import results as sweeps
+from adaptax.comparison import results
 from adaptax.comparison.report import tables
-from adaptax.comparison.report.markup import to_markdown as to_markdown_sections
+from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
 from adaptax.comparison.report.pairs import pairs
 from adaptax.comparison.statistics import Estimate
 from experiments.engine import finder, records
 from experiments.engine.claims import HOLDS, UNTESTED, Claim, judge
 from experiments.engine.records import Record
 
-HEADER = """# Evidence
-
+INTRODUCTION = """\
 What the sources claim, and what their experiments show when they are run here. Figures are test errors in per cent, or,
 where the claim is of the training loss, that in nats per picture, and of learned optimizers the loss they minimize; at
 the end of training where no step is named: mean ± half width of the 95 % interval (Student's t) over the seeds;
 differences are taken seed by seed. A claim *holds* where the interval of the difference lies on the claimed side of 0
 altogether, and no seed of the contender that should be better diverged; that a published figure is *reached* holds
 where the interval does not lie above it altogether. This page is made by `python -m experiments evidence` from the
-records under `experiments/results`; each section names the command that makes its record.
-"""
+records under `experiments/results`; each section names the command that makes its record."""
 DIGITS = {"test error": ".2f", "training loss": ".2g", "loss": ".4f"}
 COLUMNS = ["claim", "published", "without", "with", "difference", "verdict"]
 
 
-def to_markdown(results: Path) -> str:
-    """Write the page."""
-    parts = [HEADER]
-    for slug, experiment in finder.papers().items():
-        if claims := claims_of(slug):
-            has_record = (results / slug / "config.json").exists()  # a calibration alone is none
-            record = records.read(results / slug) if has_record else None
-            parts.append("\n".join(_section(slug, experiment.title, claims, record)) + "\n")
-    return "\n".join([*parts, *_comparison(results / "compare")])
+def page(folder: Path) -> str:
+    """Write the page from the records in a folder."""
+    return to_markdown([Section("Evidence", [INTRODUCTION]), *_claims(folder), *_comparison(folder / "compare")])
 
 
-def _comparison(folder: Path) -> Iterator[str]:
+def _claims(folder: Path) -> Iterator[Section]:
+    titles = {slug: experiment.title for slug, experiment in finder.papers().items()}
+    for slug, claims in finder.find_all(finder.PAPERS, "CLAIMS").items():
+        has_record = (folder / slug / "config.json").exists()  # a calibration alone is none
+        record = records.read(folder / slug) if has_record else None
+        rows = [[Cell(text) for text in _cells(claim, record)] for claim in claims]
+        yield Section(titles[slug], [_how_made(slug, record)], Table(COLUMNS, rows))
+
+
+def _how_made(slug: str, record: Record | None) -> str:
+    if record is None:
+        return f"`python -m experiments run {slug}` has not been run yet."
+    meta, seeds = record.meta, record.config["seeds"]
+    machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
+    return f"`python -m experiments run {slug}`: {seeds} seeds on {machine}, commit {meta['commit'][:7]}."
+
+
+def _comparison(folder: Path) -> Iterator[Section]:
     """Repeat from the report of the comparison what bears on the claims above."""
-    compared = tables.with_reruns(sweeps.read_all(folder))
+    compared = tables.with_reruns(results.read_all(folder))
     if compared:
         intro = "From the [report](report.html) of `python -m experiments compare --out experiments/results/compare`. "
         first, *others = pairs(compared)
-        first = first._replace(paragraphs=[intro + first.paragraphs[0]])
-        yield to_markdown_sections([first, *others], has_title=False)
-
-
-def claims_of(slug: str) -> tuple[Claim, ...]:
-    """Return the claims that an experiment's file lists."""
-    return getattr(importlib.import_module(f"experiments.{slug}"), "CLAIMS", ())
-
-
-def _section(slug: str, title: str, claims: tuple[Claim, ...], record: Record | None) -> Iterator[str]:
-    yield f"## {title}\n"
-    if record is None:
-        yield f"`python -m experiments run {slug}` has not been run yet.\n"
-    else:
-        meta, seeds = record.meta, record.config["seeds"]
-        machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
-        yield f"`python -m experiments run {slug}`: {seeds} seeds on {machine}, commit {meta['commit'][:7]}.\n"
-    yield _line(COLUMNS)
-    yield _line(["---"] * len(COLUMNS))
-    for claim in claims:
-        yield _line(_cells(claim, record))
+        yield first._replace(paragraphs=[intro + first.paragraphs[0]])
+        yield from others
 
 
 def _cells(claim: Claim, record: Record | None) -> list[str]:
@@ -104,7 +93,3 @@ def _show(value: Estimate, digits: str) -> str:
     if np.isnan(value.half_width):
         return f"{value.mean:{digits}}"
     return f"{value.mean:{digits}} ± {value.half_width:{digits.lstrip('+')}}"
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"

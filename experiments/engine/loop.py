@@ -1,8 +1,7 @@
 """The one training loop: `run(experiment)` trains every contender on every seed.
 
-Here is the order of things: what is compiled is in `experiments.engine.programs`, where the pictures of a step come from in
-`experiments.engine.feeds`, what is kept for a run that is killed in `experiments.engine.checkpoints`, what lies on which device in
-`experiments.engine.placement`.
+Here is the order of things: what is compiled is in `programs`, where the pictures of a step come from in `feeds`, what
+is kept for a run that is killed in `checkpoints`, what lies on which device in `placement`.
 """
 
 from __future__ import annotations

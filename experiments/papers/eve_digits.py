@@ -28,6 +28,7 @@ import optax
 
 from adaptax import adadelta, adagrad, adam, adamax, eve, rmsprop
 from experiments.data import digits
+from experiments.engine.calibration import choose_rates
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
 from experiments.models.small_lenet import SmallLeNet
@@ -77,6 +78,10 @@ EXPERIMENT = Experiment(
         ),
     },
 )
+
+# The paper's grid, from 1e-4 on: smaller rates are too small for 100 epochs of 20 steps.
+GRID = (1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 0.1, 0.5, 1.0, 5.0)
+CALIBRATION = partial(choose_rates, experiment=EXPERIMENT, data=digits.load, methods=METHODS, rates=GRID)
 
 PAPER = "Hayashi et al. 2018; our data, smaller"
 CLAIMS = (

@@ -24,12 +24,16 @@ source's ended. `python -m experiments calibrate local_gains_letters` makes that
 results/local_gains_letters/calibration.md keeps it.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import optax
 
 from adaptax import local_gains
 from experiments.data import letters
+from experiments.engine.calibration import descend
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
 from experiments.models.sigmoid_net import SigmoidNet
@@ -150,3 +154,52 @@ CLAIMS = (
         published="32.82 to 25.60",
     ),
 )
+
+# Ground and ink: white ink on ever lighter paper, and black ink on white paper.
+PAPERS = ((0.0, 1.0), (0.1, 1.0), (0.2, 1.0), (0.25, 1.0), (0.3, 1.0), (0.5, 1.0), (1.0, 0.0))
+HALF_WIDTHS = (0.2, 0.3, 0.4, 0.5, 0.6)
+STRENGTHS = (0.3, 0.325, 0.35, 0.375, 0.4)
+PUBLISHED = np.array([94.74, 67.18])  # per cent right, train and test
+
+
+def CALIBRATION(seeds: int) -> Iterator[str]:
+    """Ask two questions, one after the other, of plain descent alone; no gains are ever run here.
+
+    1. On which paper do the rates .01 and .001 behave as the source says? On the hard set .01 must be far too large: the
+       loss rises in over a third of the evaluations and still halves; .001 must not oscillate; the easy set must still
+       be learned at .01. Interval and hardness are the middle of the second question's grid.
+    2. On that paper, which initial interval and which hardness bring the baseline of the third experiment nearest to
+       the published figures?
+    """
+    yield f"Plain gradient descent, {EXPERIMENT.steps} epochs, mean over {seeds} seeds.\n"
+    yield f"Half width {HALF_WIDTH}, strength {STRENGTH}.\n"
+    yield (
+        "| ground, ink | hard, .01: loss rises | loss from, to | hard, .001: loss rises "
+        "| loss to | easy, .01: loss rises | right (train) | as described |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
+    on_hard = descend(EXPERIMENT, {str(of): hard_set(*of, STRENGTH) for of in PAPERS}, (0.01, 0.001), seeds)
+    on_easy = descend(EXPERIMENT, {str(of): easy_set(*of) for of in PAPERS}, (0.01,), seeds)
+    for paper in map(str, PAPERS):
+        large, small, easy = on_hard[paper, 0.01], on_hard[paper, 0.001], on_easy[paper, 0.01]
+        oscillates_and_falls = large.rises > 100 / 3 and large.last_loss < large.first_loss / 2
+        as_described = oscillates_and_falls and small.rises < 1 and easy.right[0] > 99
+        yield (
+            f"| {paper} | {large.rises:.0f} % | {large.first_loss:.2f}, {large.last_loss:.2f} "
+            f"| {small.rises:.0f} % | {small.last_loss:.2f} | {easy.rises:.0f} % | {easy.right[0]:.1f} % "
+            f"| {'yes' if as_described else 'no'} |"
+        )
+    yield f"Ground {GROUND}, ink {INK}.\n"
+    yield "| half width, strength | right (train) | right (test) | distance to published |"
+    yield "|---|---|---|---|"
+    distances = {}
+    sets = {str(strength): hard_set(GROUND, INK, strength) for strength in STRENGTHS}
+    for half_width in HALF_WIDTHS:
+        for (strength, _), outcome in descend(
+            replace(EXPERIMENT, model=net(half_width)), sets, (0.001,), seeds
+        ).items():
+            train, test = outcome.right
+            distance = float(np.linalg.norm(outcome.right - PUBLISHED))
+            distances[half_width, float(strength)] = distance
+            yield f"| {half_width}, {strength} | {train:.2f} % | {test:.2f} % | {distance:.2f} |"
+    yield f"\nNearest (half width, strength): {min(distances, key=distances.get)}."

@@ -23,6 +23,7 @@ import optax
 
 from adaptax import adagrad, lsalr, lsalr_rate, rescale, scale_by_history
 from experiments.data import digits
+from experiments.engine.calibration import choose_rates
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
 from experiments.models.small_lenet import SmallLeNet
@@ -37,24 +38,25 @@ def lsalr_adagrad(learning_rate: float) -> optax.GradientTransformation:
     return optax.chain(direction, optax.scale_by_learning_rate(learning_rate))
 
 
+NAMES = {"sgd": "SGD", "nag": "NAG", "adagrad": "AdaGrad"}
+# Without and with LSALR. At a constant rate Optax's order of momentum and Caffe's are the same.
+BASES = {
+    "sgd": (partial(optax.sgd), partial(lsalr)),
+    "nag": (
+        partial(optax.sgd, momentum=NAG_MOMENTUM, nesterov=True),
+        partial(lsalr, momentum=NAG_MOMENTUM, nesterov=True),
+    ),
+    "adagrad": (partial(adagrad), partial(lsalr_adagrad)),
+}
+
+
 def contenders(base: str, rate: float) -> dict[str, partial]:
     """Name a base method without and with LSALR, both at the same learning rate."""
-    without, with_lsalr = {
-        "sgd": (partial(optax.sgd), partial(lsalr)),
-        # At a constant rate Optax's order of momentum and Caffe's are the same.
-        "nag": (
-            partial(optax.sgd, momentum=NAG_MOMENTUM, nesterov=True),
-            partial(lsalr, momentum=NAG_MOMENTUM, nesterov=True),
-        ),
-        "adagrad": (partial(adagrad), partial(lsalr_adagrad)),
-    }[base]
+    without, with_lsalr = BASES[base]
     return {
         "without LSALR": partial(without, learning_rate=rate),
         "with LSALR": partial(with_lsalr, learning_rate=rate),
     }
-
-
-NAMES = {"sgd": "SGD", "nag": "NAG", "adagrad": "AdaGrad"}
 
 
 def trials() -> dict[str, Trial]:
@@ -80,6 +82,15 @@ EXPERIMENT = Experiment(
     evaluate_at=tuple(range(40, 401, 40)),
     seeds=10,
     trials=trials(),
+)
+
+
+CALIBRATION = partial(
+    choose_rates,
+    experiment=EXPERIMENT,
+    data=digits.load,
+    methods={NAMES[base]: BASES[base][0] for base in NAMES},
+    rates=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
 )
 
 

@@ -1,4 +1,4 @@
-"""What is timed: Caffe's LeNet, batch 64 and SGD, as `experiments.papers.caffe_lenet` has them, on digits that come along.
+"""What is timed: Caffe's LeNet, batch 64 and SGD, as in `papers/caffe_lenet.py`, on digits that come along.
 
 The rate is constant here. Then it does not matter whether it stands inside the momentum buffer, as in Caffe, or
 outside, as in PyTorch: all implementations go the same way from the same weights.

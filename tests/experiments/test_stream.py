@@ -31,7 +31,7 @@ from experiments.engine.programs import Programs
 from experiments.models import Params, functional
 from experiments.models.caffe_layers import drop
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 QUIET = Console(file=io.StringIO())
 INPUTS, CLASSES = 8 * 8 * 3, 2
 RATE, MOMENTUM = 0.02, 0.9

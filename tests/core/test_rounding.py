@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from test_conformance import METHODS, required
 
 import adaptax
 from adaptax._rounding import keep, leaf_seed, round_stochastically
+from tests.core.test_conformance import METHODS, required
 
 SMALL = {slug: method for slug, method in METHODS.items() if "state_dtype" in inspect.signature(method).parameters}
 N = 4096

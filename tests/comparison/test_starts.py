@@ -22,7 +22,7 @@ from experiments.engine.starts import find
 from experiments.tasks.heights import task as surface_task
 from experiments.tasks.surfaces import SURFACES
 
-RECORDS = Path(report.__file__).parents[1] / "results" / "multistart"
+RECORDS = Path(__file__).parents[2] / "experiments" / "results" / "multistart"
 
 
 def curve(seed, *validation, test=None, diverged_at=None):

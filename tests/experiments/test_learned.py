@@ -12,8 +12,6 @@ import optax
 import pytest
 from helpers import x64
 from rich.console import Console
-from test_learned_lstm import net as drawn_net
-from test_learned_lstm import oracle
 
 import adaptax
 from adaptax._learned_weights import SHIPPED
@@ -32,6 +30,8 @@ from experiments.learned.problems import nothing, quadratic
 from experiments.learned.ship import METHODS, ship
 from experiments.learned.training import COMPARISON, begin, key_of, period
 from experiments.learned.unroll import draw, start, unroll
+from tests.methods.test_learned_lstm import net as drawn_net
+from tests.methods.test_learned_lstm import oracle
 
 KEY = jax.random.key(4)
 

@@ -93,7 +93,7 @@ def test_of_several_the_best_on_validation_is_taken_and_named():
 
 def test_every_claim_names_a_trial_and_contenders_that_exist():
     for slug, experiment in finder.papers().items():
-        for claim in evidence.claims_of(slug):
+        for claim in finder.find_all(finder.PAPERS, "CLAIMS").get(slug, ()):
             if claim.trial is not None:
                 sides = [(side,) if isinstance(side, str) else side for side in (claim.baseline, claim.contender)]
                 named = {name for side in sides if isinstance(side, tuple) for name in side}
@@ -104,9 +104,9 @@ def test_every_claim_names_a_trial_and_contenders_that_exist():
 def test_a_calibration_alone_is_no_record(tmp_path: Path):
     (tmp_path / "eve_digits").mkdir()
     (tmp_path / "eve_digits/calibration.md").touch()
-    assert "`python -m experiments run eve_digits` has not been run yet." in evidence.to_markdown(tmp_path)
+    assert "`python -m experiments run eve_digits` has not been run yet." in evidence.page(tmp_path)
 
 
 def test_the_page_is_what_the_records_say():
     """After a change: python -m experiments evidence."""
-    assert Path(EVIDENCE).read_text(encoding="utf-8") == evidence.to_markdown(RECORDS)
+    assert Path(EVIDENCE).read_text(encoding="utf-8") == evidence.page(RECORDS)

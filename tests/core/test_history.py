@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import SIGNALS, assert_follows, run
-from test_conformance import METHODS, required
 
 import adaptax
+from tests.core.test_conformance import METHODS, required
 
 
 def oracle(g, p=2.0, q=None, rho=None, eps=1e-8, s=0.0):

@@ -10,7 +10,7 @@ from PIL import Image
 from experiments.gallery import make_surfaces, page, tables
 from experiments.gallery.pictures import read_list, read_table
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 GALLERY = ROOT / "docs" / "gallery"
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_experiments_mesh import small as of_many
 
 from adaptax.comparison.errors import InputError
 from experiments.engine import command_line, loop, records
 from experiments.engine.experiment import Experiment
 from experiments.engine.processes import join
+from tests.experiments.test_mesh import small as of_many
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SECONDS = 300  # until something hangs; a machine may be slow
 # The command line of one process, with an experiment of no registry that is checkpointed whenever it can be. A victim
 # kills itself at the first evaluation, done or read back, that finds a checkpoint: that of the first contender is
@@ -26,7 +26,7 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 from experiments.engine import checkpoints, command_line, processes, finder, runner
-from test_experiments_processes import small
+from tests.experiments.test_processes import small
 
 checkpoints.SECONDS_BETWEEN = 0.0
 processes.HEARTBEAT_SECONDS = 10

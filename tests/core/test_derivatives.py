@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import x64
-from test_conformance import METHODS, PARAMS, SLUGS, gradients_at, loss_at, required
+
+from tests.core.test_conformance import METHODS, PARAMS, SLUGS, gradients_at, loss_at, required
 
 STEPS = 4
 

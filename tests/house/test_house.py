@@ -12,12 +12,13 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from test_conformance import METHODS, SLUGS
 
 import adaptax
+from tests.core.test_conformance import METHODS, SLUGS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LIBRARY = sorted((ROOT / "adaptax").rglob("*.py"))
+COMPARISON = ROOT / "adaptax" / "comparison"
 PUBLIC = sorted(name for name, thing in vars(adaptax).items() if name[0] != "_" and not inspect.ismodule(thing))
 
 
@@ -42,7 +43,8 @@ def imported(tree):
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
 def test_library_needs_jax_optax_and_jaxtyping_alone(path):
     foreign = {name.split(".")[0] for name in imported(tree_of(path))} - set(sys.stdlib_module_names)
-    assert foreign <= {"adaptax", "jax", "optax", "jaxtyping"}
+    of_the_extra = {"matplotlib", "numpy", "rich", "scipy"} if COMPARISON in path.parents else set()
+    assert foreign <= {"adaptax", "jax", "optax", "jaxtyping"} | of_the_extra
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
@@ -72,7 +74,7 @@ def test_a_method_has_one_anatomy(slug):
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_method_has_a_twin_that_imports_nothing_of_ours(slug):
-    test = ROOT / f"tests/test_{slug}.py"
+    test = ROOT / f"tests/methods/test_{slug}.py"
     oracles = [n for n in ast.walk(tree_of(test)) if isinstance(n, ast.FunctionDef) and n.name == "oracle"]
     assert len(oracles) == 1
     assert "adaptax" not in ast.unparse(oracles[0])
@@ -182,7 +184,8 @@ def test_adding_a_method_takes_one_file_one_test_one_line(tmp_path):
     after = collect(tmp_path)
     assert before <= after
     files = {name.partition("::")[0] for name in after - before}
-    discovering = {f"tests/test_{name}.py" for name in ("conformance", "house", "costs", "optax_suite")}
+    discovering = {"tests/house/test_house.py"}
+    discovering |= {f"tests/core/test_{name}.py" for name in ("conformance", "costs", "optax_suite")}
     assert files >= {method, test, *discovering}
     chosen = after - before | {name for name in after if name.partition("::")[0] in files and "[" not in name}
     assert len(chosen) > 100

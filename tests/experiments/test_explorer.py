@@ -10,7 +10,7 @@ from experiments.gallery.methods import METHODS
 from experiments.tasks.signals import SIGNALS, title
 from experiments.tasks.surfaces import SURFACES
 
-PAGE = Path(make_explorer.__file__).parents[3] / "docs" / "explorer.html"
+PAGE = Path(__file__).parents[2] / "docs" / "explorer.html"
 CONTROLS = {"button", "checkbox", "combobox", "image", "radio", "slider"}
 
 

@@ -16,9 +16,9 @@ import pytest
 from helpers import x64
 from jax.flatten_util import ravel_pytree
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
-from test_conformance import METHODS, PARAMS, SLUGS, assert_close, gradients_at, loss_at, required, walk
 
 import adaptax
+from tests.core.test_conformance import METHODS, PARAMS, SLUGS, assert_close, gradients_at, loss_at, required, walk
 
 RATES = jnp.geomspace(1e-4, 10.0, 16)
 STEPS = 10_000

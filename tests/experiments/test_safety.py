@@ -16,14 +16,14 @@ from pathlib import Path
 import optax
 import pytest
 from rich.console import Console
-from test_experiments_loop import tiny
 
 import adaptax
 from adaptax.comparison.errors import InputError
 from experiments.engine import checkpoints, records, runner, safety
 from experiments.engine.experiment import Experiment
+from tests.experiments.test_loop import tiny
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 QUIET = Console(file=io.StringIO())
 # Momentum, so that a checkpoint without the optimizer's state would show.
 CONTENDERS = {
@@ -37,7 +37,7 @@ import sys, time
 from pathlib import Path
 from rich.console import Console
 from experiments.engine import checkpoints, runner
-from test_experiments_safety import small
+from tests.experiments.test_safety import small
 
 checkpoints.SECONDS_BETWEEN = 0.0
 headline = runner._headline

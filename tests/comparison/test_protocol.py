@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from test_experiments_sweep import LINE
 
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.protocol import (
@@ -23,6 +22,7 @@ from adaptax.comparison.protocol import (
 )
 from adaptax.comparison.task import check_splits
 from adaptax.comparison.train import Curve
+from tests.comparison.test_program import LINE
 
 DECADES = Grid(0.01, 1.0, 3)
 NEW = (1000, 1001)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import jax
 import pytest
-from test_conformance import METHODS, SLUGS, required
 
 from experiments.bench.roofline.measure import compiled_step, cost, trees
+from tests.core.test_conformance import METHODS, SLUGS, required
 
 RECORD = Path(__file__).parent / "costs.json"
 SHAPES = [(4096,)]

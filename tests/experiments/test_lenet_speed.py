@@ -13,7 +13,7 @@ from experiments.bench.lenet.report import Window
 from experiments.bench.lenet.task import STEPS, Training, Weights, enlarged_digits
 from experiments.engine import command_line
 
-COMMITTED = Path(command_line.__file__).parent / "results" / "lenet_speed" / "cpu"
+COMMITTED = Path(__file__).parents[2] / "experiments" / "results" / "lenet_speed" / "cpu"
 
 
 class Own(NamedTuple):

@@ -93,7 +93,7 @@ def test_two_methods_in_one_update():
     np.testing.assert_allclose(updates["a"]["w"], 1.05 * rates["a"]["w"] * G["a"]["w"], rtol=1e-6)
 
 
-PAGE = (Path(__file__).parents[1] / "docs/how_to_choose.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/how_to_choose.md").read_text()
 FORMS = re.findall(r"^# (Wrong|Right).*\n(.+)$", PAGE.partition("## A chain descends once")[2], re.MULTILINE)
 
 

@@ -15,14 +15,14 @@ from adaptax.comparison.describe import describe
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.statistics import estimate
 from experiments.data import imagenet
-from experiments.engine import command_line, figure, records, table
-from experiments.engine.evidence import claims_of, to_markdown
+from experiments.engine import command_line, figure, finder, records, table
+from experiments.engine.evidence import page as to_markdown
 from experiments.engine.finder import comparisons
 from experiments.engine.finder import paper as find
 from experiments.engine.finder import papers as find_all
 from experiments.engine.rows import Row, curves
 
-RESULTS = Path(command_line.__file__).parent / "results"
+RESULTS = Path(__file__).parents[2] / "experiments" / "results"
 FEWER_SEEDS = {"caffe_lenet": 3, "lsalr_cifar10": 3, "lsalr_mnist_rates": 3}  # two cores take hours for ten
 FEWER_SEEDS |= {"lsalr_imagenet_smoke": 1}  # it says nothing of a method
 NOT_RUN = {"lsalr_cifar10_full", "lsalr_imagenet"}  # they want an accelerator, the latter pictures too
@@ -104,7 +104,7 @@ def test_nothing_is_said_of_what_was_not_run(slug: str):
     """An experiment without a record is one that is named above, and each of its claims stands there as not tested."""
     assert not (RESULTS / slug).exists()
     section = to_markdown(RESULTS).partition(f"## {find(slug).title}\n")[2].partition("\n## ")[0]
-    assert section.count("| **not tested**") == len(claims_of(slug)) > 0
+    assert section.count("| **not tested**") == len(finder.find_all(finder.PAPERS, "CLAIMS")[slug]) > 0
 
 
 @pytest.mark.parametrize("slug", sorted(set(RECORDED) & set(comparisons())))
@@ -174,7 +174,7 @@ def test_unknown_names_are_answered_with_the_nearest():
     with pytest.raises(InputError, match=r"no experiment 'lsalr_digit'; the nearest is 'lsalr_digits'"):
         find("lsalr_digit")
     with pytest.raises(InputError, match=r"the nearest is 'local_gains_letters'"):
-        find_calibration("local_gain_letters")
+        command_line.calibrate("local_gain_letters")
 
 
 def test_the_command_line_ends_bad_input_in_one_sentence(tmp_path: Path):

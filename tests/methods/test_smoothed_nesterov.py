@@ -7,10 +7,10 @@ import numpy as np
 import optax
 import pytest
 from helpers import as_float, assert_follows, x64
-from test_nesterov import X0, slope, value
 
 import adaptax
 from adaptax._lookahead import scale_by_lookahead
+from tests.methods.test_nesterov import X0, slope, value
 
 
 def oracle(steps, eta, mu, K):

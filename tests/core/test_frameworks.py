@@ -9,9 +9,9 @@ import optax
 import pytest
 from flax import nnx
 from flax.training.train_state import TrainState
-from test_conformance import METHODS, SLUGS, required
 
 import adaptax
+from tests.core.test_conformance import METHODS, SLUGS, required
 
 X = jnp.array([[1.0, -2.0], [0.5, 3.0], [2.0, 1.0]])
 Y = jnp.array([[1.0], [-1.0], [0.5]])

@@ -10,7 +10,6 @@ import numpy as np
 import optax
 import pytest
 from rich.console import Console
-from test_experiments_loop import fake
 
 import adaptax
 from adaptax.comparison.errors import InputError
@@ -19,6 +18,7 @@ from experiments.engine.experiment import Experiment, Trial
 from experiments.engine.placement import Placement
 from experiments.engine.rows import Row
 from experiments.models.sigmoid_net import SigmoidNet
+from tests.experiments.test_loop import fake
 
 QUIET = Console(file=io.StringIO())
 CONTENDERS = {

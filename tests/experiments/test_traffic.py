@@ -66,7 +66,7 @@ ENTRY %main (p: f32[1000], g: bf16[1000], m: f32[1000]) -> (f32[1000], f32[1000]
 }
 """
 META = {"target": "a machine", "compiler": {"jax": "1", "lib": "2"}}
-RESULTS = Path(__file__).parents[1] / "experiments" / "results" / "traffic"
+RESULTS = Path(__file__).parents[2] / "experiments" / "results" / "traffic"
 
 
 def test_a_program_counted_by_hand():

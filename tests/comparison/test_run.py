@@ -13,7 +13,6 @@ import numpy as np
 import optax
 import pytest
 from rich.console import Console
-from test_experiments_sweep import DATA, LINE, init, loss, score
 
 import adaptax
 import experiments
@@ -25,7 +24,8 @@ from adaptax.comparison.protocol import Grid, Protocol
 from adaptax.comparison.report import pictures
 from adaptax.comparison.task import Loss, Task
 from adaptax.comparison.train import Field, train
-from experiments.engine import command_line, safety
+from experiments.engine import command_line, finder, safety
+from tests.comparison.test_program import DATA, LINE, init, loss, score
 
 QUIET = Console(file=io.StringIO())
 CONTENDERS = {
@@ -374,7 +374,7 @@ def command(*words: str) -> None:
 
 @pytest.fixture
 def known_tasks(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tasks, "find_all", lambda: TASKS)
+    monkeypatch.setattr(finder, "tasks", lambda: TASKS)
 
 
 FEW = ("--rates", "0.01:1:3", "--layout", "threads")

@@ -1,0 +1,102 @@
+"""How settings were chosen that a source does not state, on the baselines alone.
+
+choose_rates   every method at every rate of one grid, by the protocol: a rate with which a seed diverges is not chosen,
+               and the test split is not looked at
+descend        plain gradient descent, for settings that only the course of the loss tells
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import optax
+
+from adaptax.comparison.contenders import Contender, Rule
+from adaptax.comparison.program import Programs
+from adaptax.comparison.protocol import best_rate
+from adaptax.comparison.task import Splits, Task
+from adaptax.comparison.train import Curve, Field, train
+from experiments.engine.experiment import Experiment, Trial
+from experiments.engine.loop import run
+from experiments.engine.rows import curves as curves_of
+from experiments.models import Classification
+
+
+def choose_rates(
+    seeds: int,
+    *,
+    experiment: Experiment,
+    data: Callable[[], Splits],
+    methods: Mapping[str, Rule],
+    rates: Sequence[float],
+) -> Iterator[str]:
+    """Yield a table line by line: what each method comes to at each rate, and which rates are the best."""
+    field = _field(experiment, data())
+    epochs = experiment.steps * experiment.batch_size // field.count
+    yield f"{epochs} epochs, mean over {seeds} seeds: validation error, training loss.\n"
+    yield f"| method | {' | '.join(f'{rate:g}' for rate in rates)} | by validation | by training loss |"
+    yield "|---" * (len(rates) + 3) + "|"
+    for name, method in methods.items():
+        curves, _ = train(field, field.programs.of(Contender(make=method)), rates, range(seeds))
+        losses = {rate: _loss([curve for curve in curves if curve.rate == rate]) for rate in rates}
+        cells = " | ".join(_cell([curve for curve in curves if curve.rate == rate]) for rate in rates)
+        yield f"| {name} | {cells} | {best_rate(curves):g} | {min(losses, key=losses.__getitem__):g} |"
+
+
+def _field(experiment: Experiment, splits: Splits) -> Field:
+    task = Task(
+        title=experiment.title,
+        problem=Classification(experiment.model, experiment.scale),
+        data=lambda: splits,
+        scored="error, %",
+        batch_size=experiment.batch_size,
+        steps=experiment.steps,
+        evaluate_every=experiment.steps,
+        train_examples_scored=len(splits["train"].classes),
+    )
+    return Field(Programs(task, task.layout_on_cpu), splits)
+
+
+def _loss(curves: list[Curve]) -> float:
+    diverged = any(curve.diverged_at for curve in curves)
+    return np.inf if diverged else float(np.mean([curve.train[-1] for curve in curves]))
+
+
+def _cell(curves: list[Curve]) -> str:
+    loss = _loss(curves)
+    if np.isinf(loss):
+        return "diverged"
+    return f"{np.mean([curve.validation[-1] for curve in curves]):.2f} %, {loss:.2g}"
+
+
+class Descent(NamedTuple):
+    """Plain descent, averaged over the seeds."""
+
+    rises: float  # per cent of the evaluations with a training loss above the one before
+    first_loss: float
+    last_loss: float
+    right: np.ndarray  # per cent, train and test, at the end
+
+
+def descend(
+    experiment: Experiment, sets: Mapping[str, Callable[[], Any]], rates: Sequence[float], seeds: int
+) -> dict[tuple[str, float], Descent]:
+    """Run plain gradient descent on data sets at some rates: {(set, rate): what became of it}."""
+    methods = {f"{rate:g}": partial(optax.sgd, learning_rate=rate) for rate in rates}
+    trials = {name: Trial(title="", data=data, contenders=methods) for name, data in sets.items()}
+    rows = run(dataclasses.replace(experiment, seeds=seeds, trials=trials))
+    return {(name, rate): _descent(rows, name, f"{rate:g}") for name in sets for rate in rates}
+
+
+def _descent(rows: list, trial: str, contender: str) -> Descent:
+    train, test = (curves_of(rows, trial, contender, split) for split in ("train", "test"))
+    return Descent(
+        rises=100 * np.mean(np.diff(train.loss, axis=1) > 0),
+        first_loss=train.loss[:, 0].mean(),
+        last_loss=train.loss[:, -1].mean(),
+        right=np.array([100 - of.error[:, -1].mean() for of in (train, test)]),
+    )
