@@ -122,7 +122,7 @@ def gradients_to_target(record: TaskRecord, contender: str) -> float:
 def _evaluations_to(goal: float, curve: Curve) -> float:
     if curve.diverged_at is not None:
         return float("inf")
-    return next((number for number, score in enumerate(curve.validation, 1) if score <= goal), float("inf"))
+    return next((float(number) for number, score in enumerate(curve.validation, 1) if score <= goal), float("inf"))
 
 
 def profiles(records: Sequence[TaskRecord], taus: np.ndarray) -> dict[str, np.ndarray]:

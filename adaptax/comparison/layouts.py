@@ -20,13 +20,14 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 from adaptax.comparison.compiled import Compiled
 from adaptax.comparison.task import Layout
 
 Tree = Any
-OfOne = Callable[[jax.Array, Tree, Tree, Tree], Tree]  # rate, what its seed has, what it has itself, what all share
-OfAll = Callable[[jax.Array, Tree, Tree, Tree], Tree]  # the same: (rates,), (seeds, …), (seeds, rates, …), shared
+OfOne = Callable[[ArrayLike, Tree, Tree, Tree], Tree]  # rate, what its seed has, what it has itself, what all share
+OfAll = Callable[[ArrayLike, Tree, Tree, Tree], Tree]  # the same: (rates,), (seeds, …), (seeds, rates, …), shared
 
 
 class OverGrid:
@@ -41,7 +42,7 @@ class OverGrid:
         threads = {"threads": _in_threads(self._compiled, True), "threads of rates": _in_threads(self._compiled, False)}
         self._call = threads.get(layout, self._compiled)
 
-    def __call__(self, rates: jax.Array, of_seeds: Tree, of_members: Tree, shared: Tree) -> Tree:
+    def __call__(self, rates: ArrayLike, of_seeds: Tree, of_members: Tree, shared: Tree) -> Tree:
         """Apply it."""
         return self._call(rates, of_seeds, of_members, shared)
 
@@ -52,7 +53,7 @@ class OverGrid:
 
 
 def _one_by_one(of_one: OfOne) -> OfAll:
-    def of_all(rates: jax.Array, of_seeds: Tree, of_members: Tree, shared: Tree) -> Tree:
+    def of_all(rates: ArrayLike, of_seeds: Tree, of_members: Tree, shared: Tree) -> Tree:
         def of_seed(seed: tuple[Tree, Tree]) -> Tree:
             of_this, members = seed
             return jax.lax.map(lambda member: of_one(member[0], of_this, member[1], shared), (rates, members))
@@ -63,7 +64,7 @@ def _one_by_one(of_one: OfOne) -> OfAll:
 
 
 def _in_threads(compiled: Compiled, split_rates: bool) -> OfAll:
-    def of_all(rates: jax.Array, of_seeds: Tree, of_members: Tree, shared: Tree) -> Tree:
+    def of_all(rates: ArrayLike, of_seeds: Tree, of_members: Tree, shared: Tree) -> Tree:
         of_seeds, of_members = jax.device_get((of_seeds, of_members))  # to cut on the device, each cut is compiled
 
         def work(seed: int, rate: int | slice) -> Tree:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from adaptax.comparison.compiled import Compiled
 from adaptax.comparison.contenders import Contender
@@ -73,13 +74,13 @@ class Program:
         return sum(part.compile_seconds for part in (self.begin, self.train, self.judged))
 
 
-def begin(contender: Contender, rate: jax.Array, params: Params) -> Member:
+def begin(contender: Contender, rate: ArrayLike, params: Params) -> Member:
     """Start a member."""
     return Member(params, contender.make(learning_rate=rate).init(params), jnp.int32(0), jnp.int32(0))
 
 
 def train_on(
-    task: Task, contender: Contender, rate: jax.Array, order: jax.Array | None, member: Member, data: Batch
+    task: Task, contender: Contender, rate: ArrayLike, order: ArrayLike | None, member: Member, data: Batch
 ) -> Member:
     """Train a member until its next evaluation, on the examples of these numbers; without an order, on all of them."""
     optimizer = contender.make(learning_rate=rate)

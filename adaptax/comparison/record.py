@@ -98,6 +98,8 @@ def rounded(value: Any) -> Any:
         return float(f"{value:.{SIGNIFICANT}g}")
     if isinstance(value, dict):
         return {name: rounded(part) for name, part in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(rounded, value))
     if isinstance(value, list | tuple):
         return tuple(map(rounded, value))
     return value

@@ -20,7 +20,7 @@ from adaptax.comparison.protocol import Group, Protocol, Result, next_group
 from adaptax.comparison.record import rounded
 from adaptax.comparison.results import Writer
 from adaptax.comparison.task import Layout, Task, checksum, config_of, load
-from adaptax.comparison.train import Cost, Curve, Field, train
+from adaptax.comparison.train import Cost, Field, train
 
 NO_COST = Cost(0.0, 0.0, 0, 1)
 
@@ -99,7 +99,7 @@ def _judge(
                 tick=lambda steps: progress.advance(bar, steps),
             )
             results, cost = (
-                [Result(group.phase, Curve(**rounded(curve._asdict()))) for curve in curves],
+                [Result(group.phase, rounded(curve)) for curve in curves],
                 _add(cost, took),
             )
         done += results

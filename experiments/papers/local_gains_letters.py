@@ -165,9 +165,9 @@ PUBLISHED = np.array([94.74, 67.18])  # per cent right, train and test
 def CALIBRATION(seeds: int) -> Iterator[str]:
     """Ask two questions, one after the other, of plain descent alone; no gains are ever run here.
 
-    1. On which paper do the rates .01 and .001 behave as the source says? On the hard set .01 must be far too large: the
-       loss rises in over a third of the evaluations and still halves; .001 must not oscillate; the easy set must still
-       be learned at .01. Interval and hardness are the middle of the second question's grid.
+    1. On which paper do the rates .01 and .001 behave as the source says? On the hard set .01 must be far too large:
+       the loss rises in over a third of the evaluations and still halves; .001 must not oscillate; the easy set must
+       still be learned at .01. Interval and hardness are the middle of the second question's grid.
     2. On that paper, which initial interval and which hardness bring the baseline of the third experiment nearest to
        the published figures?
     """

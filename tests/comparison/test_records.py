@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adaptax.comparison import contenders, protocol, record
+from adaptax.comparison import contenders, protocol, results
 from adaptax.comparison.describe import describe
 from adaptax.comparison.report import tables
 from adaptax.comparison.report.markup import to_markdown
@@ -22,7 +22,7 @@ FIGURE = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]\d+)? ± \d+(?:\.\d+)?(?:e[+-]\d
 
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)
 def test_committed_comparison_is_of_todays_task_and_methods(folder: Path):
-    of, known = record.read(folder), contenders.find_all()
+    of, known = results.read(folder), contenders.find_all()
     assert of.config["task"] == json.loads(json.dumps(config_of(finder.task(folder.name))))
     today = json.loads(json.dumps(describe({name: known[name] for name in of.config["contenders"]})))
     assert of.config["contenders"] == today
@@ -32,17 +32,17 @@ def test_committed_comparison_is_of_todays_task_and_methods(folder: Path):
 
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)
 def test_committed_comparison_is_complete(folder: Path):
-    of = record.read(folder)
+    of = results.read(folder)
     settings = of.config["protocol"]
     rules = protocol.Protocol(**settings | {"rates": protocol.Grid(**settings["rates"])})
     seeds = rules.tuning_seeds or of.config["task"]["tuning_seeds"]
-    for name, results in of.results.items():
-        assert protocol.next_group(rules, seeds, of.config["contenders"][name]["default"], results) is None, name
+    for name, done in of.results.items():
+        assert protocol.next_group(rules, seeds, of.config["contenders"][name]["default"], done) is None, name
 
 
 @pytest.mark.skipif(not COMMITTED, reason="nothing was compared yet")
 def test_the_pages_say_what_the_records_say_and_agree_where_they_speak_of_the_same():
-    of = record.read_all(commands.RECORDS)
+    of = results.read_all(commands.RECORDS)
     report = (commands.DOCS / "report.md").read_text(encoding="utf-8")
     evidence = (commands.DOCS / "evidence.md").read_text(encoding="utf-8")
     assert report == to_markdown(tables.sections(of))

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from adaptax.comparison import analysis, record, report
+from adaptax.comparison import analysis, report
 from adaptax.comparison.describe import describe
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.protocol import Grid, Protocol, Result
+from adaptax.comparison.record import rounded
 from adaptax.comparison.report import pictures, show, tables
 from adaptax.comparison.report.conditions import CONDITIONS, conditions
 from adaptax.comparison.report.markup import Cell, Section, Table, to_html_table, to_markdown
-from adaptax.comparison.results import TaskRecord
+from adaptax.comparison.results import TaskRecord, Writer
 from adaptax.comparison.statistics import Estimate
 from adaptax.comparison.train import Curve
 from experiments.engine import finder
@@ -56,7 +57,7 @@ def judged(slug: str = "task", title: str = "A task", per_step: dict[str, int] |
         }
         for number, name in enumerate(results)
     }
-    return TaskRecord(slug, config, META, timings, results)
+    return TaskRecord(slug, config, META | {"timings": timings}, results)
 
 
 def test_ends_are_means_with_intervals_and_diverged_seeds_are_in_none():
@@ -279,7 +280,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """Markdown and page of the records, by way of the disk."""
     out = tmp_path_factory.mktemp("compared")
     for each in RECORDS:
-        writer = record.Writer(out / each.slug, each.config, each.meta, resume=False)
+        writer = Writer(out / each.slug, each.config, each.meta, resume=False)
         for name, results in each.results.items():
             writer.write(name, results, each.timings[name])
     page = report.write(out, out, Console())
@@ -290,9 +291,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def read(reports) -> list[TaskRecord]:
     """The records as the disk keeps them, in six digits."""
     return [
-        each._replace(
-            results={n: [Result(r.phase, record.rounded(r.curve)) for r in of] for n, of in each.results.items()}
-        )
+        each._replace(results={n: [Result(r.phase, rounded(r.curve)) for r in of] for n, of in each.results.items()})
         for each in RECORDS
     ]
 

@@ -15,16 +15,17 @@ import pytest
 from rich.console import Console
 
 import adaptax
-import experiments
-from adaptax.comparison import record, run
+from adaptax.comparison import compare as compare_own
+from adaptax.comparison import results, run
 from adaptax.comparison.contenders import Contender
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.files import alone_in
 from adaptax.comparison.program import Program, Programs
 from adaptax.comparison.protocol import Grid, Protocol
 from adaptax.comparison.report import pictures
 from adaptax.comparison.task import Loss, Task
 from adaptax.comparison.train import Field, train
-from experiments.engine import command_line, finder, safety
+from experiments.engine import command_line, finder
 from tests.comparison.test_program import DATA, LINE, init, loss, score
 
 QUIET = Console(file=io.StringIO())
@@ -70,7 +71,7 @@ def compare(out: Path, **changes: Any) -> dict[str, bytes]:
 def files(out: Path) -> dict[str, bytes]:
     """Read what two runs must have in common."""
     names = (path for path in (out / "line").iterdir() if path.suffix in (".json", ".jsonl"))
-    return {path.name: path.read_bytes() for path in names if path.name not in ("meta.json", "timings.json")}
+    return {path.name: path.read_bytes() for path in names if path.name not in ("meta.json",)}
 
 
 class Log(NamedTuple):
@@ -123,7 +124,7 @@ def test_the_record_holds_all_phases_and_no_rate_is_trained_twice(
     log = watch(monkeypatch)
     compare(tmp_path)
     assert [(rates, seeds) for rates, seeds, _ in log.groups] == GROUPS
-    (read,) = record.read_all(whole)
+    (read,) = results.read_all(whole)
     for name, default in (("sgd", 0.05), ("smoothed", 0.1)):
         by_phase = {phase: [r.curve for r in read.results[name] if r.phase == phase] for phase in ("final", "default")}
         assert [(c.rate, c.seed) for c in by_phase["default"]] == [(default, 1000), (default, 1001)]
@@ -168,7 +169,7 @@ def test_validation_alone_chooses(tmp_path: Path):
     protocol = Protocol(rates=Grid(0.1, 0.9, 3), tuning_seeds=1, final_seeds=2)
     contenders = {"sgd": Contender(make=functools.partial(optax.sgd), default=0.9)}
     compare(tmp_path, tasks={"line": task}, contenders=contenders, protocol=protocol, layout="vmap")
-    (read,) = record.read_all(tmp_path)
+    (read,) = results.read_all(tmp_path)
     ends = {(r.phase, r.curve.rate): r.curve for r in read.results["sgd"]}
     assert list(ends) == [("tune", 0.1), ("tune", 0.3), ("tune", 0.9), ("final", 0.3), ("default", 0.9)]
     assert ends["default", 0.9].test == 0.0 < ends["final", 0.3].test
@@ -199,7 +200,7 @@ def test_a_resumed_comparison_chooses_as_an_uninterrupted_one(tmp_path: Path):
     of = tmp_path / "line/sgd.jsonl"
     of.write_text("".join(line for line in of.read_text().splitlines(keepends=True) if '"tune"' in line))
     assert compare(tmp_path, **settings, resume=True) == whole
-    (read,) = record.read_all(tmp_path)
+    (read,) = results.read_all(tmp_path)
     assert {r.curve.rate for r in read.results["sgd"] if r.phase == "final"} == {0.1}
 
 
@@ -220,26 +221,31 @@ def test_interrupted_and_resumed_it_leaves_the_same_bytes_and_trains_no_group_tw
     assert [(rates, seeds) for rates, seeds, _ in trained] == GROUPS
 
 
+def timings_in(out: Path) -> dict[str, Any]:
+    return json.loads((out / "line/meta.json").read_text())["timings"]
+
+
 def test_what_is_complete_is_read_and_not_trained(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch):
     before = compare(tmp_path)
-    timings = (tmp_path / "line/timings.json").read_bytes()
+    timings = timings_in(tmp_path)
+    assert timings.keys() == CONTENDERS.keys()
     log = watch(monkeypatch)
     assert compare(tmp_path, resume=True) == before
     assert not log.ticks
-    assert (tmp_path / "line/timings.json").read_bytes() == timings
+    assert timings_in(tmp_path) == timings
     # Interrupted before the default rate, which was trained as the best one: what a step costs is still known.
     of = tmp_path / "line/smoothed.jsonl"
     of.write_text("".join(line for line in of.read_text().splitlines(keepends=True) if '"default"' not in line))
     assert compare(tmp_path, resume=True) == before
     assert not log.ticks
-    assert (tmp_path / "line/timings.json").read_bytes() == timings
+    assert timings_in(tmp_path) == timings
 
 
 def test_methods_join_a_comparison_and_those_that_were_there_stay(tmp_path: Path, whole: Path):
     for name, contender in CONTENDERS.items():
         compare(tmp_path, contenders={name: contender}, resume=True)
     assert files(tmp_path) == files(whole)
-    assert json.loads((tmp_path / "line/timings.json").read_text()).keys() == CONTENDERS.keys()
+    assert timings_in(tmp_path).keys() == CONTENDERS.keys()
 
 
 def test_a_method_that_needs_a_matrix_is_left_out_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -294,7 +300,7 @@ def test_it_does_not_go_on_with_something_else(
 
 def test_two_comparisons_in_one_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     log = watch(monkeypatch)
-    with safety.alone_in(tmp_path / "line"):
+    with alone_in(tmp_path / "line"):
         with pytest.raises(InputError, match=r"^Another run is writing into '[^\n]*line'\.$"):
             compare(tmp_path)
     assert not log.ticks
@@ -306,7 +312,7 @@ def test_a_seed_that_diverged_survives_the_disk(tmp_path: Path):
     compare(tmp_path, contenders={"sgd": CONTENDERS["sgd"]}, protocol=protocol)
     text = (tmp_path / "line/sgd.jsonl").read_text()
     assert not re.search("nan|inf", text, re.IGNORECASE)
-    (read,) = record.read_all(tmp_path)
+    (read,) = results.read_all(tmp_path)
     fine, wild = (result.curve for result in read.results["sgd"][:2])
     assert (wild.rate, wild.diverged_at, wild.train, wild.validation, wild.test) == (1e30, 2, (), (), None)
     assert (fine.diverged_at, len(fine.train), len(fine.validation), fine.test) == (None, 3, 3, None)
@@ -316,7 +322,7 @@ def your_compare(out: Path, **changes: Any) -> Path:
     settings = {"methods": ["optax_sgd", "adam"], "score": score, "batch_size": 4, "steps": 9, "evaluations": 3}
     settings |= {"rates": "0.01:1:3", "tuning_seeds": 2, "seeds": 2, "out": out, "title": "A line of one's own"}
     arguments = {"loss": loss, "init": init, "data": DATA} | settings | changes
-    return experiments.compare(**arguments)
+    return compare_own(**arguments)
 
 
 def test_ones_own_model_is_compared_as_a_task_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -384,13 +390,13 @@ FEW = ("--rates", "0.01:1:3", "--layout", "threads")
 def test_the_commands_sweep_compare_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "compared"
     command("sweep", "line", "--methods", "optax_sgd", "--seeds", "2", *FEW, "--out", str(tmp_path / "swept"))
-    (swept,) = record.read_all(tmp_path / "swept")
+    (swept,) = results.read_all(tmp_path / "swept")
     assert [(r.phase, r.curve.rate, r.curve.seed) for r in swept.results["optax_sgd"]] == [
         ("tune", rate, seed) for seed in (0, 1) for rate in (0.01, 0.1, 1.0)
     ]
     compare_ = ("compare", "--tasks", "line", "--methods", "optax_sgd, adam", "--tuning-seeds", "1", "--seeds", "2")
     command(*compare_, *FEW, "--out", str(out))
-    (compared,) = record.read_all(out)
+    (compared,) = results.read_all(out)
     phases = {name: [(r.phase, r.curve.seed) for r in of] for name, of in compared.results.items()}
     assert phases.keys() == {"optax_sgd", "adam"}
     assert {phase for phase, _ in phases["optax_sgd"]} == {"tune", "final", "default"}

@@ -8,16 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from experiments.multistart import multistart
 
 from adaptax.comparison import contenders, gain
 from adaptax.comparison.describe import describe
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.program import Programs
-from adaptax.comparison.starts import rungs, search
+from adaptax.comparison.starts import multistart, rungs, search
 from adaptax.comparison.task import config_of
 from adaptax.comparison.train import Curve, Field, train
-from experiments.engine import starts_report as report
+from experiments.engine import starts as report
 from experiments.engine.starts import find
 from experiments.tasks.heights import task as surface_task
 from experiments.tasks.surfaces import SURFACES
@@ -26,7 +25,8 @@ RECORDS = Path(__file__).parents[2] / "experiments" / "results" / "multistart"
 
 
 def curve(seed, *validation, test=None, diverged_at=None):
-    return Curve(0.1, seed, validation, validation, validation[-1] if test is None else test, diverged_at)
+    validation = tuple(map(float, validation))
+    return Curve(0.1, seed, validation, validation, validation[-1] if test is None else float(test), diverged_at)
 
 
 @pytest.fixture(scope="module")

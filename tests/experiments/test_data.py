@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.data import checksum, digits, letters
+from adaptax.comparison.task import checksum
+from experiments.data import digits, letters
 from experiments.engine import loading
 from experiments.engine.experiment import Experiment
 from experiments.engine.finder import comparisons

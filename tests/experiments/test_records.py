@@ -1,8 +1,6 @@
 """The experiments' records: nothing is lost on disk, no record is stale, no table says what the rows do not."""
 
 import json
-import subprocess
-import sys
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
@@ -10,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import experiments
 from adaptax.comparison.describe import describe
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.statistics import estimate
@@ -140,7 +137,9 @@ def test_committed_table_says_what_the_committed_rows_say(slug: str):
 def test_committed_record_says_where_it_comes_from_and_names_no_machine(slug: str):
     meta = json.loads((RESULTS / slug / "meta.json").read_text(encoding="utf-8"))
     speed = {"pictures_per_second", "share_waited_for_pictures"}  # of streams alone
+    assert meta["format"] == 1
     assert set(meta) - speed == {
+        "format",
         "commit",
         "uncommitted_changes",
         "device",
@@ -157,19 +156,6 @@ def test_committed_record_says_where_it_comes_from_and_names_no_machine(slug: st
     assert set(meta) & speed == (speed if is_stream else set())
 
 
-def test_to_import_experiments_loads_nothing_else():
-    """A file that needs NumPy alone must not wait for flax, orbax, grain and Matplotlib."""
-    code = "import sys, experiments.engine.rows; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=RESULTS.parents[1], capture_output=True, text=True, check=True
-    )
-    assert {"numpy", "experiments"} <= set(done.stdout.split())
-    assert not {"jax", "flax", "orbax", "grain", "matplotlib"} & set(done.stdout.split())
-    assert callable(experiments.compare)
-    with pytest.raises(AttributeError, match=r"module 'experiments' has no attribute 'comapre'"):
-        experiments.comapre  # noqa: B018
-
-
 def test_unknown_names_are_answered_with_the_nearest():
     with pytest.raises(InputError, match=r"no experiment 'lsalr_digit'; the nearest is 'lsalr_digits'"):
         find("lsalr_digit")
@@ -180,7 +166,7 @@ def test_unknown_names_are_answered_with_the_nearest():
 def test_the_command_line_ends_bad_input_in_one_sentence(tmp_path: Path):
     with pytest.raises(SystemExit, match=r"^There is no experiment 'nothing'; [^\n]*$"):
         command_line.main(["run", "nothing"])
-    with pytest.raises(SystemExit, match=r"^There is no record in '[^\n]*; run the experiment first\.$"):
+    with pytest.raises(SystemExit, match=r"^There is no record in '[^\n]*; run it first\.$"):
         command_line.main(["table", "lsalr_digits", "--out", str(tmp_path)])
 
 
@@ -237,4 +223,4 @@ def test_the_demo_runs_what_is_short_and_needs_no_files(monkeypatch: pytest.Monk
 
 
 def test_describe_writes_partials_by_public_name_and_keywords():
-    assert describe(partial(find, slug="x")) == {"call": "experiments.find", "slug": "x"}
+    assert describe(partial(find, slug="x")) == {"call": "experiments.paper", "slug": "x"}

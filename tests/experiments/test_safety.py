@@ -19,6 +19,7 @@ from rich.console import Console
 
 import adaptax
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.files import alone_in
 from experiments.engine import checkpoints, records, runner, safety
 from experiments.engine.experiment import Experiment
 from tests.experiments.test_loop import tiny
@@ -132,12 +133,12 @@ def test_an_unfinished_run_is_neither_thrown_away_nor_continued_as_another(
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path):
-    with safety.alone_in(tmp_path / "small"):
+    with alone_in(tmp_path / "small"):
         with pytest.raises(InputError, match=r"^Another run is writing into '[^\n]*small'\.$"):
             perform(tmp_path)
-        with safety.alone_in(tmp_path / "other"):
+        with alone_in(tmp_path / "other"):
             pass
-    with safety.alone_in(tmp_path / "small"):
+    with alone_in(tmp_path / "small"):
         pass
 
 

@@ -14,11 +14,12 @@ from numpy import cos, exp, sin, sqrt
 from PIL import Image
 
 import adaptax
-from experiments.gallery import animate, draw_surfaces, ends, minima, paths, phase_maps, starts
+from experiments.gallery import animate, draw_surfaces, ends, paths, phase_maps, starts
 from experiments.gallery.lasagne import ARTICLE, ON_SURFACES
 from experiments.gallery.methods import METHODS
 from experiments.gallery.pictures import save
 from experiments.gallery.styles import STYLES
+from experiments.tasks import minima
 from experiments.tasks.surfaces import START, STEPS, SURFACES
 
 # f after 125 steps, in the reference's own digits; columns as in TWINS.

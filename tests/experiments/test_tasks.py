@@ -22,10 +22,10 @@ from adaptax.comparison.contenders import Contender, applies
 from adaptax.comparison.describe import describe
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.program import begin, judged_params, train_on
-from adaptax.comparison.task import SPLITS, Splits, Task, check_splits
+from adaptax.comparison.task import SPLITS, Loss, Splits, Task, check_splits
 from experiments.data import Split, scaling, sources
 from experiments.engine import finder
-from experiments.models import Classification, Loss, count_weights, functional
+from experiments.models import Classification, count_weights, functional
 from experiments.models.mlp import Mlp
 from experiments.tasks import letters, mnist_autoencoder, quadratic, sparse_logistic
 
@@ -125,7 +125,8 @@ def test_a_task_is_written_down_and_says_when_it_changed(slug: str):
     assert json.loads(text) == written
     assert " at 0x" not in text
     others = {"title": "?", "scored": "?", "steps": 7 * task.steps, "evaluate_every": task.steps, "tuning_seeds": 99}
-    others |= {"batch_size": 3, "train_examples_scored": 77, "layout_on_cpu": "map", "data": dict, "problem": 0}
+    others |= {"batch_size": 3, "train_examples_scored": 77, "layout_on_cpu": "map", "data": dict}
+    others |= {"problem": Loss(dict, max)}
     assert others.keys() == {field.name for field in dataclasses.fields(Task)}
     for name, value in others.items():
         assert describe(dataclasses.replace(task, **{name: value})) != written, name
