@@ -12,14 +12,10 @@ from adaptax.comparison import report as reports
 from adaptax.comparison.protocol import Protocol, parse_grid
 from adaptax.comparison.run import compare as judge
 from adaptax.comparison.task import Layout
-from experiments.bench.sweep.run import run as measure_speed
 from experiments.engine import finder
-from experiments.engine.starts import run as train_starts
+from experiments.engine.places import DOCS, RECORDS
 
 SWEEPS = Path("comparison")
-RESULTS = Path("results")
-RECORDS = Path(__file__).parents[1] / "results" / "compare"  # the committed ones
-DOCS = Path(__file__).parents[2] / "docs"
 
 
 def sweep(
@@ -96,32 +92,6 @@ def list_tasks() -> None:
     print("Methods:", ", ".join(contenders.find_all()))
 
 
-def report(out: Path = DOCS, results: Path = RECORDS) -> None:
+def report(out: Path = DOCS, results: Path = RECORDS / "compare") -> None:
     """Make the report of the committed comparison again: OUT/report.html and OUT/report.md."""
     print(reports.write(results, out, Console()))
-
-
-def sweep_speed(out: Path = RESULTS, data: Path | None = None) -> None:
-    """Time a sweep against the same runs one after the other, and layouts by task; record in OUT/sweep_speed/DEVICE."""
-    measure_speed(out, data)
-
-
-def multistart(
-    slug: tyro.conf.Positional[str],
-    method: str = "adam",
-    rate: float = 0.01,
-    starts: int = 256,
-    out: Path = RESULTS,
-    data: Path | None = None,
-) -> None:
-    """Train many starts and tell what the best of 1, 4, 16 and 64 is worth; record in OUT/multistart/SLUG.
-
-    Args:
-        slug: A task, or one of article 003's surfaces.
-        method: One of those that `python -m experiments tasks` lists.
-        rate: The learning rate.
-        starts: How many initializations.
-        out: Where the record goes.
-        data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
-    """
-    train_starts(slug, method, rate, starts, out, data)

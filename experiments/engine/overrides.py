@@ -1,21 +1,26 @@
 """`run SLUG` with every plain field of that experiment as an option, its present value the default."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from experiments.engine import finder, settings
+from experiments.engine.commands import Slug, perform
 from experiments.engine.experiment import Experiment
 from experiments.engine.kinds import kind_of
+from experiments.engine.places import RESULTS
 from experiments.engine.processes import join
 
-Perform = Callable[..., None]  # slug, experiment, out, data, resume, mesh, overwrite
+
+def run(slug: Slug) -> None:
+    """Run one experiment and leave record, table and figure in OUT/SLUG; `run SLUG --help` lists its options."""
+    perform(slug, finder.paper(slug), RESULTS)
 
 
-def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
+def run_with_options(arguments: Sequence[str]) -> None:
     """Read `SLUG --option …` and perform the experiment with what was changed."""
     slug, *options = arguments
     experiment = finder.paper(slug)
@@ -25,7 +30,7 @@ def run(arguments: Sequence[str], perform: Perform, out: Path) -> None:
 
     def command(
         plan: Annotated[options_of, tyro.conf.arg(name="")] = present,
-        out: Path = out,
+        out: Path = RESULTS,
         data: Path | None = None,
         resume: bool = False,
         overwrite: bool = False,

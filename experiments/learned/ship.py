@@ -8,24 +8,31 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import tyro
+
 import adaptax.methods
+from adaptax.comparison.errors import InputError
 from adaptax.comparison.statistics import estimate
-from experiments.engine import records
+from experiments.engine import finder, records
+from experiments.engine.places import RECORDS
 from experiments.engine.records import Record
 from experiments.engine.rows import curves
-from experiments.learned.experiment import LEARNED, META_TRAINING, LearningPlan
+from experiments.learned.experiment import LEARNED, META_TRAINING, Learning, LearningPlan
 from experiments.learned.run import WEIGHTS
 
 METHODS = Path(adaptax.methods.__file__).parent
 PREFIX = "learned_"  # of an experiment's slug; what follows is the weights' name
 
 
-def ship(slug: str, results: Path, methods: Path = METHODS) -> Path:
-    """Copy the weights of a record into the library; return the file."""
+def ship(slug: tyro.conf.Positional[str], results: Path = RECORDS, methods: Path = METHODS) -> Path:
+    """Copy the weights of a learned optimizer's record into the library, and beside them how they were made."""
+    if not isinstance(finder.paper(slug), Learning):
+        raise InputError(f"{slug!r} learns no optimizer, so it has no weights to ship.")
     file = methods / f"learned_lstm_{slug.removeprefix(PREFIX)}.npz"
     made = how_made(slug, records.read(results / slug))
     shutil.copyfile(results / slug / WEIGHTS, file)
     file.with_suffix(".json").write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(file)
     return file
 
 

@@ -13,10 +13,10 @@ from adaptax.comparison.report.markup import to_markdown
 from adaptax.comparison.report.pairs import pairs
 from adaptax.comparison.task import config_of
 from experiments.bench.sweep import report as speed
-from experiments.engine import comparing as commands
 from experiments.engine import finder
+from experiments.engine.places import DOCS, RECORDS
 
-COMMITTED = sorted(path.parent for path in commands.RECORDS.glob("*/config.json"))
+COMMITTED = sorted(path.parent for path in RECORDS.glob("compare/*/config.json"))
 FIGURE = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]\d+)? ± \d+(?:\.\d+)?(?:e[+-]\d+)?")
 
 
@@ -42,9 +42,9 @@ def test_committed_comparison_is_complete(folder: Path):
 
 @pytest.mark.skipif(not COMMITTED, reason="nothing was compared yet")
 def test_the_pages_say_what_the_records_say_and_agree_where_they_speak_of_the_same():
-    of = results.read_all(commands.RECORDS)
-    report = (commands.DOCS / "report.md").read_text(encoding="utf-8")
-    evidence = (commands.DOCS / "evidence.md").read_text(encoding="utf-8")
+    of = results.read_all(RECORDS / "compare")
+    report = (DOCS / "report.md").read_text(encoding="utf-8")
+    evidence = (DOCS / "evidence.md").read_text(encoding="utf-8")
     assert report == to_markdown(tables.sections(of))
     shared = [section for section in pairs(of) if section.table.rows]
     assert shared
@@ -56,7 +56,7 @@ def test_the_pages_say_what_the_records_say_and_agree_where_they_speak_of_the_sa
 
 def test_the_speed_record_has_its_table_and_tasks_have_its_fastest_layouts():
     """Give or take a sixth: these times are of a machine that is shared."""
-    folder = commands.RECORDS.parent / "sweep_speed" / "cpu"
+    folder = RECORDS / "sweep_speed" / "cpu"
     meta, rows = speed.read(folder)
     assert (folder / "table.md").read_text(encoding="utf-8") == speed.to_markdown(meta, rows)
     assert meta["uncommitted_changes"] is False

@@ -13,10 +13,10 @@ from adaptax.comparison import contenders, gain
 from adaptax.comparison.describe import describe
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.program import Programs
+from adaptax.comparison.report import starts as report
 from adaptax.comparison.starts import multistart, rungs, search
 from adaptax.comparison.task import config_of
 from adaptax.comparison.train import Curve, Field, train
-from experiments.engine import starts as report
 from experiments.engine.starts import find
 from experiments.tasks.heights import task as surface_task
 from experiments.tasks.surfaces import SURFACES

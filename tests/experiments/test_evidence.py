@@ -6,8 +6,8 @@ import pytest
 
 from experiments.engine import evidence, finder
 from experiments.engine.claims import FAILS, HOLDS, Claim, judge
-from experiments.engine.command_line import EVIDENCE, RECORDS
 from experiments.engine.loop import Row
+from experiments.engine.places import DOCS, RECORDS
 from experiments.engine.records import Record
 
 CLAIM = Claim(says="b beats a", source="nobody", trial="t", baseline="a", contender="b")
@@ -109,4 +109,4 @@ def test_a_calibration_alone_is_no_record(tmp_path: Path):
 
 def test_the_page_is_what_the_records_say():
     """After a change: python -m experiments evidence."""
-    assert Path(EVIDENCE).read_text(encoding="utf-8") == evidence.page(RECORDS)
+    assert Path(DOCS / "evidence.md").read_text(encoding="utf-8") == evidence.page(RECORDS)

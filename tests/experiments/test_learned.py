@@ -18,10 +18,11 @@ from adaptax._learned_weights import SHIPPED
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.statistics import estimate
 from experiments.data import Split
-from experiments.engine import checkpoints, command_line, records
+from experiments.engine import checkpoints, records
 from experiments.engine.checkpoints import Checkpoints
 from experiments.engine.finder import paper as find
 from experiments.engine.kinds import kind_of
+from experiments.engine.places import RECORDS
 from experiments.engine.rows import Row, curves
 from experiments.learned import comparison, net, report, run
 from experiments.learned.experiment import LEARNED, META_TRAINING, RULES, Family, Learning
@@ -307,7 +308,7 @@ def test_learns_compares_and_records(program, tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize("name", SHIPPED)
 def test_what_the_library_ships_is_a_copy_of_a_record(name: str, tmp_path: Path):
     """The weights, and beside them how they were made, which `ship` makes of the record again."""
-    file = ship(f"learned_{name}", command_line.RECORDS, tmp_path)
+    file = ship(f"learned_{name}", RECORDS, tmp_path)
     for copy in (file, file.with_suffix(".json")):
         assert (METHODS / copy.name).read_bytes() == copy.read_bytes()
 
@@ -318,7 +319,7 @@ def test_the_shipped_net_does_what_the_committed_record_says():
     problem, trial = experiment.trained_on.problem(), "quadratic"
     functions = draw(problem, key_of(COMPARISON, 0), 100, experiment.functions_per_seed)
     program = comparison.minimization(problem, adaptax.learned_lstm, experiment.evaluate_every)
-    rows = records.read(command_line.RECORDS / "learned_quadratic").rows
+    rows = records.read(RECORDS / "learned_quadratic").rows
     expected = [row.loss for row in rows if (row.trial, row.contender, row.seed) == (trial, LEARNED, 0)]
     np.testing.assert_allclose(program(1.0, functions, None), expected, rtol=0.02)
 
@@ -329,7 +330,7 @@ def test_the_shipped_net_does_what_the_committed_record_says():
 )
 def test_the_committed_records_have_it_below_every_rule_and_not_the_preferred_one_alone(slug: str, trial: str):
     """The claims compare with the rule that validation prefers; what they say is of all four."""
-    record = records.read(command_line.RECORDS / slug)
+    record = records.read(RECORDS / slug)
     ends = {name: curves(record.rows, trial, name, "test").loss[:, -1] for name in report.contenders(record, trial)}
     assert len(ends) == 1 + len(RULES)
     for name, of in ends.items():
@@ -339,7 +340,7 @@ def test_the_committed_records_have_it_below_every_rule_and_not_the_preferred_on
 
 def test_what_learns_nothing_has_nothing_to_ship():
     with pytest.raises(InputError, match=r"^'lsalr_digits' learns no optimizer, so it has no weights to ship\.$"):
-        command_line.ship("lsalr_digits")
+        ship("lsalr_digits")
 
 
 def test_a_rule_that_diverges_is_recorded_once():

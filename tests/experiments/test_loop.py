@@ -17,7 +17,7 @@ from adaptax.comparison.errors import InputError
 from experiments.data import Split, cifar10, imagenet, mnist, scaling
 from experiments.data.imagenet import SIZE, Placed
 from experiments.engine import evaluation, loading, loop
-from experiments.engine.command_line import DEMO_STEPS
+from experiments.engine.commands import DEMO_STEPS
 from experiments.engine.experiment import Experiment, Trial
 from experiments.engine.finder import comparisons
 from experiments.engine.placement import Placement

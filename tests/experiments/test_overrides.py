@@ -13,7 +13,9 @@ from experiments.engine.finder import paper as find
 def given(*options: str) -> tuple[Experiment, Path, Path | None, bool, str | None, bool]:
     """Read the options of `run lsalr_digits` without running anything."""
     got = []
-    overrides.run(["lsalr_digits", *options], lambda slug, *rest: got.append(rest), Path("results"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overrides, "perform", lambda slug, *rest: got.append(rest))
+        overrides.run_with_options(["lsalr_digits", *options])
     return got[0]
 
 

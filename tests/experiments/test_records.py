@@ -12,7 +12,7 @@ from adaptax.comparison.describe import describe
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.statistics import estimate
 from experiments.data import imagenet
-from experiments.engine import command_line, figure, finder, records, table
+from experiments.engine import command_line, commands, figure, finder, kinds, records, table
 from experiments.engine.evidence import page as to_markdown
 from experiments.engine.finder import comparisons
 from experiments.engine.finder import paper as find
@@ -160,7 +160,7 @@ def test_unknown_names_are_answered_with_the_nearest():
     with pytest.raises(InputError, match=r"no experiment 'lsalr_digit'; the nearest is 'lsalr_digits'"):
         find("lsalr_digit")
     with pytest.raises(InputError, match=r"the nearest is 'local_gains_letters'"):
-        command_line.calibrate("local_gain_letters")
+        commands.calibrate("local_gain_letters")
 
 
 def test_the_command_line_ends_bad_input_in_one_sentence(tmp_path: Path):
@@ -178,8 +178,8 @@ def ran(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[Path]:
         folders.append(results / slug)
         return RESULTS / slug  # to be printed
 
-    kind = command_line.COMPARISON._replace(perform=perform, to_terminal=lambda record: "")
-    monkeypatch.setattr(command_line, "kind_of", lambda experiment: kind)
+    kind = kinds.COMPARISON._replace(perform=perform, to_terminal=lambda record: "")
+    monkeypatch.setattr(commands, "kind_of", lambda experiment: kind)
     command_line.main(list(words))
     return folders
 
@@ -213,11 +213,12 @@ def test_the_demo_runs_what_is_short_and_needs_no_files(monkeypatch: pytest.Monk
     """The two experiments that the README promises, from their committed records, so that nothing is trained here."""
     seeds = {}
 
-    def perform(slug, experiment, out, console, resume):
+    def perform(slug, experiment, out, console, data, resume, mesh):
+        assert resume
         seeds[slug] = experiment.seeds
         return RESULTS / slug
 
-    monkeypatch.setattr(command_line, "COMPARISON", command_line.COMPARISON._replace(perform=perform))
+    monkeypatch.setattr(commands, "kind_of", lambda experiment: kinds.COMPARISON._replace(perform=perform))
     command_line.main(["demo", "--out", str(tmp_path)])
     assert seeds == {"local_gains_letters": 3, "lsalr_digits": 3}
 

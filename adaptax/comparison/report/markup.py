@@ -23,7 +23,7 @@ class Table(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A title, paragraphs, a table; `task` is the slug that its pictures are of."""
+    """A title, or none, paragraphs, a table; `task` is the slug that its pictures are of."""
 
     title: str
     paragraphs: Sequence[str]
@@ -35,7 +35,8 @@ def to_markdown(sections: Iterable[Section], *, has_title: bool = True) -> str:
     """Write sections as Markdown, the first one as the page's title; the best cells are bold."""
     parts = []
     for number, section in enumerate(sections):
-        parts.append(f"{'#' if number == 0 and has_title else '##'} {section.title}")
+        if section.title:
+            parts.append(f"{'#' if number == 0 and has_title else '##'} {section.title}")
         parts += section.paragraphs
         if section.table is not None:
             lines = [section.table.header, ["---"] * len(section.table.header)]

@@ -1,0 +1,104 @@
+"""The commands that run the papers' experiments and make tables, figures and the evidence page of their records."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import tyro
+from rich.console import Console
+
+from adaptax.comparison import record
+from adaptax.comparison.describe import describe
+from experiments.engine import evidence as evidence_page
+from experiments.engine import finder, loading, records
+from experiments.engine.kinds import kind_of
+from experiments.engine.loop import count_steps
+from experiments.engine.places import DOCS, RECORDS, RESULTS
+
+# So few that the whole demo stays under a minute on two CPU cores; the committed records have 10 seeds.
+DEMO_SEEDS = 3
+DEMO_STEPS = 10_000  # of all contenders of an experiment
+
+Slug = tyro.conf.Positional[str]
+
+
+def list_() -> None:
+    """List the experiments by slug."""
+    for slug, experiment in finder.papers().items():
+        print(f"{slug}: {experiment.title}")
+
+
+def refresh(slug: Slug, data: Path | None = None, resume: bool = False, mesh: str | None = None) -> None:
+    """Run one experiment as it is registered and replace its committed record.
+
+    Args:
+        slug: The experiment.
+        data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
+        resume: Go on with what an interrupted run left.
+        mesh: Over how many devices batches and weights are divided, for example data=4,model=2.
+    """
+    perform(slug, finder.paper(slug), RECORDS, data, resume, mesh, overwrite=True)
+
+
+def perform(
+    slug: str,
+    experiment: Any,
+    out: Path,
+    data: Path | None = None,
+    resume: bool = False,
+    mesh: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Run, and print the table; a record that was made with other settings stays, unless it may be overwritten."""
+    if not overwrite:
+        record.check_same_settings(out / slug, describe(experiment))
+    console, kind = Console(), kind_of(experiment)
+    folder = kind.perform(slug, experiment, out, console, data, resume, mesh)
+    if jax.process_index() == 0:
+        console.print(kind.to_terminal(records.read(folder)))
+
+
+def table(slug: Slug, out: Path = RECORDS) -> None:
+    """Make OUT/SLUG/table.md again from the record, and print the table."""
+    kind = kind_of(finder.paper(slug))
+    of = records.read(out / slug)
+    (out / slug / "table.md").write_text(kind.to_markdown(of), encoding="utf-8")
+    Console().print(kind.to_terminal(of))
+
+
+def figure(slug: Slug, out: Path = RECORDS) -> None:
+    """Make OUT/SLUG/figure.png again from the record."""
+    kind_of(finder.paper(slug)).draw(records.read(out / slug), out / slug / "figure.png")
+    print(out / slug / "figure.png")
+
+
+def evidence(out: Path = DOCS / "evidence.md", results: Path = RECORDS) -> None:
+    """Make the evidence page again from the committed records: each published claim and its verdict."""
+    out.write_text(evidence_page.page(results), encoding="utf-8")
+    print(out)
+
+
+def calibrate(slug: Slug, seeds: int = 3, out: Path = RESULTS) -> None:
+    """Print how an experiment's free settings were chosen, on its baselines alone."""
+    calibration = finder.choose(slug, finder.find_all(finder.PAPERS, "CALIBRATION"), "calibration")
+    lines = []
+    for line in calibration(seeds):
+        print(line, flush=True)
+        lines.append(line + "\n")
+    (out / slug).mkdir(parents=True, exist_ok=True)
+    (out / slug / "calibration.md").write_text("".join(lines), encoding="utf-8")
+
+
+def demo(seeds: int = DEMO_SEEDS, out: Path = RESULTS / "demo") -> None:
+    """Run the short experiments that need no files on a few seeds, in under a minute: tables here, pictures in OUT."""
+    start = time.monotonic()
+    for slug, experiment in finder.comparisons().items():
+        if not loading.reads_files(experiment) and count_steps(experiment) <= DEMO_STEPS:
+            few = dataclasses.replace(experiment, seeds=min(seeds, experiment.seeds))
+            perform(slug, few, out, resume=True, overwrite=True)
+            print(f"Picture: {out / slug / 'figure.png'}\n")
+    print(f"Done in {time.monotonic() - start:.0f} s.")
