@@ -65,7 +65,10 @@ def _one_by_one(of_one: OfOne) -> OfAll:
 
 def _in_threads(compiled: Compiled, split_rates: bool) -> OfAll:
     def of_all(rates: ArrayLike, of_seeds: Tree, of_members: Tree, shared: Tree) -> Tree:
-        of_seeds, of_members = jax.device_get((of_seeds, of_members))  # to cut on the device, each cut is compiled
+        rates, of_seeds, of_members = (
+            np.asarray(rates),
+            *jax.device_get((of_seeds, of_members)),
+        )  # to cut on the device, each cut is compiled
 
         def work(seed: int, rate: int | slice) -> Tree:
             mine = jax.tree.map(lambda leaf: leaf[seed, rate], of_members)

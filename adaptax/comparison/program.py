@@ -110,4 +110,4 @@ def mean_over(score: Callable[[Params, Batch], jax.Array], params: Params, split
         total = jax.lax.map(lambda part: score(params, part), slices).sum() * SCORED_AT_ONCE
     if whole < count:
         total += score(params, jax.tree.map(lambda part: part[whole:], split)) * (count - whole)
-    return total / count
+    return jnp.asarray(total) / count

@@ -32,12 +32,15 @@ class Problem(Protocol):
 
     def init(self, key: jax.Array) -> Params:
         """Draw initial parameters."""
+        ...
 
     def loss(self, params: Params, batch: Batch) -> jax.Array:
         """Give the mean loss of a batch: what is trained on."""
+        ...
 
     def score(self, params: Params, batch: Batch) -> jax.Array:
         """Give what the method is judged by; lower is better."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)

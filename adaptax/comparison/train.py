@@ -69,7 +69,7 @@ def train(
     seed_numbers, rate_numbers = np.array(seeds, np.uint32), np.array(rates, jax.numpy.result_type(float))
     of_seeds = OfSeed(seed_numbers, None)
     members = program.begin(rate_numbers, programs.draw(seed_numbers), (), ())
-    gradients = _gradients_per_step(members)
+    gradients, judged = _gradients_per_step(members), None
     scored: dict[str, list[np.ndarray]] = {"train": [], "validation": []}
     for step in task.evaluations:
         order = OfSeed(seed_numbers, field.order(seeds, step - task.evaluate_every, step))

@@ -77,9 +77,8 @@ def test_to_import_adaptax_loads_jax_optax_and_jaxtyping_alone():
     """Nothing else is loaded but what jaxtyping needs, so the import costs next to nothing beside JAX's."""
     theirs = loaded("import jax, optax, jaxtyping")
     new = loaded("import adaptax") - theirs
-    assert {
-        name for name in new if name.split(".")[0] not in ("adaptax", "jax", "jaxtyping", "optax", "wadler_lindig")
-    } == set()
+    known = {"adaptax", "jax", "jaxtyping", "optax", "wadler_lindig"}
+    assert {name for name in new if name.split(".")[0] not in known} == set()
     assert not {name for name in new if name.startswith("adaptax.comparison")}
     assert {name for name in loaded("import experiments") - loaded("pass")} == {"experiments"}
 

@@ -12,6 +12,7 @@ import matplotlib
 matplotlib.use("Agg")  # a file, never a window
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from adaptax.comparison import analysis
@@ -121,7 +122,7 @@ def _panel(axes: dict[str, Any], names: Sequence[str], lines: dict[str, Line], *
     return _to_svg(picture)
 
 
-def _to_svg(picture: plt.Figure) -> str:
+def _to_svg(picture: Figure) -> str:
     """Write a picture down; letters stay text, in the page's own font, and every run gives the same bytes."""
     file = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "adaptax", "font.sans-serif": ["DejaVu Sans"]}):
