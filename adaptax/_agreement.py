@@ -16,7 +16,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, PyTree
 
-from adaptax._checks import check
+from adaptax._checks import check, check_choice
+from adaptax._inner import Inner, Settings
 from adaptax._numbers import scalar
 
 Zero = Literal["hold", "decay"]
@@ -111,9 +112,14 @@ def gains(opt_state: PyTree) -> PyTree:
     return found[0].gains
 
 
+def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
+    """Return the gain on the learning rate."""
+    del gradients, settings
+    return {"gain c": gains(state)}
+
+
 def check_gain(method: str, low: ArrayLike, high: ArrayLike, zero: str = "hold") -> None:
     """Raise `ValueError` for bounds that exclude the start, 1, or an unknown convention at zero."""
     check(method, "low", low, lambda v: 0 <= v <= 1, "in [0, 1], for gains start at 1")
     check(method, "high", high, lambda v: v >= 1, "at least 1, for gains start at 1")
-    if zero not in get_args(Zero):
-        raise ValueError(f"{method}: zero must be one of {get_args(Zero)}, got {zero!r}.")
+    check_choice(method, "zero", zero, get_args(Zero))

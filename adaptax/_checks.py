@@ -32,6 +32,12 @@ def check_nonnegative(method: str, **values: object) -> None:
         check(method, name, value, lambda v: v >= 0, "at least 0")
 
 
+def check_choice(method: str, name: str, value: object, choices: tuple) -> None:
+    """Raise `ValueError` for what is not among the choices."""
+    if value not in choices:
+        raise ValueError(f"{method}: {name} must be one of {choices}, got {value!r}.")
+
+
 def _described(value: object, *kinds: type) -> str | None:
     """Return what a value is; None for one number of these kinds."""
     if not isinstance(value, get_args(ArrayLike)):

@@ -14,11 +14,14 @@ Symmetries   each weight alone; odd in g; for q = 1/p invariant to the scale of 
 import math
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, Inexact, PyTree
 
 from adaptax._checks import check, check_floating, check_fraction, check_gradients, check_nonnegative
+from adaptax._inner import Inner, Settings, find
 from adaptax._leaves import map_leaves_rounding
 from adaptax._moments import ema
 from adaptax._numbers import divide, full_like, is_exactly, is_positive, narrow, real_dtype, scalar, wide
@@ -41,6 +44,17 @@ class ScaleByHistoryState(NamedTuple):
 
     s: PyTree  # like params, real, float32 at least: sum or average of abs(g)^power; starts at `initial`
     dither: Any = ()  # what the rounding of s is seeded with, if any
+
+
+def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
+    """Return the sum of squares, with a decay their mean, and the rate that it leaves."""
+    del gradients
+    eta, eps = settings["learning_rate"], settings["eps"]
+    s = find(state, ScaleByHistoryState).s
+    rate = jax.tree.map(lambda s: divide(scalar(eta, s), jnp.sqrt(s + scalar(eps, s))), s)
+    if settings.get("decay") is None:
+        return {"sum of squares G": s, "rate η/√(G + ε)": rate}
+    return {"mean of squares E": s, "rate η/√(E + ε)": rate}
 
 
 def scale_by_history(

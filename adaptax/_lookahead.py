@@ -20,6 +20,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Inexact, Int, PyTree
 
 from adaptax._checks import check, check_floating, check_fraction, check_gradients, check_matches, check_scalar
+from adaptax._inner import Inner, Settings
 from adaptax._learning_rate import check_learning_rate
 from adaptax._leaves import map_leaves
 from adaptax._numbers import full_like, narrow, scalar, value_at, wide
@@ -140,6 +141,13 @@ def _ahead(params: PyTree, velocity: PyTree, reach: Float[Array, ""]) -> PyTree:
     (xs, structure), vs = jax.tree.flatten(params), jax.tree.leaves(velocity)
     check_matches("lookahead_points", "parameter", xs, vs)
     return structure.unflatten(map(leaf, vs, xs))
+
+
+def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
+    """Return how far ahead the next gradient is taken, at the farthest of its points, downhill."""
+    del settings
+    farthest = lookahead_points(full_like(gradients, 0), state)[-1]
+    return {"look-ahead μ v": jax.tree.map(jnp.negative, farthest)}
 
 
 def value_and_grad(loss: Callable, has_aux: bool = False) -> Callable:

@@ -24,6 +24,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, Inexact, Int, PyTree
 
 from adaptax._checks import check, check_floating, check_fraction, check_gradients, check_nonnegative
+from adaptax._inner import Inner, Settings, find
 from adaptax._leaves import map_leaves_rounding
 from adaptax._numbers import (
     divide,
@@ -119,6 +120,24 @@ class ScaleByMomentsState(NamedTuple):
     m: PyTree  # moving average of g
     s: PyTree  # moving average of abs(g)^power, or the decaying maximum of abs(g)
     dither: Any = ()  # what the rounding of m and s is seeded with, if any
+
+
+def corrected(average: PyTree, log_decays: Float[Array, ""]) -> PyTree:
+    """Return an average that started at 0, over the weight of what it has seen."""
+    return jax.tree.map(lambda leaf: leaf / scalar(total_weight(log_decays), leaf), average)
+
+
+def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
+    """Return Adam's moments, corrected for their start at 0, and the rate; where no gradient was ever seen it is 0."""
+    del gradients
+    moments = find(state, ScaleByMomentsState)
+    v = corrected(moments.s, moments.log_decay_2)
+
+    def rate(v: Array) -> Array:
+        return jnp.where(v > 0, scalar(settings["learning_rate"], v) / (jnp.sqrt(v) + scalar(settings["eps"], v)), 0)
+
+    m = corrected(moments.m, moments.log_decay_1)
+    return {"corrected moment m̂": m, "corrected square v̂": v, "rate η/(√v̂ + ε)": jax.tree.map(rate, v)}
 
 
 def scale_by_moments(

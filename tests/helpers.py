@@ -62,6 +62,24 @@ def run(optimizer, signals: dict[str, np.ndarray], dtype: str = "float32", losse
     return {name: np.asarray(update["w"], np.float64) for name, update in updates.items()}
 
 
+def by_weight(oracle, signal: np.ndarray) -> np.ndarray:
+    """Return what an oracle makes of each weight's gradients, (steps, weights)."""
+    return np.stack([oracle([float(g) for g in column]) for column in signal.T], axis=1)
+
+
+def look_inside(optimizer, inner, settings, signal, losses=None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return an optimizer's updates to one signal and its inner quantities after each, (steps, weights) in float64."""
+    with x64(True):
+        signal, losses = jnp.asarray(signal, float), jnp.asarray(np.ones(len(signal)) if losses is None else losses)
+
+        def step(state, at):
+            update, state = optimizer.update(at[0], state, value=at[1])
+            return state, (update, inner(at[0], state, settings))
+
+        state = optimizer.init(jnp.zeros_like(signal[0]))
+        return jax.tree.map(np.asarray, jax.lax.scan(step, state, (signal, losses))[1])
+
+
 def assert_follows(optimizer_of, oracle, signals=SIGNALS, *, by_layer: bool = False, losses=None) -> None:
     """Compare trajectories with the oracle: 1e-6 relative in float64, 1e-5 in float32.
 
@@ -73,10 +91,7 @@ def assert_follows(optimizer_of, oracle, signals=SIGNALS, *, by_layer: bool = Fa
         with x64(dtype == "float64"):
             got = run(optimizer_of(), rounded, dtype, losses)
         for name, signal in rounded.items():
-            if by_layer:
-                expected = np.asarray(oracle(signal))
-            else:
-                expected = np.stack([oracle([float(g) for g in column]) for column in signal.T], axis=1)
+            expected = np.asarray(oracle(signal)) if by_layer else by_weight(oracle, signal)
             assert np.abs(expected).max() > 0, f"{name}: an oracle that never moves proves nothing"
             scale = np.abs(expected).max(axis=0)
             wrong = ~(np.abs(got[name] - expected) <= rtol * np.abs(expected) + atol * scale)  # NaN is wrong, too

@@ -23,6 +23,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, Inexact, PyTree
 
 from adaptax._checks import check_floating, check_fraction, check_gradients, check_nonnegative
+from adaptax._inner import Inner, Settings, find
 from adaptax._learning_rate import scale_by_descent
 from adaptax._leaves import map_leaves_rounding
 from adaptax._moments import ema
@@ -61,6 +62,15 @@ class ScaleByAdadeltaState(NamedTuple):
     dither: Any = ()  # what the rounding of both is seeded with, if any
 
 
+def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
+    """Return both mean squares, and from their ratio the rate of the next step."""
+    del gradients
+    eta, eps = settings["learning_rate"], settings["eps"]
+    E, D, _ = find(state, ScaleByAdadeltaState)
+    rate = jax.tree.map(lambda E, D: scalar(eta, E) * jnp.sqrt(divide(D + scalar(eps, D), E + scalar(eps, E))), E, D)
+    return {"gradients' mean square E": E, "steps' mean square D": D, "rate η√((D + ε)/(E + ε))": rate}
+
+
 def scale_by_adadelta(
     rho: ArrayLike = 0.95, eps: ArrayLike = 1e-6, *, initial: ArrayLike = 0.0, state_dtype: DTypeLike | None = None
 ) -> optax.GradientTransformationExtraArgs:
@@ -78,11 +88,8 @@ def scale_by_adadelta(
     def init(params: PyTree) -> ScaleByAdadeltaState:
         check_floating("adadelta", params, real=state_dtype is not None)
         dtype_of = stored_as(state_dtype, real_dtype)
-        return ScaleByAdadeltaState(
-            squares=full_like(params, 0, dtype_of),
-            steps=full_like(params, initial, dtype_of),
-            dither=first_dither(state_dtype),
-        )
+        squares, steps = (full_like(params, start, dtype_of) for start in (0, initial))
+        return ScaleByAdadeltaState(squares=squares, steps=steps, dither=first_dither(state_dtype))
 
     def update(updates: PyTree, state: ScaleByAdadeltaState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args

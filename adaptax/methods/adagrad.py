@@ -14,6 +14,7 @@ Good for     rare features. The sum never forgets: on long runs steps die out (`
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
+from adaptax._history import inner as inner
 from adaptax._history import scale_by_history
 from adaptax._learning_rate import scale_by_descent
 

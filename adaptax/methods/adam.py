@@ -15,6 +15,7 @@ import optax
 from jax.typing import ArrayLike, DTypeLike
 
 from adaptax._learning_rate import scale_by_descent
+from adaptax._moments import inner as inner
 from adaptax._moments import scale_by_moments
 
 

@@ -13,11 +13,24 @@ Symmetries   each weight alone; odd in g; invariant to the scale of g.
 
 import math
 
+import jax
 import optax
 from jax.typing import ArrayLike, DTypeLike
+from jaxtyping import PyTree
 
+from adaptax._inner import Inner, Settings, find
 from adaptax._learning_rate import scale_by_descent
-from adaptax._moments import scale_by_moments
+from adaptax._moments import ScaleByMomentsState, corrected, scale_by_moments
+from adaptax._numbers import divide, scalar
+
+
+def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
+    """Return the corrected moment, the decaying maximum, and the rate; where no gradient was ever seen it is 0."""
+    del gradients
+    moments = find(state, ScaleByMomentsState)
+    m, u = corrected(moments.m, moments.log_decay_1), moments.s
+    rate = jax.tree.map(lambda u: divide(scalar(settings["learning_rate"], u), u), u)
+    return {"corrected moment m̂": m, "decaying maximum u": u, "rate η/u": rate}
 
 
 def adamax(

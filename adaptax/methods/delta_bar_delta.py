@@ -10,10 +10,11 @@ Symbols      η learning_rate; c gain; δ gradient; δ̄ its average (`average`)
 Conventions  Jacobs adapts the rate itself; here it is the gain on a rate, so κ is in units of `learning_rate`. The
              average is compared before it takes in the new gradient. No momentum, and no bounds unless asked for.
              A gradient that is not finite is left out of the average, which would never recover from it.
-Units        gains are dimensionless; invariant to the scale of the loss.
+             Defaults are those in circulation (ensmallen's, which cites the paper); Jacobs tunes κ, φ, θ to each task.
 Symmetries   each weight alone; flipping the sign of all its gradients; scaling all of them by one positive number.
 """
 
+from math import inf
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -21,8 +22,9 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from adaptax._agreement import adapt_gain, agreement, check_gain
+from adaptax._agreement import adapt_gain, agreement, check_gain, gains
 from adaptax._checks import check, check_floating, check_fraction, check_gradients, check_nonnegative
+from adaptax._inner import Inner, Settings, find
 from adaptax._learning_rate import scale_by_descent
 from adaptax._leaves import map_leaves
 from adaptax._moments import ema
@@ -51,12 +53,14 @@ class DeltaBarDeltaState(NamedTuple):
     average: PyTree  # like params, float32 at least: δ̄, starts at 0
 
 
+def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
+    """Return the gain, and the averaged gradient that the next one is judged by."""
+    del gradients, settings
+    return {"gain c": gains(state), "averaged gradient δ̄": find(state, DeltaBarDeltaState).average}
+
+
 def delta_bar_delta_rate(
-    kappa: ArrayLike = 0.2,
-    phi: ArrayLike = 0.2,
-    theta: ArrayLike = 0.5,
-    low: ArrayLike = 0.0,
-    high: ArrayLike = jnp.inf,
+    kappa: ArrayLike = 0.2, phi: ArrayLike = 0.2, theta: ArrayLike = 0.5, low: ArrayLike = 0.0, high: ArrayLike = inf
 ) -> Rate:
     """Return Jacobs' gains as a `Rate`; arguments and errors as `delta_bar_delta`.
 
@@ -114,7 +118,7 @@ def delta_bar_delta(
     phi: ArrayLike = 0.2,
     theta: ArrayLike = 0.5,
     low: ArrayLike = 0.0,
-    high: ArrayLike = jnp.inf,
+    high: ArrayLike = inf,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Gradient descent with Jacobs' gain per weight: Δw = -η c δ.
 
@@ -126,15 +130,11 @@ def delta_bar_delta(
         low: least gain, in [0, 1].
         high: greatest gain, at least 1.
 
-    Defaults are those in circulation (ensmallen's, which cites the paper); Jacobs tunes κ, φ, θ to each task.
-
     Raises:
         ValueError: a number out of range, a complex or integer leaf (signs mean nothing there).
 
     >>> import adaptax
     >>> optimizer = adaptax.delta_bar_delta(learning_rate=0.01, kappa=0.05)
     """
-    return optax.chain(
-        scale_by_rate(delta_bar_delta_rate(kappa, phi, theta, low, high)),
-        scale_by_descent("delta_bar_delta", learning_rate),
-    )
+    rate = delta_bar_delta_rate(kappa, phi, theta, low, high)
+    return optax.chain(scale_by_rate(rate), scale_by_descent("delta_bar_delta", learning_rate))

@@ -26,10 +26,12 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from adaptax._checks import check, check_fraction, check_loss
+from adaptax._checks import check, check_choice, check_fraction, check_loss
+from adaptax._inner import Inner, Settings, find
 from adaptax._learning_rate import scale_by_descent
 from adaptax._moments import ema, scale_by_moments
-from adaptax._numbers import scalar
+from adaptax._moments import inner as inner_of_adam
+from adaptax._numbers import full_like, real_dtype, scalar
 from adaptax._rate import Rate, rescale
 
 Version = Literal["final", "first"]
@@ -56,14 +58,10 @@ class EveState(NamedTuple):
     d: Float[Array, ""]  # average relative change of the loss, starts at 1
 
 
-def bounds(clip: Clip) -> tuple[ArrayLike, ArrayLike]:
-    """Return k and K, between which d stays: 1/c and c for a number c."""
-    if not isinstance(clip, tuple):
-        check("eve", "clip", clip, lambda c: 1 <= c < float("inf"), "at least 1 and finite")
-        return 1 / clip, clip
-    check("eve", "k in clip = (k, K)", clip[0], lambda k: 0 < k <= 1, "in (0, 1]")
-    check("eve", "K in clip = (k, K)", clip[1], lambda K: 1 <= K < float("inf"), "at least 1 and finite")
-    return clip
+def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
+    """Return what Adam has, and d, which divides its rate."""
+    d = full_like(gradients, find(state, EveState).d, real_dtype)
+    return {**inner_of_adam(gradients, state, settings), "loss's average change d": d}
 
 
 def eve_rate(b3: ArrayLike = 0.999, clip: Clip = 10.0, target: ArrayLike = 0.0, version: Version = "final") -> Rate:
@@ -77,15 +75,18 @@ def eve_rate(b3: ArrayLike = 0.999, clip: Clip = 10.0, target: ArrayLike = 0.0, 
     0.425
     """
     check_fraction("eve", b3=b3)
-    low, high = bounds(clip)
+    if isinstance(clip, tuple):
+        check("eve", "k in clip = (k, K)", clip[0], lambda k: 0 < k <= 1, "in (0, 1]")
+        check("eve", "K in clip = (k, K)", clip[1], lambda K: 1 <= K < float("inf"), "at least 1 and finite")
+    else:
+        check("eve", "clip", clip, lambda c: 1 <= c < float("inf"), "at least 1 and finite")
+    low, high = clip if isinstance(clip, tuple) else (1 / clip, clip)
     check("eve", "target", target, lambda f: abs(f) < float("inf"), "finite")
-    if version not in get_args(Version):
-        raise ValueError(f"eve: version must be one of {get_args(Version)}, got {version!r}.")
+    check_choice("eve", "version", version, get_args(Version))
 
     def init(params: PyTree) -> EveState:
         del params
-        dtype = jnp.result_type(float)
-        return EveState(previous=jnp.full([], jnp.inf, dtype), d=jnp.ones([], dtype))
+        return EveState(previous=jnp.full([], jnp.inf, float), d=jnp.ones([], float))
 
     def measure(gradients: PyTree, state: EveState, params: PyTree = None, *, value: Any = None, **extra: Any) -> tuple:
         del gradients, params, extra
@@ -124,8 +125,7 @@ def eve(
         eps: ε at least 0, in the gradient's unit (1e-8).
         version: "final" or "first", whose thresholds k = .1 and K = 10 are clip=10.
 
-    These take no loss: `optax.lookahead`, `optax.contrib.sam`, `optax.contrib.split_real_and_imaginary`, Linen's
-    `TrainState`. "How to choose" says what to do instead; complex weights need no wrapper. `optax.MultiSteps` passes on
+    "How to choose" names the wrappers that pass no loss on, and says what to do instead. `optax.MultiSteps` passes on
     the loss of the last small batch alone. Inside `jax.shard_map` give every device the same loss.
 
     Raises:

@@ -28,6 +28,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
 from adaptax._checks import check, check_floating, check_gradients
+from adaptax._inner import Inner, Settings, find
 from adaptax._learned_weights import check_weights, shipped
 from adaptax._learning_rate import scale_by_descent
 from adaptax._leaves import map_leaves
@@ -64,6 +65,13 @@ class ScaleByLearnedLstmState(NamedTuple):
     cells: tuple[PyTree, PyTree]  # c of both layers; starts at 0
 
 
+def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
+    """Return the length of each layer's hidden state."""
+    del gradients, settings
+    first, second = jax.tree.map(lambda h: jnp.linalg.norm(h, axis=-1), find(state, ScaleByLearnedLstmState).hidden)
+    return {"length of layer 1's h": first, "length of layer 2's h": second}
+
+
 def scale_by_learned_lstm(
     weights: PyTree | str | None = None, p: ArrayLike = 10.0
 ) -> optax.GradientTransformationExtraArgs:
@@ -85,10 +93,8 @@ def scale_by_learned_lstm(
             flat = jnp.zeros_like(leaf, dtype=wide_dtype(leaf))
             return jnp.broadcast_to(flat[..., None], (*flat.shape, units))
 
-        def layers() -> tuple[PyTree, PyTree]:
-            return jax.tree.map(zeros, params), jax.tree.map(zeros, params)
-
-        return ScaleByLearnedLstmState(hidden=layers(), cells=layers())
+        h_1, h_2, c_1, c_2 = (jax.tree.map(zeros, params) for _ in range(4))
+        return ScaleByLearnedLstmState((h_1, h_2), (c_1, c_2))
 
     def update(updates: PyTree, state: ScaleByLearnedLstmState, params: PyTree = None, **extra_args: Any) -> tuple:
         del params, extra_args

@@ -22,6 +22,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, PyTree
 
 from adaptax._agreement import HIDDEN, PACKED, Zero, adapt_gain, agreement, check_gain, pack, unpack
+from adaptax._agreement import inner as inner
 from adaptax._checks import check, check_floating, check_gradients, check_nonnegative
 from adaptax._learning_rate import scale_by_descent
 from adaptax._leaves import map_leaves_rounding

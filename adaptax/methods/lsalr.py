@@ -15,11 +15,13 @@ Symmetries   permuting or rotating the weights of a layer; layers are independen
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
+from adaptax._inner import Inner, Settings
 from adaptax._layers import LayerOf, by_parent
 from adaptax._learning_rate import scale_by_descent
 from adaptax._norms import AxisName, of_norms
@@ -33,6 +35,15 @@ def log_norm_rate(norm: Float[Array, "*n"]) -> Float[Array, "*n"]:
     known = (norm > 0) & (norm < jnp.inf)
     safe = jnp.where(known, norm, 1)
     return jnp.where(known, 1 + (jnp.log1p(safe) - jnp.log(safe)), 1)
+
+
+def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
+    """Return the rate of each weight's layer, measured from the gradients alone."""
+    del state
+    options = {name: settings[name] for name in ("layer_of", "stacked", "axis_name") if settings.get(name) is not None}
+    rates, _ = lsalr_rate(**options).measure(gradients, ())
+    rates = jax.tree.map(lambda rate, gradient: jnp.broadcast_to(rate, gradient.shape), rates, gradients)
+    return {"layer's rate 1 + log(1 + 1/|g|)": rates}
 
 
 def lsalr_rate(layer_of: LayerOf = by_parent, *, stacked: str | None = None, axis_name: AxisName | None = None) -> Rate:

@@ -26,6 +26,7 @@ from jaxtyping import Array, Float
 
 from adaptax._checks import check_fraction, check_nonnegative
 from adaptax._learning_rate import scale_by_descent
+from adaptax._moments import inner as inner
 from adaptax._moments import scale_by_moments
 
 

@@ -13,6 +13,7 @@ Symmetries   each weight alone; odd in g; invariant to the scale of g up to eps.
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
+from adaptax._history import inner as inner
 from adaptax._history import scale_by_history
 from adaptax._learning_rate import scale_by_descent
 

@@ -12,6 +12,7 @@ Symmetries   each weight alone, given its gradient; linear in the gradients.
 
 import optax
 
+from adaptax._lookahead import inner as inner
 from adaptax._lookahead import scale_by_lookahead
 
 

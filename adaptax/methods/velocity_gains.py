@@ -27,6 +27,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
 from adaptax._agreement import Zero, adapt_gain, agreement, check_gain
+from adaptax._agreement import inner as inner
 from adaptax._checks import check, check_floating, check_fraction, check_gradients, check_nonnegative
 from adaptax._learning_rate import check_learning_rate
 from adaptax._leaves import map_leaves

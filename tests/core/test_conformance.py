@@ -343,6 +343,31 @@ def test_sharded_is_unsharded(make, kind):
     assert_close(jax.device_get(updates), jax.device_get(walk(optimizer, params, steps=2)[0][1]))
 
 
+# --- What is inside --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_inside_is_like_the_gradients(make):
+    """Whoever has a state says so in finite numbers, anywhere in a chain, from zero gradients on, and under jit."""
+    method = make.__wrapped__
+    inner = getattr(inspect.getmodule(method), "inner", None)
+    state = optax.chain(optax.identity(), make()).init(PARAMS)
+    assert inner or not jax.tree.leaves(state)
+    if inner is None:
+        return
+    settings = {name: p.default for name, p in inspect.signature(method).parameters.items()}
+    settings |= required(method) | make.settings
+    look = jax.jit(lambda gradients, state: inner(gradients, state, settings))
+    for first in (gradients_at(0), jax.tree.map(jnp.zeros_like, PARAMS)):
+        after = state
+        for gradients in (first, gradients_at(1)):
+            _, after = optax.chain(optax.identity(), make()).update(gradients, after, PARAMS, value=loss_at(0))
+            inside = look(gradients, after)
+            assert inside
+            for values in inside.values():
+                chex.assert_trees_all_equal_shapes(values, gradients)
+                chex.assert_tree_all_finite(values)
+
+
 # --- Leaves ----------------------------------------------------------------------------------------------------------
 
 

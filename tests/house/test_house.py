@@ -59,8 +59,9 @@ def test_files_are_about_two_screens(path):
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_method_has_one_anatomy(slug):
-    """Equation first, then source, conventions and symmetries; formulas, state, plumbing; the method itself last."""
-    tree = tree_of(ROOT / f"adaptax/methods/{slug}.py")
+    """Equation first, then source, conventions and symmetries; formula, state, what is inside, plumbing; the method."""
+    path = ROOT / f"adaptax/methods/{slug}.py"
+    tree = tree_of(path)
     docstring = ast.get_docstring(tree, clean=False)
     assert docstring.splitlines()[2].startswith("$$")
     for heading in ("Symbols", "Conventions", "Symmetries"):
@@ -70,6 +71,14 @@ def test_a_method_has_one_anatomy(slug):
     assert isinstance(last, ast.FunctionDef)
     assert last.name == slug
     assert last.args.args[0].arg == "learning_rate"
+    if inner := getattr(module_of(path), "inner", None):  # conformance tests ask who must have it
+        assert list(inspect.signature(inner).parameters) == ["gradients", "state", "settings"]
+        assert inner.__doc__
+    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    if "inner" in names:  # its own, not its engine's
+        before, after = names[: names.index("inner")], names[names.index("inner") :]
+        assert not [name for name in before if name.startswith("scale_by_") or name == f"{slug}_rate"]
+        assert not [name for name in after if name.endswith("State")]
 
 
 @pytest.mark.parametrize("slug", SLUGS)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, assert_follows, run, x64
+from helpers import SIGNALS, assert_follows, by_weight, look_inside, run, x64
 
 import adaptax
 
@@ -33,6 +33,15 @@ def test_follows_the_article(start):
     assert_follows(
         lambda: adaptax.adadelta(0.25, 0.9, 1e-3, initial=start), lambda g: oracle(g, 0.25, 0.9, 1e-3, start)
     )
+
+
+def test_the_rate_inside_makes_the_next_step():
+    settings, g = {"learning_rate": 0.25, "rho": 0.9, "eps": 1e-3}, SIGNALS["noise"]
+    _, inside = look_inside(adaptax.adadelta(**settings), adaptax.methods.adadelta.inner, settings, g)
+    E, D = inside["gradients' mean square E"], inside["steps' mean square D"]
+    np.testing.assert_allclose(0.25 * ((D + 1e-3) / (E + 1e-3)) ** 0.5, inside["rate η√((D + ε)/(E + ε))"])
+    steps = by_weight(lambda g: oracle(g, 0.25, 0.9, 1e-3), g)
+    np.testing.assert_allclose(-0.25 * ((D[:-1] + 1e-3) / (E[1:] + 1e-3)) ** 0.5 * g[1:], steps[1:])
 
 
 def test_equals_optax_with_a_learning_rate():

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, assert_follows, run
+from helpers import SIGNALS, assert_follows, by_weight, look_inside, run
 
 import adaptax
 
@@ -21,6 +21,13 @@ def oracle(g, eta=0.1, eps=1e-8, G=0.0):
 @pytest.mark.parametrize("eps", [1e-8, 0.1, 10.0])
 def test_follows_the_article(eps):
     assert_follows(lambda: adaptax.adagrad(0.1, eps), lambda g: oracle(g, eps=eps))
+
+
+def test_the_rate_inside_makes_the_steps():
+    settings, g = {"learning_rate": 0.1, "eps": 0.3}, SIGNALS["zeros"]
+    _, inside = look_inside(adaptax.adagrad(**settings), adaptax.methods.adagrad.inner, settings, g)
+    np.testing.assert_allclose(inside["sum of squares G"], np.cumsum(g**2, axis=0))
+    np.testing.assert_allclose(-inside["rate η/√(G + ε)"] * g, by_weight(lambda g: oracle(g, eps=0.3), g))
 
 
 def test_equals_optax_with_its_settings():

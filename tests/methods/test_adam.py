@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, assert_follows, run
+from helpers import SIGNALS, assert_follows, by_weight, look_inside, run
 
 import adaptax
 from adaptax._learning_rate import check_learning_rate
@@ -29,6 +29,16 @@ def test_follows_the_paper_with_its_defaults():
 @pytest.mark.parametrize("b1", [0.25, 0.975])
 def test_follows_the_article(b1):
     assert_follows(lambda: adaptax.adam(0.25, b1, eps=1e-3), lambda g: oracle(g, 0.25, b1, eps=1e-3))
+
+
+def test_steps_are_made_of_what_is_inside():
+    """And where no gradient was seen the rate is 0."""
+    settings, g = {"learning_rate": 0.01, "b2": 0.9, "eps": 1e-2}, SIGNALS["late"]
+    _, inside = look_inside(adaptax.adam(**settings), adaptax.methods.adam.inner, settings, g)
+    rate = inside["rate η/(√v̂ + ε)"]
+    steps = by_weight(lambda g: oracle(g, 0.01, b2=0.9, eps=1e-2), g)
+    np.testing.assert_allclose(-rate * inside["corrected moment m̂"], steps, rtol=1e-6)
+    np.testing.assert_array_equal(rate > 0, np.arange(len(g))[:, None] >= np.array([17, 17, 17]))
 
 
 def test_equals_optax():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import SIGNALS, assert_follows, run
+from helpers import SIGNALS, assert_follows, by_weight, look_inside, run
 
 import adaptax
 
@@ -24,6 +24,15 @@ def test_follows_the_paper_with_its_defaults():
 
 def test_follows_other_settings():
     assert_follows(lambda: adaptax.adamax(0.1, 0.5, 0.8, 1e-2), lambda g: oracle(g, 0.1, 0.5, 0.8, 1e-2))
+
+
+def test_steps_are_made_of_what_is_inside():
+    g = SIGNALS["zeros"]
+    _, inside = look_inside(adaptax.adamax(0.1), adaptax.methods.adamax.inner, {"learning_rate": 0.1}, g)
+    rate, u = inside["rate η/u"], inside["decaying maximum u"]
+    steps = by_weight(lambda g: oracle(g, 0.1), g)
+    np.testing.assert_allclose(-rate * inside["corrected moment m̂"], steps, rtol=1e-6)
+    np.testing.assert_allclose(rate * u, np.where(u > 0, 0.1, 0))
 
 
 def test_steps_never_exceed_the_rate():

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import SIGNALS, assert_follows, run
+from helpers import SIGNALS, assert_follows, by_weight, look_inside, run
 
 import adaptax
 
@@ -31,6 +31,16 @@ def test_follows_other_settings():
         lambda: adaptax.delta_bar_delta(0.1, 0.25, 0.5, 0.7, 0.3, 10.0),
         lambda d: oracle(d, kappa=0.25, phi=0.5, theta=0.7, low=0.3, high=10.0),
     )
+
+
+def test_inside_are_gain_and_average():
+    g, bar = SIGNALS["noise"], np.zeros(3)
+    _, inside = look_inside(adaptax.delta_bar_delta(0.1, theta=0.7), adaptax.methods.delta_bar_delta.inner, {}, g)
+    steps = by_weight(lambda g: oracle(g, theta=0.7), g)
+    np.testing.assert_allclose(-0.1 * inside["gain c"] * g, steps, rtol=1e-9)
+    for delta, average in zip(g, inside["averaged gradient δ̄"], strict=True):
+        bar = 0.3 * delta + 0.7 * bar
+        np.testing.assert_allclose(average, bar, rtol=1e-9)
 
 
 def test_average_remembers_longer_than_one_step():

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, STEPS, assert_follows, run, x64
+from helpers import SIGNALS, STEPS, assert_follows, by_weight, look_inside, run, x64
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,6 +111,16 @@ def test_follows_the_final_version(signal):
         signals=GRADIENTS,
         losses=f,
     )
+
+
+def test_inside_are_d_and_what_it_divides():
+    settings = {"learning_rate": 0.01, "b3": 0.7, "eps": 1e-8}
+    f, g = LOSSES["every kind"], GRADIENTS["noise"]
+    _, inside = look_inside(adaptax.eve(**settings), adaptax.methods.eve.inner, settings, g, f)
+    d = final(f, 0.7)
+    np.testing.assert_allclose(inside["loss's average change d"], np.stack([d] * 3, axis=1), rtol=1e-9)
+    steps = -inside["rate η/(√v̂ + ε)"] / inside["loss's average change d"] * inside["corrected moment m̂"]
+    np.testing.assert_allclose(steps, by_weight(lambda g: oracle(g, d), g), rtol=1e-9)
 
 
 @pytest.mark.parametrize("signal", LOSSES)

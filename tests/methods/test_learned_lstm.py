@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, run, x64
+from helpers import SIGNALS, by_weight, look_inside, run, x64
 from sklearn.datasets import load_digits
 
 import adaptax
@@ -67,6 +67,18 @@ def test_follows_the_paper(inputs, name):
             got = run(adaptax.learned_lstm(0.7, phi), {name: signal}, dtype)[name]
         expected = np.stack([oracle(map(float, column), phi, eta=0.7) for column in signal.T], axis=1)
         np.testing.assert_allclose(got, expected, rtol=0, atol=atol * np.abs(expected).max())
+
+
+def test_inside_are_the_lengths_of_hidden_states():
+    """With one unit a layer the step is a straight line of the second layer's."""
+    phi, g = net(2, units=1), SIGNALS["noise"][:40]
+    _, inside = look_inside(adaptax.learned_lstm(weights=phi), adaptax.methods.learned_lstm.inner, {}, g)
+    steps, linear = by_weight(lambda g: oracle(g, phi), g), phi["linear"]
+    h = (steps - linear["bias"]) / linear["kernel"]
+    np.testing.assert_allclose(inside["length of layer 2's h"], np.abs(h), rtol=1e-9)
+    silent = phi | {"lstm_1": jax.tree.map(np.zeros_like, phi["lstm_1"])}
+    _, inside = look_inside(adaptax.learned_lstm(weights=silent), adaptax.methods.learned_lstm.inner, {}, g)
+    assert not inside["length of layer 1's h"].any()
 
 
 def test_follows_the_paper_with_20_units_and_another_p():

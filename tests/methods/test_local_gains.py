@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, as_float, assert_follows, run
+from helpers import SIGNALS, as_float, assert_follows, by_weight, look_inside, run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +42,12 @@ def test_follows_other_settings():
         lambda: adaptax.local_gains(0.1, 0.1, 0.8, low=0.5, high=1.7),
         lambda g: oracle(g, b=0.1, p=0.8, low=0.5, high=1.7),
     )
+
+
+def test_the_gain_inside_makes_the_steps():
+    g = SIGNALS["noise"]
+    _, inside = look_inside(adaptax.local_gains(0.1), adaptax.methods.local_gains.inner, {}, g)
+    np.testing.assert_allclose(-0.1 * inside["gain c"] * g, by_weight(oracle, g))
 
 
 def test_scheduled_rate_is_read_at_its_step():

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, as_float, assert_follows, run, x64
+from helpers import SIGNALS, as_float, assert_follows, look_inside, run, x64
 from hypothesis import given
 from hypothesis import strategies as st
 from jax.sharding import AxisType, PartitionSpec
@@ -38,6 +38,18 @@ def test_follows_the_paper(mu, nesterov):
     assert_follows(
         lambda: adaptax.lsalr(0.1, mu, nesterov), lambda g: oracle(g, mu=mu, nesterov=nesterov), by_layer=True
     )
+
+
+def test_the_rate_inside_makes_the_steps_of_each_layer():
+    """Of one layer; and of several, as `layer_of` says, for every weight."""
+    g, inner = SIGNALS["noise"], adaptax.methods.lsalr.inner
+    _, inside = look_inside(adaptax.lsalr(0.1), inner, {}, g)
+    np.testing.assert_allclose(-0.1 * inside["layer's rate 1 + log(1 + 1/|g|)"] * g, oracle(g))
+    pair = {"kernel": jnp.array([[3.0, 4.0]]), "bias": jnp.array([12.0])}
+    for layer_of, of_kernel in ((None, 13), (adaptax.by_leaf, 5)):
+        (rates,) = inner(pair, (), {"layer_of": layer_of}).values()
+        np.testing.assert_allclose(rates["kernel"], np.full((1, 2), factor(of_kernel)), rtol=1e-6)
+        assert rates["bias"].shape == (1,)
 
 
 def test_learning_rate_stands_inside_the_buffer():

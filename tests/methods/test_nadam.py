@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, assert_follows, run
+from helpers import SIGNALS, STEPS, assert_follows, by_weight, look_inside, run
 
 import adaptax
 from adaptax.methods import nadam as module
@@ -34,6 +34,18 @@ def test_follows_constant_momentum_and_other_settings():
     assert_follows(
         lambda: adaptax.nadam(0.1, 0.8, 0.9, 1e-3, momentum_decay=1.0), lambda g: oracle(g, 0.1, 0.8, 0.9, 1e-3, 1.0)
     )
+
+
+def test_steps_are_made_of_what_is_inside():
+    """The rate times m looking ahead, where m is its corrected self uncorrected again."""
+    settings = {"learning_rate": 0.1, "b1": 0.8, "b2": 0.9, "eps": 1e-3}
+    g, t = SIGNALS["noise"], np.arange(1, STEPS + 1)[:, None]
+    _, inside = look_inside(adaptax.nadam(**settings, momentum_decay=None), module.inner, settings, g)
+    m = inside["corrected moment m̂"] * (1 - 0.8**t)
+    m_bar = 0.8 * m / (1 - 0.8 ** (t + 1)) + 0.2 * g / (1 - 0.8**t)
+    expected = by_weight(lambda g: oracle(g, 0.1, 0.8, 0.9, 1e-3, None), g)
+    np.testing.assert_allclose(-inside["rate η/(√v̂ + ε)"] * m_bar, expected, rtol=1e-9)
+    np.testing.assert_allclose(0.1 / (inside["corrected square v̂"] ** 0.5 + 1e-3), inside["rate η/(√v̂ + ε)"])
 
 
 def test_constant_momentum_is_optax():

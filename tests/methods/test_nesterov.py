@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import as_float, assert_follows, x64
+from helpers import SIGNALS, as_float, assert_follows, look_inside, x64
 
 import adaptax
 
@@ -31,6 +31,13 @@ def oracle(steps, eta, mu):
         x = x + v
         path.append(x.copy())
     return np.array(path)
+
+
+def test_inside_is_the_reach_of_the_next_gradient():
+    """Downhill, as steps are told: minus the way from x to where the gradient will be taken."""
+    for optimizer in (adaptax.nesterov(0.1, 0.8), adaptax.smoothed_nesterov(0.1, 0.8)):
+        steps, inside = look_inside(optimizer, adaptax.methods.nesterov.inner, {}, SIGNALS["noise"])
+        np.testing.assert_allclose(inside["look-ahead μ v"], -0.8 * steps, rtol=1e-9)
 
 
 def travel(optimizer, steps):

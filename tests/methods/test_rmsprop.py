@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, assert_follows, run
+from helpers import SIGNALS, assert_follows, by_weight, look_inside, run
 
 import adaptax
 
@@ -26,6 +26,14 @@ def test_follows_the_article(rho):
 def test_follows_with_its_defaults_and_another_start():
     assert_follows(lambda: adaptax.rmsprop(0.1), oracle)
     assert_follows(lambda: adaptax.rmsprop(0.1, initial=2.0), lambda g: oracle(g, E=2.0))
+
+
+def test_the_rate_inside_makes_the_steps():
+    settings, g = {"learning_rate": 0.1, "decay": 0.7, "eps": 0.3}, SIGNALS["zeros"]
+    _, inside = look_inside(adaptax.rmsprop(**settings), adaptax.methods.rmsprop.inner, settings, g)
+    rate = inside["rate η/√(E + ε)"]
+    np.testing.assert_allclose(-rate * g, by_weight(lambda g: oracle(g, rho=0.7, eps=0.3), g))
+    np.testing.assert_allclose(0.1 / (inside["mean of squares E"] + 0.3) ** 0.5, rate)
 
 
 def test_equals_optax():

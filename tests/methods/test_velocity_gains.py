@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, as_float, assert_follows, run
+from helpers import SIGNALS, as_float, assert_follows, by_weight, look_inside, run
 
 import adaptax
 
@@ -34,6 +34,15 @@ def test_follows_other_settings():
         lambda: adaptax.velocity_gains(0.1, 0.5, 0.05, 0.9, low=0.6, high=1.3),
         lambda g: oracle(g, mu=0.5, b=0.05, p=0.9, low=0.6, high=1.3),
     )
+
+
+def test_the_gain_inside_is_the_steps():
+    """Of u = μ u - η c g: c η g is what the velocity lost."""
+    g = SIGNALS["noise"]
+    _, inside = look_inside(adaptax.velocity_gains(0.1, 0.8), adaptax.methods.velocity_gains.inner, {}, g)
+    u = by_weight(oracle, g)
+    before = np.concatenate([np.zeros_like(u[:1]), u[:-1]])
+    np.testing.assert_allclose(inside["gain c"] * 0.1 * g, 0.8 * before - u, rtol=1e-9, atol=1e-12)
 
 
 def test_equals_scikit_learn():
