@@ -33,10 +33,10 @@ COMMANDS = {
     "sweep-speed": "bench.sweep.run:run",
     "write-folders": "data.folder_writer:write_folders",
     "pipeline": "data.pipeline_speed:pipeline",
-    "signals": "gallery.make_signals:make",
-    "surfaces": "gallery.make_surfaces:make",
+    "signals": "gallery.make:signals",
+    "surfaces": "gallery.make:surfaces",
     "explorer": "explorer.make_explorer:make",
-    "gallery": "gallery.page:make",
+    "gallery": "gallery.make:gallery",
 }
 
 

@@ -6,6 +6,7 @@ import json
 from importlib.resources import files
 from pathlib import Path
 
+from experiments.engine.places import DOCS
 from experiments.explorer.tables import tables
 
 COMPUTE = ("surfaces.js", "methods.js", "run.js")
@@ -13,9 +14,10 @@ DRAW = ("draw.js", "ground.js", "paths.js", "curves.js")
 PROGRAMS = (*COMPUTE, *DRAW, "page.js", "inside.js", "controls.js")
 
 
-def make(out: Path) -> None:
-    """Write the page."""
+def make(out: Path = DOCS / "explorer.html") -> None:
+    """Make the page on which every method is stepped over a surface or along a signal, in a browser alone."""
     out.write_text(page(), encoding="utf-8")
+    print(out)
 
 
 def page() -> str:

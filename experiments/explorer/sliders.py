@@ -37,21 +37,11 @@ SLIDERS = {
 }
 FACTORS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # on a method's usual learning rate
 
-# What has no slider: the library's defaults.
-FIXED = {
-    "smoothed_nesterov": ("points",),
-    "nadam": ("momentum_decay",),
-    "local_gains": ("low", "high"),
-    "delta_bar_delta": ("low", "high"),
-    "velocity_gains": ("low", "high"),
-}
-
 
 def defaults(method: Method, world: str) -> dict[str, float]:
     """Return the settings that the pictures of "surfaces" or "signals" have, in the order of the sliders."""
-    on_signals = {**method.on_signals, method.sweep.key: method.sweep.values[1]}
-    usual = on_signals if world == "signals" else method.on_surfaces
-    keys = ["learning_rate", *(key for key in SLIDERS if key in on_signals)]
+    usual = method.middle if world == "signals" else method.on_surfaces
+    keys = ["learning_rate", *(key for key in SLIDERS if key in method.middle)]
     return {key: float(usual.get(key, _default(method.build, key))) for key in keys}
 
 
@@ -77,8 +67,10 @@ def ends(method: Method, world: str) -> list[Mapping[str, float]]:
 
 
 def fixed(slug: str) -> dict[str, float]:
-    """Return what a method has beside its sliders."""
-    return {key: _default(getattr(adaptax, slug), key) for key in FIXED.get(slug, ())}
+    """Return the numbers that a method has beside its sliders: the library's defaults."""
+    parameters = inspect.signature(getattr(adaptax, slug)).parameters if hasattr(adaptax, slug) else {}
+    defaults = {key: of.default for key, of in parameters.items() if type(of.default) in (int, float)}
+    return {key: value for key, value in defaults.items() if key not in ("learning_rate", *SLIDERS)}
 
 
 def _default(build: Callable[..., Any], key: str) -> float:

@@ -77,7 +77,7 @@ def labels(method: Method) -> list[str]:
     settings = defaults(method, "surfaces")
     optimizer, w = method.build(**settings), jnp.ones(2)
     _, state = optimizer.update(w, optimizer.init(w))
-    return list(method.quantities(w, state, settings))
+    return list(method.inner(w, state, settings))
 
 
 def _words(slug: str, label: str) -> tuple[str, str]:

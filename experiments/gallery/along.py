@@ -6,7 +6,7 @@ downhill then leads to later epochs, and a method that looks ahead reads the sig
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import adaptax
-from experiments.gallery.methods import BIG_START, METHODS, Method, Settings
+from experiments.gallery.methods import ON_SIGNALS, Method, Settings
 from experiments.tasks.signals import read_at
 
 
@@ -24,59 +24,48 @@ class Trace(NamedTuple):
 
     steps: jax.Array  # downhill: minus the update, of the gradient's sign
     slopes: jax.Array  # the gradients it was given: for methods that look ahead, those of later epochs
-    quantities: dict[str, jax.Array]
+    quantities: dict[str, jax.Array]  # sorted by label, as JAX gives dictionaries back
 
 
-def methods_on_signals() -> Iterator[tuple[str, Method]]:
-    """Yield every method by slug; Adadelta twice, from either of the article's starts."""
-    for slug, method in METHODS.items():
-        yield slug, method
-        if slug == "adadelta":
-            yield "adadelta_big_start", BIG_START
+def in_order(quantities: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """Return quantities with the rate last, which is made of the others."""
+    return {label: quantities[label] for label in sorted(quantities, key=lambda label: label.startswith("rate"))}
 
 
-def trace(runs: Mapping[str, tuple[Method, Settings]], signal: jax.Array) -> dict[str, Trace]:
-    """Run methods, each with its settings, along one signal, all in one scan."""
-    optimizers = {name: method.build(**settings) for name, (method, settings) in runs.items()}
-    epochs = jnp.arange(len(signal), dtype=signal.dtype)
+def trace(method: Method, settings: Settings, signal: jax.Array) -> Trace:
+    """Run a method along one signal, in one scan."""
+    optimizer, epochs = method.build(**settings), jnp.arange(len(signal), dtype=signal.dtype)
 
-    def step_one(name, state, epoch):
-        method, settings = runs[name]
+    def step(state, epoch):
         ahead = adaptax.lookahead_points(-epoch, state)
         slope = sum(read_at(signal, -weight) for weight in ahead) / len(ahead)
-        update, state = optimizers[name].update(slope, state)
-        return state, Trace(jnp.negative(update), slope, method.quantities(slope, state, settings))
+        update, state = optimizer.update(slope, state)
+        return state, Trace(jnp.negative(update), slope, method.inner(slope, state, settings))
 
-    def step(states, epoch):
-        after = {name: step_one(name, state, epoch) for name, state in states.items()}
-        return {name: state for name, (state, _) in after.items()}, {name: seen for name, (_, seen) in after.items()}
-
-    states = {name: optimizer.init(epochs[0]) for name, optimizer in optimizers.items()}
-    return jax.lax.scan(step, states, epochs)[1]
+    return jax.lax.scan(step, optimizer.init(epochs[0]), epochs)[1]
 
 
 def trace_sweep(method: Method, signals: Mapping[str, np.ndarray]) -> Trace:
     """Run a method's three settings along all signals in one scan; arrays are (setting, signal, epoch), float64."""
+
+    @partial(jax.vmap, in_axes=(0, None))
+    @partial(jax.vmap, in_axes=(None, 0))
+    def run(value, signal):
+        return trace(method, {**method.on_signals, method.swept: value}, signal)
+
     with jax.enable_x64(True):
-
-        @partial(jax.vmap, in_axes=(0, None))
-        @partial(jax.vmap, in_axes=(None, 0))
-        def run(value, signal):
-            return trace({"": (method, {**method.on_signals, method.sweep.key: value})}, signal)[""]
-
-        return jax.tree.map(np.asarray, jax.jit(run)(jnp.asarray(method.sweep.values), _rows(signals)))
+        return jax.tree.map(np.asarray, jax.jit(run)(jnp.asarray(method.values), _rows(signals)))
 
 
 def trace_methods(signals: Mapping[str, np.ndarray]) -> dict[str, Trace]:
-    """Run every method at its middle setting along all signals in one scan; arrays are (signal, epoch), float64."""
-    runs = {slug: (method, middle(method)) for slug, method in methods_on_signals()}
+    """Run every method at its middle setting along all signals at once; arrays are (signal, epoch), float64."""
+
+    @jax.vmap
+    def run(signal):
+        return {slug: trace(method, method.middle, signal) for slug, method in ON_SIGNALS.items()}
+
     with jax.enable_x64(True):
-        return jax.tree.map(np.asarray, jax.jit(jax.vmap(partial(trace, runs)))(_rows(signals)))
-
-
-def middle(method: Method) -> Settings:
-    """Return a method's settings with the middle one of the three values."""
-    return {**method.on_signals, method.sweep.key: method.sweep.values[1]}
+        return jax.tree.map(np.asarray, jax.jit(run)(_rows(signals)))
 
 
 def _rows(signals: Mapping[str, np.ndarray]) -> jax.Array:

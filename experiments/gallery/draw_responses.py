@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from experiments.gallery.along import methods_on_signals
 from experiments.gallery.draw_signals import GRADIENT
 from experiments.gallery.grids import finish, grid, name_row
+from experiments.gallery.methods import ON_SIGNALS
 from experiments.gallery.responses import PERIOD, Response, make_inputs
 from experiments.gallery.styles import INK
 
@@ -24,9 +24,9 @@ NOTE = {"ha": "right", "fontsize": 8, "bbox": {"facecolor": "white", "edgecolor"
 
 def draw_responses(table: list[Response], steps: dict[str, dict[str, np.ndarray]]) -> Figure:
     """Draw each response over its own largest step, so that shapes compare; figures stand beside it."""
-    methods, inputs = dict(methods_on_signals()), make_inputs()
-    figure, axes = grid(len(methods), len(COLUMNS), width=13, row_height=1.0, left=2.05, sharey="all")
-    for of_row, (slug, method), response in zip(axes, methods.items(), table, strict=True):
+    inputs = make_inputs()
+    figure, axes = grid(len(ON_SIGNALS), len(COLUMNS), width=13, row_height=1.0, left=2.05, sharey="all")
+    for of_row, (slug, method), response in zip(axes, ON_SIGNALS.items(), table, strict=True):
         for panel, (name, (_, epochs)) in zip(of_row, COLUMNS.items(), strict=True):
             stepped = name != "sine"
             silence = np.zeros(SILENCE if stepped else 0)

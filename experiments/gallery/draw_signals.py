@@ -10,17 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from experiments.gallery.along import Trace, methods_on_signals
+from experiments.gallery.along import Trace, in_order
 from experiments.gallery.grids import finish, grid, name_row
-from experiments.gallery.methods import Method
-from experiments.gallery.quantities import in_order
+from experiments.gallery.methods import ON_SIGNALS, SYMBOLS, Method
 from experiments.gallery.styles import INK
 from experiments.tasks.signals import SIGNALS, title
 
 GRADIENT = "#D8D8D8"  # the signal itself, filled, in every picture
 COLUMNS = list(map(title, SIGNALS))
-SYMBOLS = {"learning_rate": "η", "eps": "ε", "initial": "D₀", "b2": "β₂", "kappa": "κ", "phi": "φ"}
-SYMBOLS |= {"bonus": "b", "penalty": "p", "momentum": "μ", "decay": "ρ", "rho": "ρ", "b1": "β₁", "theta": "θ"}
 
 
 def draw_method(method: Method, trace: Trace) -> Figure:
@@ -41,10 +38,9 @@ def draw_method(method: Method, trace: Trace) -> Figure:
         if label.startswith(("rate", "layer")):
             of_row[0].set_yscale("log")
             of_row[0].yaxis.set_major_formatter("{x:g}")
-    symbol = method.sweep.symbol
     handles = [Patch(color=GRADIENT, label="the gradient signal")]
-    for value, style in zip(method.sweep.values, styles, strict=True):
-        handles.append(Line2D([], [], **style, label=f"{symbol} = {value:g}"))
+    for value, style in zip(method.values, styles, strict=True):
+        handles.append(Line2D([], [], **style, label=f"{method.symbol} = {value:g}"))
     finish(figure, axes, heading(method), COLUMNS, "epoch", handles)
     return figure
 
@@ -52,18 +48,17 @@ def draw_method(method: Method, trace: Trace) -> Figure:
 def heading(method: Method) -> str:
     """Return a picture's title: the method, what is compared, what is fixed."""
     fixed = ", ".join(f"{SYMBOLS[name]} = {value:g}" for name, value in method.on_signals.items())
-    return f"{method.style.label}: steps on six gradient signals for three values of {method.sweep.symbol} ({fixed})"
+    return f"{method.style.label}: steps on six gradient signals for three values of {method.symbol} ({fixed})"
 
 
 def draw_overview(traces: Mapping[str, Trace]) -> Figure:
     """Draw every method's steps at its middle setting, a method per row."""
-    methods = dict(methods_on_signals())
-    figure, axes = grid(len(methods), len(SIGNALS), width=17, row_height=1.15, left=2.05)
-    for of_row, (slug, method) in zip(axes, methods.items(), strict=True):
+    figure, axes = grid(len(ON_SIGNALS), len(SIGNALS), width=17, row_height=1.15, left=2.05)
+    for of_row, (slug, method) in zip(axes, ON_SIGNALS.items(), strict=True):
         for column, signal in enumerate(SIGNALS.values()):
             _fill(of_row[column], signal)
             of_row[column].plot(traces[slug].steps[column], color=method.style.color, linewidth=1.3)
-        name_row(of_row[0], f"{method.style.label}\n{method.sweep.symbol} = {method.sweep.values[1]:g}")
+        name_row(of_row[0], f"{method.style.label}\n{method.symbol} = {method.values[1]:g}")
     handles = [Patch(color=GRADIENT, label="the gradient signal"), Line2D([], [], color=INK, label="the step taken")]
     headline = "What each method makes of six gradient signals: its step at every epoch"
     finish(figure, axes, headline, COLUMNS, "epoch", handles)

@@ -7,14 +7,15 @@ every path is run again from starts that differ by about 1e-15, and the lowest a
 from __future__ import annotations
 
 import dataclasses
+from operator import itemgetter
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from experiments.gallery.lasagne import ARTICLE, ON_SURFACES
 from experiments.gallery.methods import Method
 from experiments.gallery.paths import Path, trace_many
-from experiments.gallery.styles import STYLES
 from experiments.tasks.surfaces import START, SURFACES
 
 NEIGHBORS = 16
@@ -36,15 +37,13 @@ class End(NamedTuple):
 def nesterov_with(momentum: float) -> Method:
     """Return the article's Nesterov with another momentum."""
     usual = ARTICLE["nesterov"]
-    return dataclasses.replace(
-        usual,
-        style=STYLES["nesterov"]._replace(label=f"Nesterov μ = {momentum:g}"),
-        on_surfaces={**usual.on_surfaces, "momentum": momentum},
-    )
+    style = usual.style._replace(label=f"Nesterov μ = {momentum:g}")
+    return dataclasses.replace(usual, style=style, on_surfaces={**usual.on_surfaces, "momentum": momentum})
 
 
 # The article's three momenta; the middle one is its Nesterov of the comparison.
 MOMENTA = {"nesterov_0.25": nesterov_with(0.25), "nesterov_0.975": nesterov_with(0.975)}
+RUNS = {**ON_SURFACES, **MOMENTA}
 
 
 def starts() -> np.ndarray:
@@ -55,26 +54,11 @@ def starts() -> np.ndarray:
 
 def run(slug: str) -> tuple[dict[str, Path], list[End]]:
     """Return a method's path on every surface, and the ends."""
-    method = {**ON_SURFACES, **MOMENTA}[slug]
+    method = RUNS[slug]
     many = trace_many(method, list(SURFACES), starts())
-    paths = {
-        name: Path(
-            points=many.points[number, 0],
-            heights=many.heights[number, 0],
-            updates=many.updates[number, 0],
-            quantities={label: of[number, 0] for label, of in many.quantities.items()},
-        )
-        for number, name in enumerate(SURFACES)
-    }
-    ends = [
-        End(
-            surface=name,
-            method=method.style.label,
-            height=heights[0, -1],
-            lowest=heights[:, -1].min(),
-            highest=heights[:, -1].max(),
-            best=heights[0].min(),
-        )
-        for name, heights in zip(SURFACES, many.heights, strict=True)
-    ]
+    paths = {name: jax.tree.map(itemgetter((number, 0)), many) for number, name in enumerate(SURFACES)}
+    ends = []
+    for name, heights in zip(SURFACES, many.heights, strict=True):
+        last = heights[:, -1]
+        ends.append(End(name, method.style.label, last[0], last.min(), last.max(), best=heights[0].min()))
     return paths, ends

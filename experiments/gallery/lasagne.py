@@ -16,8 +16,7 @@ import optax
 from jax.typing import ArrayLike
 
 import adaptax
-from experiments.gallery import quantities
-from experiments.gallery.methods import METHODS, Method
+from experiments.gallery.methods import METHODS, Method, nothing
 
 
 def nesterov(learning_rate: ArrayLike, momentum: ArrayLike) -> optax.GradientTransformation:
@@ -38,15 +37,9 @@ def adam(learning_rate: ArrayLike, b1: ArrayLike, b2: ArrayLike, eps: ArrayLike)
 
 
 # In the order of the article's pictures.
-ARTICLE: dict[str, Method] = {
-    "nesterov": dataclasses.replace(
-        METHODS["nesterov"], build=nesterov, quantities=quantities.nothing, looks_ahead=False
-    ),
-    "rmsprop": METHODS["rmsprop"],
-    "adadelta": METHODS["adadelta"],
-    "adagrad": METHODS["adagrad"],
-    "adam": dataclasses.replace(METHODS["adam"], build=adam),
-}
+ARTICLE: dict[str, Method] = {slug: METHODS[slug] for slug in ("nesterov", "rmsprop", "adadelta", "adagrad", "adam")}
+ARTICLE["nesterov"] = dataclasses.replace(ARTICLE["nesterov"], build=nesterov, inner=nothing, looks_ahead=False)
+ARTICLE["adam"] = dataclasses.replace(ARTICLE["adam"], build=adam)
 OURS: dict[str, Method] = {slug: method for slug, method in METHODS.items() if slug not in ARTICLE}
 ON_SURFACES: dict[str, Method] = {**ARTICLE, **OURS}
 """Every method as the pictures of surfaces have it."""

@@ -11,25 +11,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import optax
 from jax.typing import ArrayLike
 
 import adaptax
-from experiments.gallery import quantities
 from experiments.gallery.styles import STYLES, Style
 
 Settings = Mapping[str, ArrayLike]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Sweep:
-    """One setting and the three values that the pictures of signals compare."""
-
-    key: str  # as `build` names it
-    symbol: str  # as a reader sees it
-    values: tuple[float, float, float] = (0.25, 0.9, 0.975)  # the article's
+SYMBOLS = {"learning_rate": "η", "eps": "ε", "initial": "D₀", "b2": "β₂", "kappa": "κ", "phi": "φ"}
+SYMBOLS |= {"bonus": "b", "penalty": "p", "momentum": "μ", "decay": "ρ", "rho": "ρ", "b1": "β₁", "theta": "θ"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,12 +31,22 @@ class Method:
 
     style: Style
     build: Callable[..., optax.GradientTransformation]  # of keyword settings
-    sweep: Sweep
+    inner: Callable[[Any, optax.OptState, Settings], dict[str, jax.Array]]  # as `adaptax._inner` has it
+    swept: str  # the setting whose three values the pictures of signals compare
+    values: tuple[float, float, float]
     on_signals: Settings  # beside the one that is swept
     on_surfaces: Settings
-    # (gradient, state after it, settings) -> label -> a number per weight
-    quantities: Callable[[ArrayLike, optax.OptState, Settings], dict[str, jax.Array]]
     looks_ahead: bool = False  # whether gradients belong at `adaptax.lookahead_points`
+
+    @property
+    def symbol(self) -> str:
+        """Return the swept setting as a reader sees it."""
+        return SYMBOLS[self.swept]
+
+    @property
+    def middle(self) -> Settings:
+        """Return the settings on signals with the middle one of the three values."""
+        return {**self.on_signals, self.swept: self.values[1]}
 
 
 def momentum(learning_rate: ArrayLike, momentum: ArrayLike) -> optax.GradientTransformation:
@@ -56,118 +59,53 @@ def local_gains(learning_rate: ArrayLike, bonus: ArrayLike) -> optax.GradientTra
     return adaptax.local_gains(learning_rate, bonus, 1 - bonus)
 
 
-METHODS: dict[str, Method] = {
-    "momentum": Method(
-        style=STYLES["momentum"],
-        build=momentum,
-        sweep=Sweep(key="momentum", symbol="μ"),
-        on_signals={"learning_rate": 0.25},
-        on_surfaces={"learning_rate": 0.01, "momentum": 0.9},
-        quantities=quantities.nothing,
-    ),
-    "nesterov": Method(
-        style=STYLES["nesterov"],
-        build=adaptax.nesterov,
-        sweep=Sweep(key="momentum", symbol="μ"),
-        on_signals={"learning_rate": 0.25},
-        on_surfaces={"learning_rate": 0.01, "momentum": 0.9},
-        quantities=quantities.reach,
-        looks_ahead=True,
-    ),
-    "smoothed_nesterov": Method(
-        style=STYLES["smoothed_nesterov"],
-        build=adaptax.smoothed_nesterov,
-        sweep=Sweep(key="momentum", symbol="μ"),
-        on_signals={"learning_rate": 0.25},
-        on_surfaces={"learning_rate": 0.01, "momentum": 0.9},
-        quantities=quantities.reach,
-        looks_ahead=True,
-    ),
-    "adagrad": Method(
-        style=STYLES["adagrad"],
-        build=adaptax.adagrad,
-        sweep=Sweep(key="eps", symbol="ε", values=(1e-7, 0.1, 10.0)),
-        on_signals={"learning_rate": 2.5},
-        on_surfaces={"learning_rate": 1.0, "eps": 1e-6},
-        quantities=quantities.history,
-    ),
-    "rmsprop": Method(
-        style=STYLES["rmsprop"],
-        build=adaptax.rmsprop,
-        sweep=Sweep(key="decay", symbol="ρ"),
-        on_signals={"learning_rate": 0.25, "eps": 1e-5},
-        on_surfaces={"learning_rate": 0.25, "decay": 0.9, "eps": 1e-6},
-        quantities=quantities.history,
-    ),
-    "adadelta": Method(
-        style=STYLES["adadelta"],
-        build=adaptax.adadelta,
-        sweep=Sweep(key="rho", symbol="ρ"),
-        on_signals={"learning_rate": 1.0, "eps": 1e-3, "initial": 0.0},
-        on_surfaces={"learning_rate": 100.0, "rho": 0.95, "eps": 1e-6},
-        quantities=quantities.two_histories,
-    ),
-    "adam": Method(
-        style=STYLES["adam"],
-        build=adaptax.adam,
-        sweep=Sweep(key="b1", symbol="β₁"),
-        on_signals={"learning_rate": 0.25, "b2": 0.999, "eps": 1e-7},
-        on_surfaces={"learning_rate": 0.25, "b1": 0.9, "b2": 0.999, "eps": 1e-8},
-        quantities=quantities.moments,
-    ),
-    "adamax": Method(
-        style=STYLES["adamax"],
-        build=adaptax.adamax,
-        sweep=Sweep(key="b1", symbol="β₁"),
-        on_signals={"learning_rate": 0.25, "b2": 0.999},
-        on_surfaces={"learning_rate": 0.25, "b1": 0.9, "b2": 0.999},
-        quantities=quantities.moment_and_maximum,
-    ),
-    "nadam": Method(
-        style=STYLES["nadam"],
-        build=adaptax.nadam,
-        sweep=Sweep(key="b1", symbol="β₁"),
-        on_signals={"learning_rate": 0.25, "b2": 0.999, "eps": 1e-7},
-        on_surfaces={"learning_rate": 0.25, "b1": 0.9, "b2": 0.999, "eps": 1e-8},
-        quantities=quantities.moments,
-    ),
-    "local_gains": Method(
-        style=STYLES["local_gains"],
-        build=local_gains,
-        sweep=Sweep(key="bonus", symbol="b", values=(0.005, 0.05, 0.2)),
-        on_signals={"learning_rate": 0.25},
-        on_surfaces={"learning_rate": 0.01, "bonus": 0.05},
-        quantities=quantities.gain,
-    ),
-    "delta_bar_delta": Method(
-        style=STYLES["delta_bar_delta"],
-        build=adaptax.delta_bar_delta,
-        sweep=Sweep(key="theta", symbol="θ"),
-        on_signals={"learning_rate": 0.25, "kappa": 0.05, "phi": 0.2},
-        on_surfaces={"learning_rate": 0.01, "kappa": 0.2, "phi": 0.2, "theta": 0.5},
-        quantities=quantities.gain_and_average,
-    ),
-    "velocity_gains": Method(
-        style=STYLES["velocity_gains"],
-        build=adaptax.velocity_gains,
-        sweep=Sweep(key="momentum", symbol="μ"),
-        on_signals={"learning_rate": 0.25, "bonus": 0.05, "penalty": 0.95},
-        on_surfaces={"learning_rate": 0.01, "momentum": 0.9, "bonus": 0.2, "penalty": 0.8},
-        quantities=quantities.gain,
-    ),
-    "lsalr": Method(
-        style=STYLES["lsalr"],
-        build=adaptax.lsalr,
-        sweep=Sweep(key="momentum", symbol="μ"),
-        on_signals={"learning_rate": 0.25},
-        on_surfaces={"learning_rate": 0.01, "momentum": 0.9},
-        quantities=quantities.layer_rate,
-    ),
-}
+def nothing(gradients: Any, state: optax.OptState, settings: Settings) -> dict[str, jax.Array]:
+    """Classical momentum holds its velocity alone, which is the step."""
+    return {}
 
-# The article's second Adadelta, for signals alone: D starts at 50.
-BIG_START = dataclasses.replace(
-    METHODS["adadelta"],
-    style=STYLES["adadelta_big_start"],
-    on_signals={**METHODS["adadelta"].on_signals, "initial": 50.0},
-)
+
+def at(learning_rate: float, **others: float) -> Settings:
+    """Return settings."""
+    return {"learning_rate": learning_rate, **others}
+
+
+def _method(slug: str, swept: str, on_signals: Settings, on_surfaces: Settings) -> Method:
+    name = slug.removesuffix("_big_start")
+    return Method(
+        style=STYLES[slug],
+        build={"momentum": momentum, "local_gains": local_gains}.get(name) or getattr(adaptax, name),
+        inner=getattr(getattr(adaptax.methods, name, None), "inner", nothing),
+        swept=swept,
+        values={"eps": (1e-7, 0.1, 10.0), "bonus": (0.005, 0.05, 0.2)}.get(swept, (0.25, 0.9, 0.975)),
+        on_signals=on_signals,
+        on_surfaces=on_surfaces,
+        looks_ahead=name in ("nesterov", "smoothed_nesterov"),
+    )
+
+
+ON_SIGNALS: dict[str, Method] = {
+    slug: _method(slug, *of)
+    for slug, *of in (
+        ("momentum", "momentum", at(0.25), at(0.01, momentum=0.9)),
+        ("nesterov", "momentum", at(0.25), at(0.01, momentum=0.9)),
+        ("smoothed_nesterov", "momentum", at(0.25), at(0.01, momentum=0.9)),
+        ("adagrad", "eps", at(2.5), at(1.0, eps=1e-6)),
+        ("rmsprop", "decay", at(0.25, eps=1e-5), at(0.25, decay=0.9, eps=1e-6)),
+        ("adadelta", "rho", at(1.0, eps=1e-3, initial=0.0), at(100.0, rho=0.95, eps=1e-6)),
+        ("adadelta_big_start", "rho", at(1.0, eps=1e-3, initial=50.0), at(100.0, rho=0.95, eps=1e-6)),
+        ("adam", "b1", at(0.25, b2=0.999, eps=1e-7), at(0.25, b1=0.9, b2=0.999, eps=1e-8)),
+        ("adamax", "b1", at(0.25, b2=0.999), at(0.25, b1=0.9, b2=0.999)),
+        ("nadam", "b1", at(0.25, b2=0.999, eps=1e-7), at(0.25, b1=0.9, b2=0.999, eps=1e-8)),
+        ("local_gains", "bonus", at(0.25), at(0.01, bonus=0.05)),
+        ("delta_bar_delta", "theta", at(0.25, kappa=0.05, phi=0.2), at(0.01, kappa=0.2, phi=0.2, theta=0.5)),
+        (
+            "velocity_gains",
+            "momentum",
+            at(0.25, bonus=0.05, penalty=0.95),
+            at(0.01, momentum=0.9, bonus=0.2, penalty=0.8),
+        ),
+        ("lsalr", "momentum", at(0.25), at(0.01, momentum=0.9)),
+    )
+}
+METHODS = {slug: method for slug, method in ON_SIGNALS.items() if slug != "adadelta_big_start"}
+"""Each method once: the article's second Adadelta, whose D starts at 50, runs along signals alone."""

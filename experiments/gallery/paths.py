@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from adaptax.comparison.step import take_step
 from experiments.gallery.lasagne import ON_SURFACES
@@ -26,33 +25,19 @@ class Path(NamedTuple):
     quantities: dict[str, jax.Array]  # (steps, 2) each
 
 
-def stepper(method: Method, settings: Settings, surface: Surface) -> tuple[Callable, Callable]:
-    """Return `init(w) -> state` and `step(w, state) -> (w, state, update, gradient)`."""
-    optimizer = method.build(**settings)
-
-    def step(w: jax.Array, state: optax.OptState) -> tuple:
-        w, state, _, gradient, update = take_step(surface, optimizer, w, state)
-        return w, state, update, gradient
-
-    return optimizer.init, step
-
-
 def trace(method: Method, surface: Surface, start: jax.Array, steps: int, settings: Settings | None = None) -> Path:
     """Return the path from `start` (2,), in one scan; settings of None are those of the pictures."""
     settings = method.on_surfaces if settings is None else settings
-    init, step = stepper(method, settings, surface)
+    optimizer = method.build(**settings)
 
     def one(carry, _):
-        w, state, update, gradient = step(*carry)
-        return (w, state), (w, surface(w), update, method.quantities(gradient, state, settings))
+        to = take_step(surface, optimizer, *carry)
+        inner = method.inner(to.gradients, to.state, settings)
+        return (to.params, to.state), (to.params, surface(to.params), to.updates, inner)
 
-    _, (points, heights, updates, inner) = jax.lax.scan(one, (start, init(start)), length=steps)
-    return Path(
-        points=jnp.concatenate([start[None], points]),
-        heights=jnp.concatenate([surface(start)[None], heights]),
-        updates=updates,
-        quantities=inner,
-    )
+    _, (points, heights, updates, inner) = jax.lax.scan(one, (start, optimizer.init(start)), length=steps)
+    points, heights = jnp.concatenate([start[None], points]), jnp.concatenate([surface(start)[None], heights])
+    return Path(points, heights, updates, inner)
 
 
 def trace_named(

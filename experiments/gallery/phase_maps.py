@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from adaptax.comparison.step import take_step
 from experiments.gallery.lasagne import ON_SURFACES
-from experiments.gallery.paths import stepper
 from experiments.tasks.minima import find_minima
 from experiments.tasks.surfaces import START, SURFACES
 
@@ -57,23 +57,23 @@ class MapRow(NamedTuple):
 
 def measure(slug: str, surface: str) -> np.ndarray:
     """Return (setting, rate) -> steps to converge, `DIVERGED` or `ELSEWHERE`, all in one call."""
-    method, (key, values) = ON_SURFACES[slug], SWEPT[slug]
+    method, (key, values), height = ON_SURFACES[slug], SWEPT[slug], SURFACES[surface]
     lowest = find_minima(surface)[0][0]
 
     @partial(jax.vmap, in_axes=(0, None))
     @partial(jax.vmap, in_axes=(None, 0))
     def run(value, rate):
-        init, step = stepper(method, {**method.on_surfaces, "learning_rate": rate, key: value}, SURFACES[surface])
+        optimizer = method.build(**{**method.on_surfaces, "learning_rate": rate, key: value})
 
         def one(carry, number):
             w, state, last_outside, far = carry
-            w, state, *_ = step(w, state)
-            inside = SURFACES[surface](w) <= lowest + NEAR  # never true of NaN
+            w, state, *_ = take_step(height, optimizer, w, state)
+            inside = height(w) <= lowest + NEAR  # never true of NaN
             far |= ~(jnp.abs(w).max() <= FAR)
             return (w, state, jnp.where(inside, last_outside, number), far), None
 
         start = jnp.asarray(START)
-        carry = (start, init(start), 0, jnp.asarray(False))
+        carry = (start, optimizer.init(start), 0, jnp.asarray(False))
         (_, _, last_outside, far), _ = jax.lax.scan(one, carry, jnp.arange(1, STEPS + 1))
         return jnp.where(far, DIVERGED, jnp.where(last_outside > STEPS - HELD, ELSEWHERE, last_outside + 1))
 

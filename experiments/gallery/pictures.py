@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,27 +28,29 @@ class Picture(NamedTuple):
     section: str
 
 
+def keep(figure: Figure, path: Path, title: str, caption: str, section: str) -> Picture:
+    """Save a figure that the gallery shows."""
+    save(figure, path)
+    return Picture(path.name, title, caption, section)
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure with 256 colors, which are a fifth of the bytes, and close it."""
     figure.savefig(path, dpi=DOTS_PER_INCH)
     plt.close(figure)
     with Image.open(path) as picture:
-        small = with_few_colors(picture.convert("RGB"), 256)
+        # Pillow's default method would give thin lines the colors of other lines.
+        small = picture.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
 
 
-def with_few_colors(picture: Image.Image, colors: int) -> Image.Image:
-    """Return the picture with a palette; Pillow's default would give thin lines the colors of other lines."""
-    return picture.quantize(colors, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-
-
-def write_table(path: Path, rows: Iterable[NamedTuple]) -> None:
+def write_table(path: Path, rows: Iterable[NamedTuple | Mapping[str, Any]]) -> None:
     """Write rows as CSV; numbers with ten digits."""
-    rows = list(rows)
+    rows = [row if isinstance(row, Mapping) else row._asdict() for row in rows]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(rows[0]._fields)
-        writer.writerows([_cell(value) for value in row] for row in rows)
+        writer.writerow(rows[0])
+        writer.writerows(map(_cell, row.values()) for row in rows)
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -57,19 +59,19 @@ def read_table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def make_all(name: str, out: Path, total: int, pieces: Iterator[Picture | str]) -> None:
+def make_all(name: str, out: Path, pieces: Iterator[Picture | str]) -> None:
     """Make pictures, and other work told in words, while one watches; then list the pictures in OUT/NAME.json."""
     out.mkdir(parents=True, exist_ok=True)
     made = []
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
-        task = progress.add_task(name, total=total)
+        task = progress.add_task(name, total=None)
         for piece in pieces:
-            if isinstance(piece, Picture):
-                made.append(piece)
-            done = piece.title if isinstance(piece, Picture) else piece
-            progress.update(task, advance=1, description=f"{name}: {done}")
+            is_shown = isinstance(piece, Picture)
+            made += [piece] if is_shown else []
+            progress.update(task, advance=1, description=f"{name}: {piece.title if is_shown else piece}")
     lines = ",\n".join("  " + json.dumps(picture._asdict(), ensure_ascii=False) for picture in made)
     (out / f"{name}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    print(out)
 
 
 def read_list(path: Path) -> list[Picture]:

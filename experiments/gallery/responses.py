@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.gallery.along import methods_on_signals, trace_methods
-from experiments.gallery.methods import Method
+from experiments.gallery.along import trace_methods
+from experiments.gallery.methods import ON_SIGNALS, Method
 
 EPOCHS = 400
 PERIOD = 100
@@ -53,7 +53,7 @@ def respond_all() -> tuple[list[Response], dict[str, dict[str, np.ndarray]]]:
     inputs = make_inputs()
     traces = trace_methods(inputs)
     steps = {slug: dict(zip(inputs, of.steps, strict=True)) for slug, of in traces.items()}
-    return [respond(method, steps[slug]) for slug, method in methods_on_signals()], steps
+    return [respond(method, steps[slug]) for slug, method in ON_SIGNALS.items()], steps
 
 
 def respond(method: Method, steps: dict[str, np.ndarray]) -> Response:
@@ -61,7 +61,7 @@ def respond(method: Method, steps: dict[str, np.ndarray]) -> Response:
     step, rate = steps["step"], float(method.on_signals["learning_rate"])
     return Response(
         method=method.style.label,
-        setting=f"{method.sweep.symbol} = {method.sweep.values[1]:g}",
+        setting=f"{method.symbol} = {method.values[1]:g}",
         first=step[0] / rate,
         last=step[-1] / rate,
         rise=int(np.argmax(step >= 0.9 * step[-1])),

@@ -1,20 +1,16 @@
-r"""Best of many starts: does restarting find the global minimum where one start does not?
+"""Best of many starts: does restarting find the global minimum where one start does not?
 
-From N random starts a method reaches the ends $f_{(1)} \le \dots \le f_{(N)}$. The expected best of k starts, drawn
-from these without repetition, is exact:
-
-$$ E_k = \sum_{i=1}^{N-k+1} f_{(i)} \binom{N-i}{k-1} \Big/ \binom{N}{k} $$
-
-A start counts as having found the global minimum if it ends lower than every other minimum.
+The expected best of k starts, drawn from many without repetition, is exact: `adaptax.comparison.gain` says how. A start
+counts as having found the global minimum if it ends lower than every other minimum.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
+from adaptax.comparison.gain import chances_of_best
 from experiments.gallery.methods import Method
 from experiments.gallery.paths import trace_many
 from experiments.tasks.minima import find_minima
@@ -63,6 +59,5 @@ def odds(surface: str, method: str, heights: np.ndarray, lowest: float, second: 
 
 def expected_best(heights: np.ndarray, tries: int) -> float:
     """Return the expected lowest of so many of these heights."""
-    count = len(heights)
-    chances = [math.comb(count - 1 - i, tries - 1) / math.comb(count, tries) for i in range(count - tries + 1)]
+    chances = chances_of_best(len(heights), tries)
     return float(np.sort(heights)[: len(chances)] @ chances)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from adaptax.comparison.report.markup import Cell, Section, Table
 from experiments.gallery.ends import CHAOTIC, NEIGHBORS
 from experiments.gallery.lasagne import ARTICLE
 from experiments.gallery.pictures import read_table
@@ -12,7 +13,9 @@ from experiments.gallery.responses import EPOCHS, PERIOD
 from experiments.gallery.starts import STARTS, TRAPS, TRIES
 from experiments.tasks.minima import find_minima
 from experiments.tasks.signals import title
-from experiments.tasks.surfaces import STEPS
+from experiments.tasks.surfaces import STEPS, SURFACES
+
+Row = dict[str, str]
 
 
 def who_leaves_the_trap(folder: Path) -> str:
@@ -28,27 +31,25 @@ def who_leaves_the_trap(folder: Path) -> str:
         "On “hills and canyon” a local minimum lies between the start and the canyon. Of the article's five methods, "
         f"at its settings, {'only ' if len(free) == 1 else ''}"
         f"{' and '.join(f'{name} leaves it, and ends at {heights[name]:.4f}' for name in free)}; the others end at "
-        f"{caught[0]:.4f} to {caught[-1]:.4f}. Of the rest these leave it: {', '.join(others)}.\n"
+        f"{caught[0]:.4f} to {caught[-1]:.4f}. Of the rest these leave it: {', '.join(others)}."
     )
 
 
-def ends(folder: Path) -> str:
+def ends(folder: Path) -> list[Section]:
     """Tabulate the heights of ends, a method per row, a surface per column."""
     note = (
         f"Height after {STEPS} steps. Where two numbers stand the path is chaotic: they are the lowest and the highest "
-        f"end of it and of {NEIGHBORS} runs from starts about 1e-15 away, which rounding alone drives apart.\n"
+        f"end of it and of {NEIGHBORS} runs from starts about 1e-15 away, which rounding alone drives apart."
     )
-    rows = read_table(folder / "ends.csv")
-    surfaces = list(dict.fromkeys(row["surface"] for row in rows))
-    return f"### Where they end\n\n{_by_method(rows, surfaces, _end)}\n{note}"
+    return _by_method("Where they end", read_table(folder / "ends.csv"), list(SURFACES), _end, note)
 
 
-def _end(row: dict[str, str]) -> str:
+def _end(row: Row) -> str:
     low, high = float(row["lowest"]), float(row["highest"])
     return f"{low:.2f} … {high:.2f}" if high - low > CHAOTIC else f"{float(row['height']):.6f}"
 
 
-def maps(folder: Path) -> str:
+def maps(folder: Path) -> list[Section]:
     """Tabulate phase maps, one per row."""
     headings = ["surface", "method", "converged", "diverged", "least steps", "at rate", "and"]
     lines = []
@@ -56,25 +57,24 @@ def maps(folder: Path) -> str:
         shares = [_percent(row["converged"]), _percent(row["diverged"])]
         best = [row["least_steps"] or "–", _short(row["best_rate"]), f"{row['setting']} {_short(row['best_setting'])}"]
         lines.append([title(row["surface"]), row["method"], *shares, *best])
-    return "### Maps in figures\n\n" + _table(headings, lines)
+    return _sections("Maps in figures", headings, lines)
 
 
-def odds(folder: Path) -> str:
+def odds(folder: Path) -> list[Section]:
     """Tabulate the best of many starts, a method per row, a surface per column."""
     note = (
         f"Share of {STARTS:,} starts that end lower than every other minimum, then the expected height above the "
         f"global one of the best of {', '.join(map(str, TRIES))} starts. A method that bounces around a minimum stays "
-        "above it however often it starts.\n"
+        "above it however often it starts."
     )
-    table = _by_method(read_table(folder / "starts.csv"), TRAPS, _odds)
-    return f"### Starts in figures\n\n{table}\n{note}"
+    return _by_method("Starts in figures", read_table(folder / "starts.csv"), TRAPS, _odds, note)
 
 
-def _odds(row: dict[str, str]) -> str:
+def _odds(row: Row) -> str:
     return f"{_percent(row['found'])}: " + ", ".join(f"{float(row[f'best_of_{tries}']):z.3f}" for tries in TRIES)
 
 
-def responses(folder: Path) -> str:
+def responses(folder: Path) -> list[Section]:
     """Tabulate the methods as filters, one per row."""
     headings = {
         "method": "method", "setting": "setting", "first": "first step / η", "last": "last step / η",
@@ -87,23 +87,25 @@ def responses(folder: Path) -> str:
         f"{PERIOD} epochs; less than 0 is ahead. Tenfold: how many times as far ten times the gradient leads: 10 for "
         "a linear filter, 1 where the gradient's size cancels. An epoch is a place here: Nesterov's method reads the "
         "future where its velocity is positive and the past where it is negative, so on a sine its lag is no less than "
-        "momentum's.\n"
+        "momentum's."
     )
     rows = read_table(folder / "responses.csv")
     lines = [[row[key] if key in ("method", "setting") else _short(row[key]) for key in headings] for row in rows]
-    return f"### Filters in figures\n\n{_table(list(headings.values()), lines)}\n{note}"
+    return _sections("Filters in figures", list(headings.values()), lines, note)
 
 
-def _by_method(rows: list[dict[str, str]], surfaces: Iterable[str], cell) -> str:
+def _by_method(
+    name: str, rows: list[Row], surfaces: Sequence[str], cell: Callable[[Row], str], note: str
+) -> list[Section]:
     of = {(row["method"], row["surface"]): row for row in rows}
     methods = dict.fromkeys(row["method"] for row in rows)
     lines = [[method, *(cell(of[method, surface]) for surface in surfaces)] for method in methods]
-    return _table(["method", *map(title, surfaces)], lines)
+    return _sections(name, ["method", *map(title, surfaces)], lines, note)
 
 
-def _table(headings: list[str], lines: Iterable[list[str]]) -> str:
-    rows = [headings, ["---"] * len(headings), *lines]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+def _sections(name: str, headings: list[str], lines: Iterable[list[str]], note: str = "") -> list[Section]:
+    table = Table(headings, [list(map(Cell, line)) for line in lines])
+    return [Section("", [f"### {name}"], table), Section("", [note] if note else [])]
 
 
 def _percent(share: str) -> str:

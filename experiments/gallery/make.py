@@ -1,0 +1,164 @@
+"""The commands `signals`, `surfaces` and `gallery`: pictures, films and tables in one folder, and the page of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from experiments.engine.places import GALLERY
+from experiments.gallery import (
+    draw_phase_maps,
+    draw_responses,
+    draw_signals,
+    draw_starts,
+    draw_surfaces,
+    ends,
+    page,
+    phase_maps,
+    starts,
+)
+from experiments.gallery.along import Trace, in_order, trace_methods, trace_sweep
+from experiments.gallery.animate import animate
+from experiments.gallery.lasagne import ARTICLE, ON_SURFACES
+from experiments.gallery.methods import ON_SIGNALS, Method
+from experiments.gallery.pictures import Picture, keep, make_all, write_table
+from experiments.gallery.responses import respond_all
+from experiments.gallery.styles import STYLES
+from experiments.tasks.signals import SIGNALS, title
+from experiments.tasks.surfaces import STEPS, SURFACES, describe
+
+BEST = "hills_and_canyon"  # the film at the top of the README
+
+
+def signals(out: Path = GALLERY) -> None:
+    """Draw each method's steps and inner quantities on six gradient signals, and all methods as filters, into OUT."""
+    make_all("signals", out, _signals(out))
+
+
+def surfaces(out: Path = GALLERY) -> None:
+    """Draw paths over seven surfaces, films of them, phase maps and the best of many starts, into OUT."""
+    make_all("surfaces", out, (piece for part in (_paths, _phase_maps, _starts) for piece in part(out)))
+
+
+def gallery(out: Path = GALLERY) -> None:
+    """Make signals and surfaces anew, and the gallery page beside OUT from what they leave."""
+    signals(out)
+    surfaces(out)
+    out.with_suffix(".md").write_text(page.to_markdown(out), encoding="utf-8")
+    print(out.with_suffix(".md"))
+
+
+def _signals(out: Path) -> Iterator[Picture]:
+    yield keep(
+        draw_signals.draw_overview(trace_methods(SIGNALS)),
+        out / "signals.png",
+        "What each method makes of a gradient signal",
+        "Gray is the gradient of one weight over 300 epochs, colored the step that a method takes: a method per row, a "
+        "signal per column, the same axes along a row.",
+        "Signals",
+    )
+    table, steps = respond_all()
+    write_table(out / "responses.csv", table)
+    yield keep(
+        draw_responses.draw_responses(table, steps),
+        out / "responses.png",
+        "Each method as a filter",
+        "What comes out as steps, over the largest, when the gradient is 1 from epoch 0 on, 1 at epoch 0 alone, or a "
+        "slow sine: methods with momentum come late and remember, those that only divide answer at once.",
+        "Signals",
+    )
+    rows = []
+    for slug, method in ON_SIGNALS.items():
+        trace = trace_sweep(method, SIGNALS)
+        rows += _summarize(method, trace)
+        figure, file = draw_signals.draw_method(method, trace), out / f"signals_{slug}.png"
+        yield keep(figure, file, f"{method.style.label} on signals", _caption(method, trace), "Inside methods")
+    write_table(out / "signals.csv", rows)
+
+
+def _caption(method: Method, trace: Trace) -> str:
+    low, middle, high = method.values
+    inner = [*(["the gradient read ahead"] if method.looks_ahead else []), *in_order(trace.quantities)]
+    what = f"steps and, below, {', '.join(inner)}" if inner else "steps, which are its velocity"
+    values = f"{method.symbol} = {low:g} (dotted), {middle:g} (colored) and {high:g} (thin)"
+    return f"{method.style.label} with {values}: {what}."
+
+
+def _summarize(method: Method, trace: Trace) -> Iterator[dict[str, str | float]]:
+    """Say what each quantity did on each signal, in five figures."""
+    for quantity, values in {"step": trace.steps, **trace.quantities}.items():
+        for value, of_setting in zip(method.values, values, strict=True):
+            setting = f"{method.symbol} = {value:g}"
+            for signal, of in zip(SIGNALS, of_setting, strict=True):
+                names = {"method": method.style.label, "setting": setting, "signal": signal, "quantity": quantity}
+                size = {"mean": of.mean(), "rms": np.sqrt(np.mean(of**2)), "lowest": of.min(), "highest": of.max()}
+                yield {**names, **size, "last": of[-1]}
+
+
+def _paths(out: Path) -> Iterator[Picture | str]:
+    paths, table = {}, []
+    for slug, method in ends.RUNS.items():
+        paths[slug], of_method = ends.run(slug)
+        table += of_method
+        yield f"paths of {method.style.label}"
+    write_table(out / "ends.csv", sorted(table, key=lambda end: list(SURFACES).index(end.surface)))
+    for name in sorted(SURFACES, key=lambda name: name != BEST):  # that one first
+        animate(name, {slug: paths[slug][name] for slug in ARTICLE}, STYLES, out)
+        yield Picture(
+            f"{name}.gif",
+            f"Five optimizers on “{title(name)}”",
+            f"{describe(name)}: the article's five methods from one start; left their paths, right their height at "
+            f"each of {STEPS} steps.",
+            "Films",
+        )
+    for name in SURFACES:
+        yield keep(
+            draw_surfaces.draw_surface(name, paths, STYLES),
+            out / f"{name}.png",
+            f"All methods on “{title(name)}”",
+            f"{describe(name)}: {STEPS} steps of the article's five methods (left) and of the others (right), with the "
+            "height where each ends.",
+            "Surfaces",
+        )
+    yield keep(
+        draw_surfaces.draw_momenta(paths, STYLES),
+        out / "momenta.png",
+        "Nesterov with three momenta",
+        "The article's other comparison: paths over all seven surfaces with momentum .25, .9 and .975.",
+        "Surfaces",
+    )
+
+
+def _phase_maps(out: Path) -> Iterator[Picture | str]:
+    maps = {}
+    for slug in phase_maps.SWEPT:
+        maps |= {(slug, surface): phase_maps.measure(slug, surface) for surface in phase_maps.SHOWN}
+        yield f"phase maps of {ON_SURFACES[slug].style.label}"
+    write_table(out / "phase_maps.csv", (phase_maps.summarize(*key, steps) for key, steps in maps.items()))
+    yield keep(
+        draw_phase_maps.draw_phase_maps(maps),
+        out / "phase_maps.png",
+        "Which settings work",
+        f"Each map is {phase_maps.SIZE**2:,} runs of one method on one surface, a learning rate across and one other "
+        "setting up; the color is the number of steps to the global minimum.",
+        "Settings",
+    )
+
+
+def _starts(out: Path) -> Iterator[Picture | str]:
+    lowest, odds = starts.two_lowest(), []
+    for method in ON_SURFACES.values():
+        odds += starts.play(method, lowest)
+        yield f"many starts of {method.style.label}"
+    odds.sort(key=lambda entry: starts.TRAPS.index(entry.surface))
+    write_table(out / "starts.csv", odds)
+    yield keep(
+        draw_starts.draw_starts(odds),
+        out / "starts.png",
+        "Restarting against local minima",
+        f"Above, how many of {starts.STARTS:,} random starts end in the global minimum; below, how high above it the "
+        "best of k starts is on average.",
+        "Starts",
+    )
