@@ -4,6 +4,9 @@ A signal is what one weight's gradient does over 200 steps. Signals are asymmetr
 a stale step or a mean for a sum can go unseen.
 """
 
+import subprocess
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -100,3 +103,12 @@ def assert_follows(optimizer_of, oracle, signals=SIGNALS, *, by_layer: bool = Fa
                 f"{name} ({dtype}): first off at step, weight {where[0].tolist()}: "
                 f"{got[name][tuple(where[0])]!r}, oracle {expected[tuple(where[0])]!r}"
             )
+
+
+def frames_of(film: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    """Decode a film, (frames, *shape) in bytes."""
+    from imageio_ffmpeg import get_ffmpeg_exe  # where the library is tested alone, it is missing
+
+    command = [get_ffmpeg_exe(), "-loglevel", "error", "-i", str(film), *"-f rawvideo -pix_fmt rgb24 -".split()]
+    decoded = subprocess.run(command, capture_output=True, check=True).stdout
+    return np.frombuffer(decoded, np.uint8).reshape(-1, *shape)

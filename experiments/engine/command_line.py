@@ -35,7 +35,7 @@ COMMANDS = {
     "pipeline": "data.pipeline_speed:pipeline",
     "signals": "gallery.make:signals",
     "surfaces": "gallery.make:surfaces",
-    "explorer": "explorer.make_explorer:make",
+    "explorer": "explorer.make:explorer",
     "gallery": "gallery.make:gallery",
 }
 

@@ -14,7 +14,7 @@ from latex2mathml.converter import convert
 from matplotlib.markers import MarkerStyle
 
 import adaptax
-from experiments.explorer.sliders import defaults, fixed, sliders
+from experiments.explorer.sliders import fixed, sliders
 from experiments.gallery.draw_surfaces import LEVELS
 from experiments.gallery.methods import METHODS, Method
 from experiments.gallery.phase_maps import FAR
@@ -63,18 +63,13 @@ def _method(slug: str, method: Method) -> dict[str, Any]:
         "labels": labels(method),
         "looksAhead": method.looks_ahead,
         "fixed": fixed(slug),
-        "worlds": {world: _settings(method, world) for world in WORLDS},
+        "worlds": {world: {key: of._asdict() for key, of in sliders(method, world).items()} for world in WORLDS},
     }
-
-
-def _settings(method: Method, world: str) -> dict[str, Any]:
-    usual = defaults(method, world)
-    return {key: {**of._asdict(), "usual": usual[key]} for key, of in sliders(method, world).items()}
 
 
 def labels(method: Method) -> list[str]:
     """Return the names of a method's inner quantities, in their order."""
-    settings = defaults(method, "surfaces")
+    settings = {key: of.usual for key, of in sliders(method, "surfaces").items()}
     optimizer, w = method.build(**settings), jnp.ones(2)
     _, state = optimizer.update(w, optimizer.init(w))
     return list(method.inner(w, state, settings))

@@ -19,8 +19,8 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from experiments.gallery.draw_surfaces import draw_contours, mark_start
+from experiments.gallery.lasagne import ON_SURFACES
 from experiments.gallery.paths import Path
-from experiments.gallery.styles import Style
 from experiments.tasks.signals import title
 
 SIZE = (8.32, 4.48)  # inches at 100 dots: both a multiple of 16, as the film's coder wants
@@ -28,15 +28,15 @@ FRAMES_PER_SECOND = 12
 HOLD = 24  # frames of the last picture
 
 
-def animate(name: str, paths: Mapping[str, Path], styles: Mapping[str, Style], out: File) -> None:
+def animate(name: str, paths: Mapping[str, Path], out: File) -> None:
     """Write OUT/NAME.gif and OUT/NAME.mp4."""
-    frames = list(_frames(name, paths, styles))
-    _write_gif(out / f"{name}.gif", frames, [styles[slug].color for slug in paths])
+    frames = list(_frames(name, paths))
+    _write_gif(out / f"{name}.gif", frames, [ON_SURFACES[slug].style.color for slug in paths])
     _write_mp4(out / f"{name}.mp4", frames)
 
 
-def _frames(name: str, paths: Mapping[str, Path], styles: Mapping[str, Style]) -> Iterator[np.ndarray]:
-    figure, lines, heads = _stage(name, paths, styles)
+def _frames(name: str, paths: Mapping[str, Path]) -> Iterator[np.ndarray]:
+    figure, artists = _stage(name, paths)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     empty = canvas.copy_from_bbox(figure.bbox)
@@ -44,16 +44,16 @@ def _frames(name: str, paths: Mapping[str, Path], styles: Mapping[str, Style]) -
         canvas.restore_region(empty)
         for slug, path in paths.items():
             courses = (path.points[: step + 1], np.stack([np.arange(step + 1), path.heights[: step + 1]], axis=1))
-            for line, head, course in zip(lines[slug], heads[slug], courses, strict=True):
-                line.set_data(*course.T)
-                head.set_data(*course[-1:].T)
-                line.axes.draw_artist(line)
-                line.axes.draw_artist(head)
+            for (line, head), course in zip(artists[slug], courses, strict=True):
+                for artist, shown in ((line, course), (head, course[-1:])):
+                    artist.set_data(*shown.T)
+                    artist.axes.draw_artist(artist)
         yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
     plt.close(figure)
 
 
-def _stage(name: str, paths: Mapping[str, Path], styles: Mapping[str, Style]) -> tuple[Figure, dict, dict]:
+def _stage(name: str, paths: Mapping[str, Path]) -> tuple[Figure, dict[str, list[tuple[Line2D, Line2D]]]]:
+    """Return what never changes, and for every method a line and its head in both panels."""
     figure, (left, right) = plt.subplots(1, 2, figsize=SIZE, dpi=100, layout="constrained", width_ratios=(1, 1))
     draw_contours(left, name, paths.values())
     mark_start(left)
@@ -63,23 +63,17 @@ def _stage(name: str, paths: Mapping[str, Path], styles: Mapping[str, Style]) ->
     right.set_title("height at each step", fontsize=9)
     right.grid(color="#EEEEEE", linewidth=0.6)
     right.tick_params(labelsize=8)
-    lines, heads = {}, {}
+    artists, handles = {}, []
     for slug in paths:
-        style = styles[slug]
-        look = {"color": style.color, "linestyle": style.line, "linewidth": 1.6, "animated": True}
-        head = {
-            "color": style.color,
-            "marker": style.marker,
-            "markersize": 8,
-            "markeredgecolor": "white",
-            "animated": True,
-        }
-        lines[slug] = [panel.plot([], [], **look)[0] for panel in (left, right)]
-        heads[slug] = [panel.plot([], [], **head, linestyle="")[0] for panel in (left, right)]
-    handles = [Line2D([], [], **styles[slug].plot(), marker=styles[slug].marker, linewidth=1.6) for slug in paths]
+        style = ON_SURFACES[slug].style
+        line = {"color": style.color, "linestyle": style.line, "linewidth": 1.6, "animated": True}
+        head = {"color": style.color, "marker": style.marker, "markersize": 8, "linestyle": "", "animated": True}
+        head |= {"markeredgecolor": "white"}
+        artists[slug] = [tuple(panel.plot([], [], **look)[0] for look in (line, head)) for panel in (left, right)]
+        handles.append(Line2D([], [], **style.plot(), marker=style.marker, linewidth=1.6))
     right.legend(handles=handles, fontsize=8, loc="upper right")
     figure.suptitle(f"Five optimizers on the surface “{title(name)}”", fontsize=11)
-    return figure, lines, heads
+    return figure, artists
 
 
 def _write_gif(path: File, frames: list[np.ndarray], colors: list[str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Literal
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,13 +13,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from experiments.gallery.along import Trace, in_order
-from experiments.gallery.grids import finish, grid, name_row
 from experiments.gallery.methods import ON_SIGNALS, SYMBOLS, Method
 from experiments.gallery.styles import INK
 from experiments.tasks.signals import SIGNALS, title
 
 GRADIENT = "#D8D8D8"  # the signal itself, filled, in every picture
 COLUMNS = list(map(title, SIGNALS))
+TOP, BOTTOM, RIGHT, GAP = 0.75, 0.9, 0.12, 0.13  # inches: what a layout engine would find out at twice the time
 
 
 def draw_method(method: Method, trace: Trace) -> Figure:
@@ -41,7 +43,7 @@ def draw_method(method: Method, trace: Trace) -> Figure:
     handles = [Patch(color=GRADIENT, label="the gradient signal")]
     for value, style in zip(method.values, styles, strict=True):
         handles.append(Line2D([], [], **style, label=f"{method.symbol} = {value:g}"))
-    finish(figure, axes, heading(method), COLUMNS, "epoch", handles)
+    finish(figure, axes, heading(method), COLUMNS, handles)
     return figure
 
 
@@ -61,7 +63,7 @@ def draw_overview(traces: Mapping[str, Trace]) -> Figure:
         name_row(of_row[0], f"{method.style.label}\n{method.symbol} = {method.values[1]:g}")
     handles = [Patch(color=GRADIENT, label="the gradient signal"), Line2D([], [], color=INK, label="the step taken")]
     headline = "What each method makes of six gradient signals: its step at every epoch"
-    finish(figure, axes, headline, COLUMNS, "epoch", handles)
+    finish(figure, axes, headline, COLUMNS, handles)
     return figure
 
 
@@ -75,3 +77,34 @@ def _styles(method: Method) -> list[dict]:
         {"color": method.style.color, "linewidth": 1.8, "linestyle": "-"},
         {"color": INK, "linewidth": 0.9, "linestyle": "-"},
     ]
+
+
+def grid(
+    rows: int, columns: int, width: float, row_height: float, left: float, sharey: Literal["row", "all"] = "row"
+) -> tuple[Figure, np.ndarray]:
+    """Return a figure of the given width and its (rows, columns) panels; sizes in inches."""
+    height = TOP + BOTTOM + rows * row_height
+    margins = {"left": left / width, "right": 1 - RIGHT / width, "bottom": BOTTOM / height, "top": 1 - TOP / height}
+    gaps = {"wspace": GAP / ((width - left) / columns), "hspace": GAP / row_height}
+    shared = {"sharex": "col", "sharey": sharey, "squeeze": False}
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), **shared, gridspec_kw=margins | gaps)
+    for panel in axes.flat:
+        panel.grid(color="#EEEEEE", linewidth=0.6)
+        panel.tick_params(labelsize=8)
+    return figure, axes
+
+
+def finish(figure: Figure, axes: np.ndarray, headline: str, columns: list[str], handles: list[Any]) -> None:
+    """Set the title above, a name over each column, the legend below."""
+    for above, below, name in zip(axes[0], axes[-1], columns, strict=True):
+        above.set_title(name, fontsize=11)
+        below.set_xlabel("epoch", fontsize=9)
+    height = figure.get_figheight()
+    figure.suptitle(headline, fontsize=13, y=1 - 0.12 / height, va="top")
+    look = {"ncols": len(handles), "frameon": False, "fontsize": 11}
+    figure.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0), **look)
+
+
+def name_row(panel: Axes, name: str) -> None:
+    """Write a row's name to the left of its first panel."""
+    panel.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)

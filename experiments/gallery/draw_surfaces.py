@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.gallery.ends import MOMENTA
 from experiments.gallery.lasagne import ARTICLE, OURS
 from experiments.gallery.paths import Path
 from experiments.gallery.styles import INK, Style
@@ -51,16 +50,16 @@ def mark_start(axes: Axes) -> None:
     axes.plot(*START, marker="o", label="start", **look)
 
 
-def draw_surface(name: str, paths: Paths, styles: Mapping[str, Style]) -> Figure:
+def draw_surface(name: str, paths: Paths) -> Figure:
     """Draw the article's five methods on the left, the others on the right."""
     margins = {"left": 0.04, "right": 0.99, "bottom": 0.155, "top": 0.89, "wspace": 0.1}
     figure, axes = plt.subplots(1, 2, figsize=(13.4, 8.6), gridspec_kw=margins)
     headings = ("The article's five methods, at its settings", "The others, at the same rates")
-    for panel, heading, slugs in zip(axes, headings, (ARTICLE, OURS), strict=True):
+    for panel, heading, methods in zip(axes, headings, (ARTICLE, OURS), strict=True):
         draw_contours(panel, name, [of[name] for of in paths.values()])
         mark_start(panel)
-        for slug in slugs:
-            draw_path(panel, paths[slug][name], styles[slug])
+        for slug, method in methods.items():
+            draw_path(panel, paths[slug][name], method.style)
         panel.set_title(heading, fontsize=11)
         panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=3, fontsize=9, frameon=False)
     figure.suptitle(
@@ -71,16 +70,15 @@ def draw_surface(name: str, paths: Paths, styles: Mapping[str, Style]) -> Figure
     return figure
 
 
-def draw_momenta(paths: Paths, styles: Mapping[str, Style]) -> Figure:
+def draw_momenta(paths: Paths) -> Figure:
     """Draw Nesterov with the article's three momenta over all surfaces."""
     figure, axes = plt.subplots(2, 4, figsize=(16, 8.6), layout="constrained")
-    usual = styles["nesterov"]
+    usual = ARTICLE["nesterov"].style
     looks = {
         "nesterov_0.25": usual._replace(label="μ = 0.25", color="#D55E00", line=(0, (2.5, 1)), marker="s"),
         "nesterov": usual._replace(label="μ = 0.9"),
         "nesterov_0.975": usual._replace(label="μ = 0.975", color=INK, line=(0, (1, 1)), marker="D"),
     }
-    assert set(looks) == {*MOMENTA, "nesterov"}
     for panel, name in zip(axes.flat, SURFACES, strict=False):
         draw_contours(panel, name, [paths[slug][name] for slug in looks])
         mark_start(panel)

@@ -8,24 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from experiments.engine.places import GALLERY
-from experiments.gallery import (
-    draw_phase_maps,
-    draw_responses,
-    draw_signals,
-    draw_starts,
-    draw_surfaces,
-    ends,
-    page,
-    phase_maps,
-    starts,
-)
+from experiments.gallery import draw_signals, draw_surfaces, ends, page, phase_maps, responses, starts
 from experiments.gallery.along import Trace, in_order, trace_methods, trace_sweep
 from experiments.gallery.animate import animate
 from experiments.gallery.lasagne import ARTICLE, ON_SURFACES
 from experiments.gallery.methods import ON_SIGNALS, Method
 from experiments.gallery.pictures import Picture, keep, make_all, write_table
-from experiments.gallery.responses import respond_all
-from experiments.gallery.styles import STYLES
 from experiments.tasks.signals import SIGNALS, title
 from experiments.tasks.surfaces import STEPS, SURFACES, describe
 
@@ -59,10 +47,10 @@ def _signals(out: Path) -> Iterator[Picture]:
         "signal per column, the same axes along a row.",
         "Signals",
     )
-    table, steps = respond_all()
+    table, steps = responses.respond_all()
     write_table(out / "responses.csv", table)
     yield keep(
-        draw_responses.draw_responses(table, steps),
+        responses.draw(table, steps),
         out / "responses.png",
         "Each method as a filter",
         "What comes out as steps, over the largest, when the gradient is 1 from epoch 0 on, 1 at epoch 0 alone, or a "
@@ -105,7 +93,7 @@ def _paths(out: Path) -> Iterator[Picture | str]:
         yield f"paths of {method.style.label}"
     write_table(out / "ends.csv", sorted(table, key=lambda end: list(SURFACES).index(end.surface)))
     for name in sorted(SURFACES, key=lambda name: name != BEST):  # that one first
-        animate(name, {slug: paths[slug][name] for slug in ARTICLE}, STYLES, out)
+        animate(name, {slug: paths[slug][name] for slug in ARTICLE}, out)
         yield Picture(
             f"{name}.gif",
             f"Five optimizers on “{title(name)}”",
@@ -115,7 +103,7 @@ def _paths(out: Path) -> Iterator[Picture | str]:
         )
     for name in SURFACES:
         yield keep(
-            draw_surfaces.draw_surface(name, paths, STYLES),
+            draw_surfaces.draw_surface(name, paths),
             out / f"{name}.png",
             f"All methods on “{title(name)}”",
             f"{describe(name)}: {STEPS} steps of the article's five methods (left) and of the others (right), with the "
@@ -123,7 +111,7 @@ def _paths(out: Path) -> Iterator[Picture | str]:
             "Surfaces",
         )
     yield keep(
-        draw_surfaces.draw_momenta(paths, STYLES),
+        draw_surfaces.draw_momenta(paths),
         out / "momenta.png",
         "Nesterov with three momenta",
         "The article's other comparison: paths over all seven surfaces with momentum .25, .9 and .975.",
@@ -133,12 +121,12 @@ def _paths(out: Path) -> Iterator[Picture | str]:
 
 def _phase_maps(out: Path) -> Iterator[Picture | str]:
     maps = {}
-    for slug in phase_maps.SWEPT:
-        maps |= {(slug, surface): phase_maps.measure(slug, surface) for surface in phase_maps.SHOWN}
+    for slug in phase_maps.METHODS_SHOWN:
+        maps |= {(slug, surface): phase_maps.measure(slug, surface) for surface in phase_maps.SURFACES_SHOWN}
         yield f"phase maps of {ON_SURFACES[slug].style.label}"
     write_table(out / "phase_maps.csv", (phase_maps.summarize(*key, steps) for key, steps in maps.items()))
     yield keep(
-        draw_phase_maps.draw_phase_maps(maps),
+        phase_maps.draw(maps),
         out / "phase_maps.png",
         "Which settings work",
         f"Each map is {phase_maps.SIZE**2:,} runs of one method on one surface, a learning rate across and one other "
@@ -148,14 +136,14 @@ def _phase_maps(out: Path) -> Iterator[Picture | str]:
 
 
 def _starts(out: Path) -> Iterator[Picture | str]:
-    lowest, odds = starts.two_lowest(), []
+    odds = []
     for method in ON_SURFACES.values():
-        odds += starts.play(method, lowest)
+        odds += starts.play(method)
         yield f"many starts of {method.style.label}"
     odds.sort(key=lambda entry: starts.TRAPS.index(entry.surface))
     write_table(out / "starts.csv", odds)
     yield keep(
-        draw_starts.draw_starts(odds),
+        starts.draw(odds),
         out / "starts.png",
         "Restarting against local minima",
         f"Above, how many of {starts.STARTS:,} random starts end in the global minimum; below, how high above it the "

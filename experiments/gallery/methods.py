@@ -2,7 +2,8 @@
 
 Settings are plain numbers that may be traced, so one scan runs many of them side by side. On signals they are article
 003's: learning rate .25 (Adagrad's is 2.5) and three values of one setting. On surfaces, methods of one family share
-the article's rate: .01 for those that step by the gradient itself, .25 for those that divide by its size.
+the article's rate: .01 for those that step by the gradient itself, .25 for those that divide by its size. What is not
+named is the library's default.
 
 Eve is not among them, since a signal has no loss; over a surface every method is given the height as its loss.
 """
@@ -97,13 +98,8 @@ ON_SIGNALS: dict[str, Method] = {
         ("adamax", "b1", at(0.25, b2=0.999), at(0.25, b1=0.9, b2=0.999)),
         ("nadam", "b1", at(0.25, b2=0.999, eps=1e-7), at(0.25, b1=0.9, b2=0.999, eps=1e-8)),
         ("local_gains", "bonus", at(0.25), at(0.01, bonus=0.05)),
-        ("delta_bar_delta", "theta", at(0.25, kappa=0.05, phi=0.2), at(0.01, kappa=0.2, phi=0.2, theta=0.5)),
-        (
-            "velocity_gains",
-            "momentum",
-            at(0.25, bonus=0.05, penalty=0.95),
-            at(0.01, momentum=0.9, bonus=0.2, penalty=0.8),
-        ),
+        ("delta_bar_delta", "theta", at(0.25, kappa=0.05, phi=0.2), at(0.01, theta=0.5)),
+        ("velocity_gains", "momentum", at(0.25, bonus=0.05, penalty=0.95), at(0.01, momentum=0.9)),
         ("lsalr", "momentum", at(0.25), at(0.01, momentum=0.9)),
     )
 }

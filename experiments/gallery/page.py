@@ -1,29 +1,40 @@
-"""The gallery page, made from what the commands `signals` and `surfaces` left: pictures with captions, and tables."""
+"""The gallery page, made of what the commands `signals` and `surfaces` left: pictures with captions, and tables.
+
+The tables are made of the CSV files beside the pictures; nothing in them is typed by hand.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from adaptax.comparison.report import markup
-from adaptax.comparison.report.markup import Section
-from experiments.gallery import tables
-from experiments.gallery.pictures import Picture, read_list
+from adaptax.comparison.report.markup import Cell, Section, Table
+from experiments.gallery.ends import CHAOTIC, NEIGHBORS
+from experiments.gallery.lasagne import ARTICLE
+from experiments.gallery.pictures import Picture, read_list, read_table
+from experiments.gallery.responses import EPOCHS, PERIOD
+from experiments.gallery.starts import STARTS, TRAPS, TRIES
+from experiments.tasks.minima import find_minima
+from experiments.tasks.signals import title
+from experiments.tasks.surfaces import STEPS, SURFACES
 
+Row = dict[str, str]
 ABOUT = """\
 What each method makes of a gradient, and where it goes: article 003's six signals and seven surfaces, at its settings,
 through the library's own transformations. Every picture and number on this page is made by `make gallery`; two runs on
 one machine give the same numbers, which lie beside the pictures as CSV. A method has one color everywhere."""
-TABLES = {"Surfaces": tables.ends, "Settings": tables.maps, "Starts": tables.odds, "Signals": tables.responses}
 
 
 def to_markdown(folder: Path) -> str:
     """Return the page: in every section pictures, then their table."""
     pictures = [*read_list(folder / "surfaces.json"), *read_list(folder / "signals.json")]
+    tables = {"Surfaces": ends, "Settings": maps, "Starts": odds, "Signals": responses}
     sections = [Section("Gallery", [ABOUT])]
     for name in dict.fromkeys(picture.section for picture in pictures):
-        before = [tables.who_leaves_the_trap(folder)] if name == "Films" else []
+        before = [who_leaves_the_trap(folder)] if name == "Films" else []
         shown = [part for picture in pictures if picture.section == name for part in _show(picture, folder.name)]
-        sections += [Section(name, [*before, *shown]), *(TABLES[name](folder) if name in TABLES else [])]
+        sections += [Section(name, [*before, *shown]), *(tables[name](folder) if name in tables else [])]
     return markup.to_markdown(sections)
 
 
@@ -31,3 +42,101 @@ def _show(picture: Picture, folder: str) -> list[str]:
     film = picture.file.replace(".gif", ".mp4")
     link = f" ([MP4]({folder}/{film}))" if film != picture.file else ""
     return [f"### {picture.title}", f"![{picture.title}]({folder}/{picture.file})", f"{picture.caption}{link}"]
+
+
+def who_leaves_the_trap(folder: Path) -> str:
+    """Say who ends in the global minimum of hills_and_canyon, by the measured ends."""
+    second = find_minima("hills_and_canyon")[1][0]
+    rows = [row for row in read_table(folder / "ends.csv") if row["surface"] == "hills_and_canyon"]
+    heights = {row["method"]: float(row["height"]) for row in rows}
+    five = [method.style.label for method in ARTICLE.values()]
+    free = [name for name in five if heights[name] < second]
+    caught = sorted(heights[name] for name in five if name not in free)
+    others = [f"{name} ({height:.4f})" for name, height in heights.items() if name not in five and height < second]
+    return (
+        "On “hills and canyon” a local minimum lies between the start and the canyon. Of the article's five methods, "
+        f"at its settings, {'only ' if len(free) == 1 else ''}"
+        f"{' and '.join(f'{name} leaves it, and ends at {heights[name]:.4f}' for name in free)}; the others end at "
+        f"{caught[0]:.4f} to {caught[-1]:.4f}. Of the rest these leave it: {', '.join(others)}."
+    )
+
+
+def ends(folder: Path) -> list[Section]:
+    """Tabulate the heights of ends, a method per row, a surface per column."""
+    note = (
+        f"Height after {STEPS} steps. Where two numbers stand the path is chaotic: they are the lowest and the highest "
+        f"end of it and of {NEIGHBORS} runs from starts about 1e-15 away, which rounding alone drives apart."
+    )
+    return _by_method("Where they end", read_table(folder / "ends.csv"), list(SURFACES), _end, note)
+
+
+def _end(row: Row) -> str:
+    low, high = float(row["lowest"]), float(row["highest"])
+    return f"{low:.2f} … {high:.2f}" if high - low > CHAOTIC else f"{float(row['height']):.6f}"
+
+
+def maps(folder: Path) -> list[Section]:
+    """Tabulate phase maps, one per row."""
+    headings = ["surface", "method", "converged", "diverged", "least steps", "at rate", "and"]
+    lines = []
+    for row in read_table(folder / "phase_maps.csv"):
+        shares = [_percent(row["converged"]), _percent(row["diverged"])]
+        best = [row["least_steps"] or "–", _short(row["best_rate"]), f"{row['setting']} {_short(row['best_setting'])}"]
+        lines.append([title(row["surface"]), row["method"], *shares, *best])
+    return _sections("Maps in figures", headings, lines)
+
+
+def odds(folder: Path) -> list[Section]:
+    """Tabulate the best of many starts, a method per row, a surface per column."""
+    note = (
+        f"Share of {STARTS:,} starts that end lower than every other minimum, then the expected height above the "
+        f"global one of the best of {', '.join(map(str, TRIES))} starts. A method that bounces around a minimum stays "
+        "above it however often it starts."
+    )
+    return _by_method("Starts in figures", read_table(folder / "starts.csv"), TRAPS, _odds, note)
+
+
+def _odds(row: Row) -> str:
+    return f"{_percent(row['found'])}: " + ", ".join(f"{float(row[f'best_of_{tries}']):z.3f}" for tries in TRIES)
+
+
+def responses(folder: Path) -> list[Section]:
+    """Tabulate the methods as filters, one per row."""
+    headings = {
+        "method": "method", "setting": "setting", "first": "first step / η", "last": "last step / η",
+        "rise": "epochs to 9/10", "overshoot": "largest / last", "memory": "mean delay", "lag": "lag",
+        "tenfold": "tenfold",
+    }  # fmt: skip
+    note = (
+        f"To gradient 1 for {EPOCHS} epochs: first and last step, the epoch that reaches nine tenths of the last, the "
+        "largest over the last. To a single 1: the mean delay of the steps, in epochs. Lag: epochs behind a sine of "
+        f"{PERIOD} epochs; less than 0 is ahead. Tenfold: how many times as far ten times the gradient leads: 10 for "
+        "a linear filter, 1 where the gradient's size cancels. An epoch is a place here: Nesterov's method reads the "
+        "future where its velocity is positive and the past where it is negative, so on a sine its lag is no less than "
+        "momentum's."
+    )
+    rows = read_table(folder / "responses.csv")
+    lines = [[row[key] if key in ("method", "setting") else _short(row[key]) for key in headings] for row in rows]
+    return _sections("Filters in figures", list(headings.values()), lines, note)
+
+
+def _by_method(
+    name: str, rows: list[Row], surfaces: Sequence[str], cell: Callable[[Row], str], note: str
+) -> list[Section]:
+    of = {(row["method"], row["surface"]): row for row in rows}
+    methods = dict.fromkeys(row["method"] for row in rows)
+    lines = [[method, *(cell(of[method, surface]) for surface in surfaces)] for method in methods]
+    return _sections(name, ["method", *map(title, surfaces)], lines, note)
+
+
+def _sections(name: str, headings: list[str], lines: Iterable[list[str]], note: str = "") -> list[Section]:
+    table = Table(headings, [list(map(Cell, line)) for line in lines])
+    return [Section("", [f"### {name}"], table), Section("", [note] if note else [])]
+
+
+def _percent(share: str) -> str:
+    return f"{100 * float(share):.0f} %"
+
+
+def _short(number: str) -> str:
+    return f"{float(number):.3g}" if number else "–"

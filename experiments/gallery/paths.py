@@ -25,9 +25,8 @@ class Path(NamedTuple):
     quantities: dict[str, jax.Array]  # (steps, 2) each
 
 
-def trace(method: Method, surface: Surface, start: jax.Array, steps: int, settings: Settings | None = None) -> Path:
-    """Return the path from `start` (2,), in one scan; settings of None are those of the pictures."""
-    settings = method.on_surfaces if settings is None else settings
+def trace(method: Method, surface: Surface, start: jax.Array, steps: int, settings: Settings) -> Path:
+    """Return the path from `start` (2,), in one scan."""
     optimizer = method.build(**settings)
 
     def one(carry, _):
@@ -57,7 +56,8 @@ def trace_many(method: Method, surfaces: Sequence[str], starts: np.ndarray, step
     @partial(jax.vmap, in_axes=(None, 0))
     def run(which, start):
         # One program for all surfaces: it compiles once and picks by number.
-        return trace(method, lambda w: jax.lax.switch(which, [SURFACES[name] for name in surfaces], w), start, steps)
+        surface = partial(jax.lax.switch, which, [SURFACES[name] for name in surfaces])
+        return trace(method, surface, start, steps, method.on_surfaces)
 
     with jax.enable_x64(True):
         return jax.tree.map(np.asarray, jax.jit(run)(jnp.arange(len(surfaces)), jnp.asarray(starts, float)))

@@ -50,7 +50,8 @@ def write_table(path: Path, rows: Iterable[NamedTuple | Mapping[str, Any]]) -> N
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(rows[0])
-        writer.writerows(map(_cell, row.values()) for row in rows)
+        for row in rows:
+            writer.writerow([f"{cell:.10g}" if isinstance(cell, float) else cell for cell in row.values()])
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -77,9 +78,3 @@ def make_all(name: str, out: Path, pieces: Iterator[Picture | str]) -> None:
 def read_list(path: Path) -> list[Picture]:
     """Read a list of pictures back."""
     return [Picture(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return str(value) if isinstance(value, str | int) else f"{value:.10g}"

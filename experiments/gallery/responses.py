@@ -15,23 +15,31 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from experiments.gallery.along import trace_methods
+from experiments.gallery.draw_signals import GRADIENT, finish, grid, name_row
 from experiments.gallery.methods import ON_SIGNALS, Method
+from experiments.gallery.styles import INK
 
 EPOCHS = 400
 PERIOD = 100
-
-
-def make_inputs() -> dict[str, np.ndarray]:
-    """Return what the filters are given."""
-    t = np.arange(EPOCHS)
-    return {
-        "step": np.ones(EPOCHS),
-        "impulse": (t == 0).astype(float),
-        "sine": np.sin(2 * np.pi * t / PERIOD),
-        "ten": np.full(EPOCHS, 10.0),
-    }
+T = np.arange(EPOCHS)
+INPUTS = {
+    "step": np.ones(EPOCHS),
+    "impulse": (T == 0).astype(float),
+    "sine": np.sin(2 * np.pi * T / PERIOD),
+    "ten": np.full(EPOCHS, 10.0),
+}
+COLUMNS = {
+    "step": ("gradient 1 from epoch 0 on", 60),
+    "impulse": ("gradient 1 at epoch 0 alone", 60),
+    "sine": (f"a sine of {PERIOD} epochs", 3 * PERIOD),
+}
+SILENCE = 6  # epochs shown before the input begins
+NOTE = {"ha": "right", "fontsize": 8, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}}
 
 
 class Response(NamedTuple):
@@ -50,9 +58,7 @@ class Response(NamedTuple):
 
 def respond_all() -> tuple[list[Response], dict[str, dict[str, np.ndarray]]]:
     """Return every method's figures at its middle setting, and slug -> input -> steps."""
-    inputs = make_inputs()
-    traces = trace_methods(inputs)
-    steps = {slug: dict(zip(inputs, of.steps, strict=True)) for slug, of in traces.items()}
+    steps = {slug: dict(zip(INPUTS, of.steps, strict=True)) for slug, of in trace_methods(INPUTS).items()}
     return [respond(method, steps[slug]) for slug, method in ON_SIGNALS.items()], steps
 
 
@@ -67,7 +73,7 @@ def respond(method: Method, steps: dict[str, np.ndarray]) -> Response:
         rise=int(np.argmax(step >= 0.9 * step[-1])),
         overshoot=step.max() / step[-1],
         memory=mean_delay(steps["impulse"]),
-        lag=lag_behind(make_inputs()["sine"], steps["sine"]),
+        lag=lag_behind(INPUTS["sine"], steps["sine"]),
         tenfold=steps["ten"].sum() / step.sum(),
     )
 
@@ -83,3 +89,30 @@ def lag_behind(gradient: np.ndarray, steps: np.ndarray) -> float:
     t = np.arange(2 * PERIOD, 3 * PERIOD)  # the start forgotten, the signal's end out of sight
     wave = np.exp(-2j * np.pi * t / PERIOD)
     return float(-np.angle((steps[t] @ wave) / (gradient[t] @ wave)) * PERIOD / (2 * np.pi))
+
+
+def draw(table: list[Response], steps: dict[str, dict[str, np.ndarray]]) -> Figure:
+    """Draw each response over its own largest step, so that shapes compare; figures stand beside it."""
+    figure, axes = grid(len(ON_SIGNALS), len(COLUMNS), width=13, row_height=1.0, left=2.05, sharey="all")
+    for of_row, (slug, method), response in zip(axes, ON_SIGNALS.items(), table, strict=True):
+        for panel, (name, (_, epochs)) in zip(of_row, COLUMNS.items(), strict=True):
+            stepped = name != "sine"
+            silence = np.zeros(SILENCE if stepped else 0)
+            t = np.arange(-len(silence), epochs)
+            given, taken = (np.concatenate([silence, of[:epochs]]) for of in (INPUTS[name], steps[slug][name]))
+            panel.fill_between(t, given, color=GRADIENT, linewidth=0, step="mid" if stepped else None)
+            style = {"color": method.style.color, "linewidth": 1.6, "drawstyle": "steps-mid" if stepped else "default"}
+            panel.plot(t, taken / np.abs(steps[slug][name]).max(), **style)
+            panel.text(0.985, 0.08 if stepped else 0.78, _figures(response)[name], transform=panel.transAxes, **NOTE)
+        name_row(of_row[0], f"{response.method}\n{response.setting}")
+    axes[0, 0].set_ylim(-1.15, 1.15)
+    step = Line2D([], [], color=INK, label="the step, as a share of the method's largest")
+    handles = [Patch(color=GRADIENT, label="the gradient"), step]
+    headline = "Methods as filters: the steps that come out when these gradients go in"
+    finish(figure, axes, headline, [name for name, _ in COLUMNS.values()], handles)
+    return figure
+
+
+def _figures(of: Response) -> dict[str, str]:
+    step = f"{of.first:.3g} η at first, {of.last:.3g} η at last"
+    return {"step": step, "impulse": f"mean delay {of.memory:.2g}", "sine": f"lag {of.lag:+.1f} epochs"}

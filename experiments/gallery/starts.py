@@ -6,20 +6,27 @@ counts as having found the global minimum if it ends lower than every other mini
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from adaptax.comparison.gain import chances_of_best
+from experiments.gallery.lasagne import ON_SURFACES
 from experiments.gallery.methods import Method
 from experiments.gallery.paths import trace_many
+from experiments.gallery.styles import INK
 from experiments.tasks.minima import find_minima
-from experiments.tasks.surfaces import SIDE
+from experiments.tasks.signals import title
+from experiments.tasks.surfaces import SIDE, STEPS
 
 TRAPS = ("basins_and_walls", "ripple", "hills_and_canyon", "two_minimums")  # those with more than one minimum
 STARTS = 1024
 SEED = 413
 TRIES = (1, 4, 16, 64)
+FLOOR = 1e-3  # heights below are drawn here: found
 
 
 class Odds(NamedTuple):
@@ -39,15 +46,13 @@ def make_starts() -> np.ndarray:
     return np.random.default_rng(SEED).uniform(-SIDE, SIDE, (STARTS, 2))
 
 
-def two_lowest() -> dict[str, tuple[float, float]]:
-    """Return each surface's two lowest minima."""
-    return {name: (find_minima(name)[0][0], find_minima(name)[1][0]) for name in TRAPS}
-
-
-def play(method: Method, minima: dict[str, tuple[float, float]]) -> list[Odds]:
+def play(method: Method) -> list[Odds]:
     """Run one method from all starts on all surfaces with traps, in one call."""
-    ends = trace_many(method, TRAPS, make_starts()).heights[:, :, -1]
-    return [odds(name, method.style.label, heights, *minima[name]) for name, heights in zip(TRAPS, ends, strict=True)]
+    played = []
+    for name, ends in zip(TRAPS, trace_many(method, TRAPS, make_starts()).heights[:, :, -1], strict=True):
+        (lowest, *_), (second, *_) = find_minima(name)[:2]
+        played.append(odds(name, method.style.label, ends, lowest, second))
+    return played
 
 
 def odds(surface: str, method: str, heights: np.ndarray, lowest: float, second: float) -> Odds:
@@ -61,3 +66,37 @@ def expected_best(heights: np.ndarray, tries: int) -> float:
     """Return the expected lowest of so many of these heights."""
     chances = chances_of_best(len(heights), tries)
     return float(np.sort(heights)[: len(chances)] @ chances)
+
+
+def draw(odds: Sequence[Odds]) -> Figure:
+    """Draw bars of shares above, the expected best of k starts below, a surface per column."""
+    figure, axes = plt.subplots(
+        2, len(TRAPS), figsize=(16, 9.4), sharex="row", sharey="row", layout="constrained", height_ratios=(1, 1.1)
+    )
+    styles = [method.style for method in ON_SURFACES.values()]
+    for above, below, surface in zip(*axes, TRAPS, strict=True):
+        here = {entry.method: entry for entry in odds if entry.surface == surface}
+        places = np.arange(len(styles))[::-1]
+        shares = [100 * here[style.label].found for style in styles]
+        bars = above.barh(places, shares, color=[style.color for style in styles])
+        above.bar_label(bars, [f"{share:.0f} %" for share in shares], padding=3, fontsize=8)
+        above.set_yticks(places, [style.label for style in styles])
+        above.set(title=title(surface), xlim=(0, 112), xlabel="starts that end in the global minimum (%)")
+        for style in styles:
+            best = np.maximum(here[style.label][3:], FLOOR)
+            below.plot(TRIES, best, **style.plot(), marker=style.marker, markersize=6, linewidth=1.5)
+        below.set(xscale="log", yscale="log", xlabel="number of starts k")
+        below.set_xticks(TRIES, [str(tries) for tries in TRIES])
+        below.minorticks_off()
+        below.yaxis.set_major_formatter("{x:g}")
+        below.grid(color="#E4E4E4", linewidth=0.6)
+    axes[1, 0].set_ylabel(
+        f"expected best of k starts:\nheight above the global minimum\n(at most {FLOOR:g} is drawn at {FLOOR:g})"
+    )
+    handles, labels = axes[1, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=7, frameon=False, fontsize=10)
+    figure.suptitle(
+        f"Restarting against local minima: {STARTS:,} random starts per method and surface, {STEPS} steps each",
+        fontsize=14, color=INK,
+    )  # fmt: skip
+    return figure

@@ -24,9 +24,8 @@ def find_minima(name: str) -> list[tuple[float, float, float]]:
         grid = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1)
         heights = np.asarray(heights_at(grid.reshape(-1, 2))).reshape(len(line), len(line))
         inner = heights[1:-1, 1:-1]
-        lowest = np.ones_like(inner, bool)
-        for i, j in MOVES[1:].astype(int):
-            lowest &= inner < heights[1 + i : len(line) - 1 + i, 1 + j : len(line) - 1 + j]
+        end, moves = len(line) - 1, MOVES[1:].astype(int)
+        lowest = np.all([inner < heights[1 + i : end + i, 1 + j : end + j] for i, j in moves], axis=0)
         points = np.asarray(_descend(name, jnp.asarray(grid[1:-1, 1:-1][lowest])))
         ends = np.asarray(heights_at(points))
     found = {

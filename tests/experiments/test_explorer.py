@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.explorer import make_explorer, sliders
+from experiments.explorer import make, sliders
 from experiments.gallery.methods import METHODS
 from experiments.tasks.signals import SIGNALS, title
 from experiments.tasks.surfaces import SURFACES
@@ -15,7 +15,7 @@ CONTROLS = {"button", "checkbox", "combobox", "image", "radio", "slider"}
 
 
 def test_the_page_is_what_the_command_makes():
-    made = make_explorer.page()
+    made = make.page()
     assert PAGE.read_text(encoding="utf-8") == made, "make it again: python -m experiments explorer"
     assert len(made.encode()) < 400_000
     addresses = set(re.findall(r"https?://[^\"'\\\s<]+", made))
@@ -24,7 +24,7 @@ def test_the_page_is_what_the_command_makes():
 
 
 def test_a_slider_must_hold_its_default():
-    with pytest.raises(ValueError, match=r"values of momentum must hold the default, got 0.6"):
+    with pytest.raises(ValueError, match=r"values of momentum must hold the usual one, got 0.6"):
         sliders.slider("momentum", 0.6)
 
 

@@ -50,7 +50,7 @@ class Library:
 
     def _step(self, gradient, state, w, settings, moves):
         update, state = self.method.build(**settings).update(gradient, state, w)
-        inside = self.method.quantities(gradient, state, settings)
+        inside = self.method.inner(gradient, state, settings)
         w = w + jnp.where(moves, update, -1.0)  # along a signal the weight is minus the epoch
         ahead = adaptax.lookahead_points(w, state)
         inside = jnp.stack([inside[label] for label in labels(self.method)]) if inside else jnp.zeros((0, 2))

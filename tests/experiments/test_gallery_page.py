@@ -4,11 +4,18 @@ import csv
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from helpers import frames_of
+from matplotlib.colors import to_rgb
 from PIL import Image
 
-from experiments.gallery import make_surfaces, page, tables
+from experiments.gallery import make, page
+from experiments.gallery.animate import HOLD
+from experiments.gallery.lasagne import ARTICLE, ON_SURFACES
+from experiments.gallery.methods import ON_SIGNALS
 from experiments.gallery.pictures import read_list, read_table
+from experiments.tasks.surfaces import SURFACES
 
 ROOT = Path(__file__).parents[2]
 GALLERY = ROOT / "docs" / "gallery"
@@ -23,7 +30,7 @@ def test_everything_named_is_there_and_everything_there_is_named():
     linked = set(re.findall(r"\(gallery/([^)]+)\)", text))
     made = {path.name for path in GALLERY.iterdir() if path.suffix in (".png", ".gif", ".mp4")}
     assert linked == made
-    assert f"docs/gallery/{make_surfaces.BEST}.gif" in (ROOT / "README.md").read_text().split("## ")[0]
+    assert f"docs/gallery/{make.BEST}.gif" in (ROOT / "README.md").read_text().split("## ")[0]
 
 
 def test_pictures_are_small_and_say_what_they_show():
@@ -35,9 +42,38 @@ def test_pictures_are_small_and_say_what_they_show():
     assert sum(sizes) < 8e6
 
 
+def colors_in(picture):
+    """The distinct colors of a picture, (colors, 3)."""
+    return np.array([color for _, color in picture.convert("RGB").getcolors(2**24)])
+
+
+def test_pictures_have_the_colors_of_the_methods_they_show():
+    """Within what a palette of 256 colors leaves of them."""
+    shown = {f"{surface}.png": ON_SURFACES.values() for surface in SURFACES}
+    shown |= {f"signals_{slug}.png": [method] for slug, method in ON_SIGNALS.items()}
+    shown |= dict.fromkeys(("signals.png", "responses.png"), ON_SIGNALS.values())
+    shown |= {"starts.png": ON_SURFACES.values()}
+    for file, methods in shown.items():
+        with Image.open(GALLERY / file) as picture:
+            there = colors_in(picture)
+        for method in methods:
+            wanted = 255 * np.array(to_rgb(method.style.color))
+            assert np.abs(there - wanted).max(axis=1).min() < 10, (file, method.style.label)
+
+
 def test_films_run_as_long_as_the_paths():
-    with Image.open(GALLERY / f"{make_surfaces.BEST}.gif") as film:
-        assert film.n_frames == 126
+    """And their last picture has the five methods' colors."""
+    for surface in SURFACES:
+        with Image.open(GALLERY / f"{surface}.gif") as film:
+            assert film.n_frames == 126
+            film.seek(125)
+            there, last = colors_in(film), np.asarray(film.convert("RGB"), int)
+        for method in ARTICLE.values():
+            wanted = 255 * np.array(to_rgb(method.style.color))
+            assert np.abs(there - wanted).max(axis=1).min() < 3, (surface, method.style.label)
+        frames = frames_of(GALLERY / f"{surface}.mp4", (film.height, film.width, 3))
+        assert len(frames) == 126 + HOLD
+        assert np.abs(frames[125].astype(int) - last).mean() < 5, "the same film"
 
 
 def test_the_measured_ends_say_who_leaves_the_trap():
@@ -57,12 +93,12 @@ def test_another_outcome_makes_another_sentence(tmp_path):
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
-    sentence = tables.who_leaves_the_trap(tmp_path)
+    sentence = page.who_leaves_the_trap(tmp_path)
     assert "only" not in sentence
     assert "Adagrad leaves it, and ends at 0.5000 and Adam leaves it" in sentence
 
 
 def test_chaotic_ends_are_shown_as_ranges():
     row = {"lowest": "0.03", "highest": "0.15", "height": "0.0951234"}
-    assert tables._end(row) == "0.03 … 0.15"
-    assert tables._end(row | {"highest": "0.0305"}) == "0.095123"
+    assert page._end(row) == "0.03 … 0.15"
+    assert page._end(row | {"highest": "0.0305"}) == "0.095123"

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from helpers import x64
 
-from experiments.gallery import along, pictures, responses
-from experiments.gallery.methods import BIG_START, METHODS
+from experiments.gallery import along, draw_signals, pictures, responses
+from experiments.gallery.methods import METHODS, ON_SIGNALS
 from experiments.tasks.signals import SIGNALS, read_at
 
 
@@ -101,7 +101,12 @@ TWINS = {
 
 @pytest.fixture(scope="module")
 def traces():
-    return {slug: along.trace_sweep(method, SIGNALS) for slug, method in along.methods_on_signals()}
+    return {slug: along.trace_sweep(method, SIGNALS) for slug, method in ON_SIGNALS.items()}
+
+
+@pytest.fixture(scope="module")
+def filters():
+    return responses.respond_all()
 
 
 def test_signals_are_the_articles():
@@ -121,8 +126,7 @@ def test_reading_between_epochs():
 
 @pytest.mark.parametrize("slug", TWINS)
 def test_methods_follow_the_article(slug, traces):
-    method = dict(along.methods_on_signals())[slug]
-    for setting, of_setting in zip(method.sweep.values, traces[slug].steps, strict=True):
+    for setting, of_setting in zip(ON_SIGNALS[slug].values, traces[slug].steps, strict=True):
         for (name, signal), steps in zip(SIGNALS.items(), of_setting, strict=True):
             twin = np.array(TWINS[slug](list(signal), setting))
             scale = np.abs(twin).max()
@@ -130,7 +134,7 @@ def test_methods_follow_the_article(slug, traces):
 
 
 def test_every_method_is_there_at_three_settings(traces):
-    assert set(traces) == {*METHODS, "adadelta_big_start"}
+    assert set(traces) == {*METHODS, "adadelta_big_start"} == set(ON_SIGNALS)
     for trace in traces.values():
         for values in (trace.steps, *trace.quantities.values()):
             assert values.shape == (3, 6, 300)
@@ -160,7 +164,7 @@ def test_adadelta_quantities_give_the_next_step(traces):
         E, D = inner["gradients' mean square E"], inner["steps' mean square D"]
         step = np.sqrt((D[..., :-1] + 1e-3) / (E[..., 1:] + 1e-3)) * np.stack(list(SIGNALS.values()))[:, 1:]
         np.testing.assert_allclose(traces[slug].steps[..., 1:], step, rtol=1e-9)
-    assert BIG_START.on_signals["initial"] == 50
+    assert ON_SIGNALS["adadelta_big_start"].on_signals["initial"] == 50
 
 
 @pytest.mark.parametrize("slug", ["nesterov", "smoothed_nesterov"])
@@ -176,9 +180,9 @@ def test_layer_rate_and_velocity_give_the_step(traces):
         np.testing.assert_allclose(steps[:, 1:], mu * steps[:, :-1] + inputs[0][:, 1:], atol=1e-12)
 
 
-def test_filters_of_known_response():
+def test_filters_of_known_response(filters):
     """Momentum: last step 1 / (1 - μ), mean delay μ / (1 - μ), lag from its transfer function 1 / (1 - μ e^{-iω})."""
-    table, steps = responses.respond_all()
+    table, steps = filters
     momentum = table[0]
     omega = 2 * np.pi / responses.PERIOD
     lag = np.angle(1 - 0.9 * np.exp(-1j * omega)) / omega
@@ -195,8 +199,59 @@ def test_filters_of_known_response():
     assert by_method["AdaMax"].lag > 5 > abs(by_method["Nadam"].lag)
 
 
+@pytest.mark.parametrize("slug", ["momentum", "nesterov", "adadelta", "lsalr"])
+def test_a_methods_picture_has_a_row_per_quantity_and_a_line_per_setting(slug, traces):
+    method, trace = ON_SIGNALS[slug], traces[slug]
+    rows = {"step": trace.steps} | ({"gradient read ahead": trace.slopes} if slug == "nesterov" else {})
+    rows |= along.in_order(trace.quantities)
+    figure = draw_signals.draw_method(method, trace)
+    panels = np.array(figure.axes).reshape(len(rows), len(SIGNALS))
+    assert [panel.get_ylabel() for panel in panels[:, 0]] == list(rows)
+    assert [panel.get_title() for panel in panels[0]] == [name.replace("_", " ") for name in SIGNALS]
+    for of_row, (label, values) in zip(panels, rows.items(), strict=True):
+        assert of_row[0].get_yscale() == ("log" if label.startswith(("rate", "layer")) else "linear")
+        for column, panel in enumerate(of_row):
+            np.testing.assert_array_equal([line.get_ydata() for line in panel.lines], values[:, column])
+            assert [line.get_color() for line in panel.lines][1] == method.style.color
+            assert len(panel.collections) == (label in ("step", "gradient read ahead")), "the signal itself, in gray"
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["the gradient signal", *(f"{method.symbol} = {value:g}" for value in method.values)]
+
+
+def test_the_overview_has_a_row_per_method_at_its_middle_setting(traces):
+    figure = draw_signals.draw_overview(
+        {slug: along.Trace(of.steps[1], of.slopes[1], {}) for slug, of in traces.items()}
+    )
+    panels = np.array(figure.axes).reshape(len(ON_SIGNALS), len(SIGNALS))
+    for of_row, (slug, method) in zip(panels, ON_SIGNALS.items(), strict=True):
+        assert of_row[0].get_ylabel().split("\n") == [method.style.label, f"{method.symbol} = {method.values[1]:g}"]
+        for panel, steps in zip(of_row, traces[slug].steps[1], strict=True):
+            (line,) = panel.lines
+            assert line.get_color() == method.style.color
+            np.testing.assert_array_equal(line.get_ydata(), steps)
+
+
+def test_filters_are_drawn_over_their_largest_step_with_their_figures(filters):
+    table, steps = filters
+    figure = responses.draw(table, steps)
+    panels = np.array(figure.axes).reshape(len(ON_SIGNALS), 3)
+    for of_row, (slug, method), row in zip(panels, ON_SIGNALS.items(), table, strict=True):
+        assert of_row[0].get_ylabel() == f"{row.method}\n{row.setting}"
+        for panel, name in zip(of_row, ("step", "impulse", "sine"), strict=True):
+            (line,) = panel.lines
+            x, y = line.get_data()
+            assert line.get_color() == method.style.color
+            shown = steps[slug][name] / np.abs(steps[slug][name]).max()
+            np.testing.assert_allclose(y, np.where(x < 0, 0, shown[np.maximum(x, 0)]))
+    adam = [panel.texts[0].get_text() for panel in panels[list(ON_SIGNALS).index("adam")]]
+    assert adam == ["1 η at first, 1 η at last", "mean delay 8.2", "lag +8.0 epochs"]
+
+
 def test_tables_come_back(tmp_path):
-    row = responses.Response("m", "μ = 0.9", 1.0, 2.0, 3, 4.0, 1 / 3, -0.25, 10.0)
-    pictures.write_table(tmp_path / "t.csv", [row])
-    (back,) = pictures.read_table(tmp_path / "t.csv")
-    assert (back["setting"], back["rise"], back["memory"]) == ("μ = 0.9", "3", "0.3333333333")
+    row = responses.Response("m", "μ = 0.9", 1.0, 2.0, 3, 4.0, 1 / 3, -0.25, None)
+    for like in (row, row._asdict()):
+        pictures.write_table(tmp_path / "t.csv", [like])
+        (back,) = pictures.read_table(tmp_path / "t.csv")
+        assert list(back) == list(row._fields)
+        cells = (back[name] for name in ("setting", "first", "rise", "memory", "tenfold"))
+        assert tuple(cells) == ("μ = 0.9", "1", "3", "0.3333333333", "")

@@ -7,13 +7,14 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
-from helpers import x64
+from helpers import frames_of, x64
+from matplotlib.colors import to_rgb
 from numpy import cos, exp, sin, sqrt
 from PIL import Image
 
 import adaptax
+from adaptax.comparison.step import take_step
 from experiments.gallery import animate, draw_surfaces, ends, paths, phase_maps, starts
 from experiments.gallery.lasagne import ARTICLE, ON_SURFACES
 from experiments.gallery.methods import METHODS
@@ -191,13 +192,12 @@ def test_only_adam_leaves_the_trap(travelled):
 
 
 def test_lasagnes_nesterov_walks_on_the_true_ones_look_ahead_points():
-    method, surface = METHODS["nesterov"], SURFACES["wobbly"]
-    init, step = paths.stepper(method, method.on_surfaces, surface)
+    optimizer = adaptax.nesterov(**METHODS["nesterov"].on_surfaces)
     with x64(True):
         w = jnp.asarray(START, float)
-        state, ahead = init(w), [w]
+        state, ahead = optimizer.init(w), [w]
         for _ in range(30):
-            w, state, *_ = step(w, state)
+            w, state, *_ = take_step(SURFACES["wobbly"], optimizer, w, state)
             ahead.append(adaptax.lookahead_points(w, state)[0])
     np.testing.assert_allclose(ahead, paths.trace_named("nesterov", "wobbly").points[:31], rtol=1e-9)
 
@@ -212,17 +212,13 @@ def test_quantities_are_those_of_the_path():
 
 def test_a_method_that_needs_the_loss_is_given_the_height():
     """Eve's d, from the heights of the path alone; Adam's step is divided by it."""
-    eve = dataclasses.replace(METHODS["adam"], build=partial(adaptax.eve, b3=0.5), quantities=read_d)
+    eve = dataclasses.replace(METHODS["adam"], build=partial(adaptax.eve, b3=0.5), inner=adaptax.methods.eve.inner)
     path = paths.trace_named(eve, "hills_and_canyon", steps=20)
     d = [1.0]
     for before, now in itertools.pairwise(path.heights[:20]):
         d.append(0.5 * d[-1] + 0.5 * min(max(abs(now - before) / min(now, before), 0.1), 10))
     assert max(d) - min(d) > 0.5
-    np.testing.assert_allclose(path.quantities["d"], d, rtol=1e-9)
-
-
-def read_d(gradient, state, settings):
-    return {"d": optax.tree.get(state, "d")}
+    np.testing.assert_allclose(path.quantities["loss's average change d"], np.stack([d, d], axis=1), rtol=1e-9)
 
 
 def test_settings_and_starts_can_be_chosen():
@@ -271,7 +267,7 @@ def test_a_phase_map_of_plain_descent(monkeypatch):
     """On a round bowl, momentum 0: w is multiplied by 1 - 2 η each step, so all is known in closed form."""
     rates = np.array([1e-4, 0.01, 0.1, 0.45, 0.7, 0.9, 1.5])
     monkeypatch.setattr(phase_maps, "RATES", rates)
-    monkeypatch.setitem(phase_maps.SWEPT, "momentum", ("momentum", np.array([0.0, 0.5])))
+    monkeypatch.setitem(phase_maps.SETTINGS, "momentum", np.array([0.0, 0.5]))
     steps = phase_maps.measure("momentum", "simple_quad")
     assert steps.shape == (2, 7)
     needed = np.ceil(np.log(0.01 / 14.09) / np.log((1 - 2 * rates[1:6]) ** 2))
@@ -283,16 +279,22 @@ def test_a_phase_map_of_plain_descent(monkeypatch):
 
 
 def test_a_film_has_a_frame_per_step(tmp_path):
+    """In both formats; the last frame has every method's color, the first but its marker."""
     few = {slug: paths.trace_named(slug, "hills_and_canyon", steps=5) for slug in ("adam", "rmsprop")}
-    animate.animate("hills_and_canyon", few, STYLES, tmp_path)
+    animate.animate("hills_and_canyon", few, tmp_path)
     with Image.open(tmp_path / "hills_and_canyon.gif") as film:
         assert film.n_frames == 6
-        film.seek(0)
-        first = np.asarray(film.convert("RGB"), int)
-        film.seek(5)
-        last = np.asarray(film.convert("RGB"), int)
-    assert np.abs(last - first).max() > 100
-    assert b"ftyp" in (tmp_path / "hills_and_canyon.mp4").read_bytes()[:16]
+        gif = []
+        for step in (0, 5):
+            film.seek(step)
+            gif.append(np.asarray(film.convert("RGB"), int))
+    frames = frames_of(tmp_path / "hills_and_canyon.mp4", gif[0].shape)
+    assert len(frames) == 6 + animate.HOLD
+    for first, last in (gif, frames[[0, -1]].astype(int)):
+        for slug in few:
+            wanted = 255 * np.array(to_rgb(STYLES[slug].color))
+            before, after = (np.sum(np.abs(frame - wanted).max(axis=-1) < 30) for frame in (first, last))
+            assert 0 < before < after - 50, slug
 
 
 def test_methods_look_alike_everywhere():
@@ -308,8 +310,73 @@ def test_a_picture_is_written_with_its_colors(tmp_path):
         slug: {"wobbly": paths.Path(points, np.zeros(6), np.zeros((5, 2)), {})}
         for slug, points in zip(ON_SURFACES, corners, strict=True)
     }
-    save(draw_surfaces.draw_surface("wobbly", some, STYLES), tmp_path / "w.png")
+    save(draw_surfaces.draw_surface("wobbly", some), tmp_path / "w.png")
     colors = np.unique(np.asarray(Image.open(tmp_path / "w.png").convert("RGB")).reshape(-1, 3), axis=0).astype(int)
     for style in (STYLES[slug] for slug in ON_SURFACES):
         wanted = np.array([int(style.color[i : i + 2], 16) for i in (1, 3, 5)])
         assert np.abs(colors - wanted).max(axis=1).min() < 8, style.label
+
+
+def lines_of(panel):
+    """The lines of a panel by label, (points, 2)."""
+    return {line.get_label(): line.get_xydata() for line in panel.lines}
+
+
+def test_a_surfaces_picture_has_every_path_and_tells_its_end():
+    straight = np.stack([np.linspace(-2, 2, 6), np.linspace(1, -1, 6)], axis=1)
+    some = {slug: {"wobbly": paths.Path(k * straight, np.full(6, k), None, {})} for k, slug in enumerate(ON_SURFACES)}
+    left, right = draw_surfaces.draw_surface("wobbly", some).axes
+    assert len(left.lines) == 1 + len(ARTICLE)
+    drawn = lines_of(left) | lines_of(right)
+    np.testing.assert_array_equal(drawn.pop("start"), [START])
+    for k, method in enumerate(ON_SURFACES.values()):
+        np.testing.assert_array_equal(drawn.pop(f"{method.style.label}: {k:.4f}"), k * straight)
+    assert drawn == {}
+
+
+def test_three_momenta_are_drawn_over_every_surface(travelled):
+    three = {"nesterov_0.25": "μ = 0.25", "nesterov": "μ = 0.9", "nesterov_0.975": "μ = 0.975"}
+    figure = draw_surfaces.draw_momenta({slug: travelled[slug][0] for slug in three})
+    assert [panel.get_title() for panel in figure.axes] == [*(name.replace("_", " ") for name in SURFACES), ""]
+    for panel, name in zip(figure.axes, SURFACES, strict=False):
+        drawn = lines_of(panel)
+        for slug, label in three.items():
+            path = travelled[slug][0][name]
+            np.testing.assert_array_equal(drawn[f"{label}: {path.heights[-1]:.4f}"], path.points)
+
+
+def test_starts_are_drawn_as_shares_and_as_best_of_k():
+    odds = [
+        starts.Odds(surface, method.style.label, k / 20 + s / 100, 2.0 + k, 1.0 + s, 0.1, 0.0)
+        for s, surface in enumerate(starts.TRAPS)
+        for k, method in enumerate(ON_SURFACES.values())
+    ]
+    panels = np.array(starts.draw(odds).axes).reshape(2, len(starts.TRAPS))
+    names = [tick.get_text() for tick in panels[0, 0].get_yticklabels()]  # the others share them
+    assert names == [method.style.label for method in ON_SURFACES.values()]
+    for s, (above, below) in enumerate(panels.T):
+        assert above.get_title() == starts.TRAPS[s].replace("_", " ")
+        np.testing.assert_allclose([bar.get_width() for bar in above.patches], [5 * k + s for k in range(13)])
+        for k, (bar, method) in enumerate(zip(above.patches, ON_SURFACES.values(), strict=True)):
+            assert bar.get_facecolor()[:3] == to_rgb(method.style.color)
+            expected = [(1, 2.0 + k), (4, 1.0 + s), (16, 0.1), (64, starts.FLOOR)]
+            np.testing.assert_array_equal(lines_of(below)[method.style.label], expected)
+
+
+def test_a_phase_map_is_drawn_in_three_kinds_with_the_usual_setting():
+    steps = np.full((phase_maps.SIZE, phase_maps.SIZE), phase_maps.ELSEWHERE)
+    steps[:, 60:], steps[5:9, 20:40] = phase_maps.DIVERGED, 33
+    maps = dict.fromkeys(itertools.product(phase_maps.METHODS_SHOWN, phase_maps.SURFACES_SHOWN), steps)
+    *panels, bar = phase_maps.draw(maps).axes
+    assert len(panels) == len(maps)
+    assert "until within 0.01" in bar.get_ylabel()
+    for panel, slug in zip(panels, phase_maps.METHODS_SHOWN, strict=False):
+        assert panel.get_title() == ON_SURFACES[slug].style.label
+        diverged, elsewhere, converged = (np.ma.filled(image.get_array(), np.nan) for image in panel.images)
+        np.testing.assert_array_equal(np.isfinite(diverged), steps == phase_maps.DIVERGED)
+        np.testing.assert_array_equal(np.isfinite(elsewhere), steps == phase_maps.ELSEWHERE)
+        np.testing.assert_array_equal(np.nan_to_num(converged), np.where(steps > 0, steps, 0))
+        usual = ON_SURFACES[slug].on_surfaces
+        up = usual["bonus"] if slug == "local_gains" else 1 / (1 - usual[ON_SURFACES[slug].swept])
+        for line in panel.lines:
+            np.testing.assert_allclose(line.get_xydata(), [np.log10([usual["learning_rate"], up])])

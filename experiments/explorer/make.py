@@ -14,7 +14,7 @@ DRAW = ("draw.js", "ground.js", "paths.js", "curves.js")
 PROGRAMS = (*COMPUTE, *DRAW, "page.js", "inside.js", "controls.js")
 
 
-def make(out: Path = DOCS / "explorer.html") -> None:
+def explorer(out: Path = DOCS / "explorer.html") -> None:
     """Make the page on which every method is stepped over a surface or along a signal, in a browser alone."""
     out.write_text(page(), encoding="utf-8")
     print(out)
