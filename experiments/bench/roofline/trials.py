@@ -3,8 +3,7 @@
 Each trial is the whole optimizer, plainly written; what the library has is the library's own.
 """
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,7 +11,6 @@ import jax.numpy as jnp
 import optax
 
 import adaptax
-from experiments.bench.roofline.measure import Contender, prepare
 
 RATE = 1e-3
 Leaf = Callable[..., tuple]  # gradient, slots -> update, new slots
@@ -88,8 +86,3 @@ TRIALS = {
     "Adadelta, as printed, leaves in stacks": by_group(adadelta_as_printed, 0.0, 0.0),
     "adadelta": adaptax.adadelta(RATE),
 }
-
-
-def trials() -> Iterator[tuple[str, Contender]]:
-    """Yield names and contenders, what the library has last in its family."""
-    yield from ((name, functools.partial(prepare, optimizer)) for name, optimizer in TRIALS.items())
