@@ -60,7 +60,7 @@ def whole(task: Task, contender: Contender, data: Path | None) -> Iterator[Line]
         else:
             ends = _sweep(task, contender, splits, how)
         seconds = round(time.perf_counter() - start, 2)
-        low = slice(len(RATES) // 2)  # of the rates
+        low = slice(len(RATES) // 2)  # rates, at which both must come to the same
         np.testing.assert_allclose(ends[:, low], expected[:, low], rtol=0, atol=SAME, equal_nan=False, err_msg=how)
         yield {"kind": "whole", "round": number, "how": how, "seconds": seconds}
 
