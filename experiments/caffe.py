@@ -14,7 +14,8 @@ place of the global rate where Caffe applies it, after the decay, so its norm is
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -29,6 +30,7 @@ Multipliers = Mapping[str, float]  # by the end of a leaf's path; "conv3/bias" c
 
 RATES: Multipliers = {"kernel": 1.0, "bias": 2.0}  # lr_mult, in most of Caffe's nets
 DECAYS: Multipliers = {"kernel": 1.0, "bias": 1.0}  # decay_mult, where nothing is said
+NAMES = {"sgd": "SGD", "nesterov": "NAG", "adagrad": "AdaGrad"}  # of the rules, in tables
 
 
 def fixed(base: ArrayLike) -> optax.Schedule:
@@ -135,3 +137,12 @@ def solver(
         optax.scale_by_learning_rate(learning_rate),
         inertia,
     )
+
+
+def contenders(solver: Callable[..., optax.GradientTransformation], **settings: Any) -> dict[str, partial]:
+    """Name each rule without and with LSALR, put together by `solver(rule=…, lsalr=…)`."""
+    return {
+        name + (" with LSALR" if with_lsalr else ""): partial(solver, rule=rule, **settings, **with_lsalr)
+        for rule, name in NAMES.items()
+        for with_lsalr in ({}, {"lsalr": True})
+    }

@@ -28,29 +28,12 @@ OVERSAMPLING = 4  # drawn larger, turned there, then averaged down: smooth edges
 # The bundled fonts that draw A to Z; the others hold symbols, or calligraphy only (cmsy10).
 # A written list, so that a font added to Matplotlib does not change the data.
 FONTS = (
-    "DejaVuSans",
-    "DejaVuSans-Bold",
-    "DejaVuSans-BoldOblique",
-    "DejaVuSans-Oblique",
-    "DejaVuSansMono",
-    "DejaVuSansMono-Bold",
-    "DejaVuSansMono-BoldOblique",
-    "DejaVuSansMono-Oblique",
-    "DejaVuSerif",
-    "DejaVuSerif-Bold",
-    "DejaVuSerif-BoldItalic",
-    "DejaVuSerif-Italic",
-    "STIXGeneral",
-    "STIXGeneralBol",
-    "STIXGeneralBolIta",
-    "STIXGeneralItalic",
-    "cmb10",
-    "cmmi10",
-    "cmr10",
-    "cmss10",
-    "cmti10",
-    "cmtt10",
-)
+    "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-BoldOblique", "DejaVuSans-Oblique",
+    "DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSansMono-BoldOblique", "DejaVuSansMono-Oblique",
+    "DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-BoldItalic", "DejaVuSerif-Italic",
+    "STIXGeneral", "STIXGeneralBol", "STIXGeneralBolIta", "STIXGeneralItalic",
+    "cmb10", "cmmi10", "cmr10", "cmss10", "cmti10", "cmtt10",
+)  # fmt: skip
 TEST_FONTS = FONTS[2::3]  # every third: 7 fonts, of all families
 TRAIN_FONTS = tuple(font for font in FONTS if font not in TEST_FONTS)  # 15 fonts
 

@@ -22,7 +22,6 @@ from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
 from experiments.models.cifar10_quick import Cifar10Quick
 
-NAMES = {"sgd": "SGD", "nesterov": "NAG", "adagrad": "AdaGrad"}
 PUBLISHED = 24.67
 
 
@@ -31,15 +30,6 @@ def solver(rule: str, *, lsalr: bool = False) -> optax.GradientTransformation:
     schedule = caffe.multistep(0.001, 0.1, (4000,))
     momentum = 0.0 if rule == "adagrad" else 0.9
     return caffe.solver(rule, schedule, momentum=momentum, weight_decay=0.004, lsalr=lsalr)
-
-
-def contenders() -> dict[str, partial]:
-    """Name each of Caffe's rules without and with LSALR."""
-    named = {}
-    for rule, name in NAMES.items():
-        named[name] = partial(solver, rule=rule)
-        named[f"{name} with LSALR"] = partial(solver, rule=rule, lsalr=True)
-    return named
 
 
 EXPERIMENT = Experiment(
@@ -57,7 +47,7 @@ EXPERIMENT = Experiment(
         "quick": Trial(
             title="The quick schedule",
             data=partial(cifar10.load),
-            contenders=contenders(),
+            contenders=caffe.contenders(solver),
             published={"SGD": {"test": PUBLISHED}},
         ),
     },

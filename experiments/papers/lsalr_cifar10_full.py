@@ -23,7 +23,6 @@ from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
 from experiments.models.cifar10_full import Cifar10Full
 
-NAMES = {"sgd": "SGD", "nesterov": "NAG", "adagrad": "AdaGrad"}
 RATES = {"kernel": 1.0, "bias": 2.0, "conv3/bias": 1.0}
 DECAYS = {"kernel": 1.0, "bias": 1.0, "ip1/kernel": 250.0, "ip1/bias": 0.0}
 
@@ -43,10 +42,7 @@ def solver(rule: str, *, step_down: int, lsalr: bool = False) -> optax.GradientT
 
 def trial(title: str, step_down: int) -> Trial:
     """Let each of Caffe's rules meet itself with LSALR."""
-    contenders = {}
-    for rule, name in NAMES.items():
-        contenders[name] = partial(solver, rule=rule, step_down=step_down)
-        contenders[f"{name} with LSALR"] = partial(solver, rule=rule, step_down=step_down, lsalr=True)
+    contenders = caffe.contenders(solver, step_down=step_down)
     return Trial(title=title, data=partial(cifar10.load), contenders=contenders)
 
 

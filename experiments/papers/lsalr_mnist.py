@@ -26,7 +26,6 @@ from experiments.engine.experiment import Experiment, Trial
 from experiments.models.lenet import LeNet
 
 DECAY = 0.0005
-NAMES = {"sgd": "SGD", "nesterov": "NAG", "adagrad": "AdaGrad"}
 STEPS = (200, 600, 1000, 1400, 1800)
 
 
@@ -37,17 +36,11 @@ def solver(rule: str, *, rate: float = 0.01, lsalr: bool = False) -> optax.Gradi
     return caffe.solver(rule, schedule, momentum=momentum, weight_decay=DECAY, lsalr=lsalr)
 
 
-def at_caffes_rates() -> dict[str, partial]:
-    """Name the paper's six contenders, Adam and local gains."""
-    contenders = {}
-    for rule, name in NAMES.items():
-        contenders[name] = partial(solver, rule=rule)
-        contenders[f"{name} with LSALR"] = partial(solver, rule=rule, lsalr=True)
-    return contenders | {
-        "Adam": partial(adam, learning_rate=0.001),
-        "local gains": partial(local_gains, learning_rate=0.01),
-    }
-
+# The paper's six contenders, Adam and local gains.
+AT_CAFFES_RATES = caffe.contenders(solver) | {
+    "Adam": partial(adam, learning_rate=0.001),
+    "local gains": partial(local_gains, learning_rate=0.01),
+}
 
 EXPERIMENT = Experiment(
     title="LSALR over Caffe's solvers: LeNet on MNIST",
@@ -61,7 +54,7 @@ EXPERIMENT = Experiment(
     seeds=10,
     scale=scaling.by_256,
     trials={
-        "caffe": Trial(title="At Caffe's rates", data=partial(mnist.load), contenders=at_caffes_rates()),
+        "caffe": Trial(title="At Caffe's rates", data=partial(mnist.load), contenders=AT_CAFFES_RATES),
     },
 )
 
@@ -75,6 +68,6 @@ CLAIMS = tuple(
         contender=f"{name} with LSALR",
         step=step,
     )
-    for name in NAMES.values()
+    for name in caffe.NAMES.values()
     for step in STEPS
 )
