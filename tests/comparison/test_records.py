@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from adaptax.comparison import contenders, protocol, results
+from adaptax.comparison import contenders, protocol, record, results
 from adaptax.comparison.describe import describe
 from adaptax.comparison.report import tables
 from adaptax.comparison.report.markup import to_markdown
 from adaptax.comparison.report.pairs import pairs
 from adaptax.comparison.task import config_of
-from experiments.bench.sweep import report as speed
 from experiments.engine import finder
 from experiments.engine.places import DOCS, RECORDS
 
@@ -54,13 +53,11 @@ def test_the_pages_say_what_the_records_say_and_agree_where_they_speak_of_the_sa
         assert figures[0] == figures[1] != []
 
 
-def test_the_speed_record_has_its_table_and_tasks_have_its_fastest_layouts():
+def test_tasks_have_the_fastest_layouts_of_the_speed_record():
     """Give or take a sixth: these times are of a machine that is shared."""
-    folder = RECORDS / "sweep_speed" / "cpu"
-    meta, rows = speed.read(folder)
-    assert (folder / "table.md").read_text(encoding="utf-8") == speed.to_markdown(meta, rows)
-    assert meta["uncommitted_changes"] is False
-    steps = [row for row in rows if row["kind"] == "step"]
+    of = record.read(RECORDS / "sweep_speed" / "cpu")
+    assert of.meta["uncommitted_changes"] is False
+    steps = [row for row in of.lines["rows"] if row["kind"] == "step"]
     assert {row["task"] for row in steps} == set(finder.tasks())
     for slug, task in finder.tasks().items():
         times = {row["how"]: row["microseconds"] for row in steps if row["task"] == slug}

@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from experiments.bench.roofline.measure import compiled_step, cost, trees
+from experiments.bench.roofline.measure import prepare
 from tests.core.test_conformance import METHODS, SLUGS, required
 
 RECORD = Path(__file__).parent / "costs.json"
@@ -18,8 +18,8 @@ SHAPES = [(4096,)]
 
 def costs(slug):
     """Return bytes per weight and equations of one donated step."""
-    compiled, _, equations, _ = compiled_step(METHODS[slug](**required(METHODS[slug])), *trees(SHAPES, "float32"))
-    return {"bytes": round(cost(compiled) / SHAPES[0][0], 1), "equations": equations}
+    step = prepare(METHODS[slug](**required(METHODS[slug])), SHAPES, "float32")
+    return {"bytes": round(step.xla_bytes / SHAPES[0][0], 1), "equations": step.equations}
 
 
 @pytest.mark.parametrize("slug", SLUGS)

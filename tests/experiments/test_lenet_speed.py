@@ -1,15 +1,18 @@
 """What is timed beside PyTorch is the same net on the same way, and whatever differs is refused; without a clock."""
 
 import re
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+from adaptax.comparison import record
+from adaptax.comparison.record import Record
+from experiments.bench import frame
 from experiments.bench.lenet import check, ours, pytorch, report, run
 from experiments.bench.lenet.check import DifferentTrainingError
-from experiments.bench.lenet.report import Window
 from experiments.bench.lenet.task import STEPS, Training, Weights, enlarged_digits
 from experiments.engine import command_line
 
@@ -105,7 +108,7 @@ def test_what_does_not_learn_is_refused(losses):
 
 def test_a_loss_that_is_no_number_is_refused():
     with pytest.raises(DifferentTrainingError, match="is off by nan"):
-        check.same_losses("PyTorch", 0.2, float("nan"))
+        check.same("PyTorch: the loss", 0.2, float("nan"), check.ALIKE)
 
 
 def test_pictures_have_mnists_shape():
@@ -144,25 +147,22 @@ def test_one_that_differs_anywhere_is_refused_before_anything_is_timed(peer, say
 
 
 def test_implementations_take_turns_and_every_second_run_counts():
-    calls, done = [], []
+    calls = []
     trainings = {
         name: Training(lambda steps, name=name: calls.append((name, steps)), dict, lambda: (0.0, {})) for name in "ab"
     }
-    rows = run.alternate(trainings, 2, lambda: done.append(1))
-    assert [(row.round, row.contender) for row in rows] == [(0, "a"), (0, "b"), (1, "a"), (1, "b")]
+    rows = run.alternate(trainings, 2)
+    assert [(row["round"], row["contender"]) for row in rows] == [(0, "a"), (0, "b"), (1, "a"), (1, "b")]
     assert calls == [(name, STEPS) for name in "aabbaabb"]
-    assert len(done) == 4
 
 
+CONFIG = {"batch": 64, "steps": 50, "rounds": 3}
 META = {
     "processor": "P",
     "cores": 2,
     "device": "cpu",
     "versions": {"jax": "1", "torch": "2"},
     "torch_threads": 2,
-    "batch": 64,
-    "steps": 50,
-    "rounds": 3,
     "cores_of_others": 0.01,
     "losses": {"adaptax": [2.5, 1.25, 0.5], "PyTorch": [2.5, 1.25, 0.75]},
 }
@@ -171,7 +171,8 @@ META = {
 def test_ratios_are_of_neighbors_in_time(tmp_path):
     """The median of the ratios, 3, and not the ratio of the medians, 4."""
     times = {"adaptax": [10.0, 5.0, 20.0], "PyTorch": [20.0, 40.0, 60.0]}
-    report.write(tmp_path, META, [Window(k, name, times[name][k]) for k in range(3) for name in times])
+    rows = [{"round": k, "contender": name, "milliseconds": times[name][k]} for k in range(3) for name in times]
+    frame.keep(tmp_path, Record(CONFIG, META, {"rows": rows}), report.sections)
     text = (tmp_path / "table.md").read_text(encoding="utf-8")
     assert "| adaptax | 10.00 | 5.00 to 20.00 | 1.00 | 1.00 to 1.00 | 2.500 → 1.250 → 0.500 |" in text
     assert "| PyTorch | 40.00 | 20.00 to 60.00 | 3.00 | 2.00 to 8.00 | 2.500 → 1.250 → 0.750 |" in text
@@ -183,21 +184,21 @@ def test_without_pytorch_it_says_what_to_install_and_measures_ours(own, tmp_path
     monkeypatch.setattr(run, "ROUNDS", 1)
     monkeypatch.setattr(run, "STEPS", check.FEW)  # that is compiled
     monkeypatch.setattr(ours, "train", lambda: own.training)
-    monkeypatch.setattr(run, "absence", lambda device: "torch is not installed (the extra `bench` brings it)")
-    command_line.main(["lenet-speed", "--out", str(tmp_path)])
+    monkeypatch.setitem(sys.modules, "torch", None)  # to import it fails
+    command_line.find("lenet-speed")(tmp_path)
     printed = " ".join(capsys.readouterr().out.split())
     assert "Without PyTorch: torch is not installed (the extra `bench` brings it)." in printed
-    meta, rows = report.read(tmp_path / "lenet_speed" / "cpu")
-    assert [row.contender for row in rows] == list(meta["losses"]) == ["adaptax"]
+    _, meta, lines = record.read(tmp_path / "lenet_speed" / "cpu")
+    assert [row["contender"] for row in lines["rows"]] == list(meta["losses"]) == ["adaptax"]
     assert "torch" not in meta["versions"]
 
 
 def test_committed_table_says_what_the_committed_windows_say():
-    meta, rows = report.read(COMMITTED)
+    config, meta, lines = record.read(COMMITTED)
     text = (COMMITTED / "table.md").read_text(encoding="utf-8")
-    assert text == report.to_markdown(meta, rows)
-    times = {name: [row.milliseconds for row in rows if row.contender == name] for name in meta["losses"]}
+    groups = frame.grouped(lines["rows"], "contender")
+    times = {name: [row["milliseconds"] for row in groups[name]] for name in meta["losses"]}
     assert list(times) == ["adaptax", "PyTorch", "PyTorch, channels_last", "PyTorch, channels_last, compiled"]
     for name, milliseconds in times.items():
-        assert len(milliseconds) == meta["rounds"]
+        assert len(milliseconds) == config["rounds"]
         assert f"\n| {name} | {np.median(milliseconds):.2f} | {min(milliseconds):.2f} to " in text

@@ -7,6 +7,8 @@ import numpy as np
 import optax
 import pytest
 
+from adaptax.comparison.record import Record
+from adaptax.comparison.report.markup import to_markdown
 from experiments.bench.roofline import pytorch, report
 from experiments.bench.roofline.contenders import contenders
 from experiments.bench.roofline.measure import measure, prepare
@@ -21,17 +23,17 @@ def tiny(name, contender):
 
 def torch_contender(name):
     pytest.importorskip("torch")
-    return dict(contenders("cpu"))[name]
+    return contenders("cpu")[name]
 
 
 @pytest.mark.parametrize(("make", "state"), [(optax.adam, 8), (optax.sgd, 0)])
 def test_a_row_of_optax(make, state):
     with jax.numpy_dtype_promotion("standard"):  # Optax's Adam counts on it
         row = tiny("optax", partial(prepare, make(1e-3)))
-    assert (row.state_bytes, row.best_bytes, row.leaves) == (state, 12 + 2 * state, 2)
-    assert row.xla_bytes >= row.best_bytes
-    assert row.equations > 0
-    assert row.milliseconds > 0
+    assert (row["state_bytes"], row["best_bytes"], row["leaves"]) == (state, 12 + 2 * state, 2)
+    assert row["xla_bytes"] >= row["best_bytes"]
+    assert row["equations"] > 0
+    assert row["milliseconds"] > 0
 
 
 @pytest.mark.parametrize(
@@ -45,9 +47,9 @@ def test_a_row_of_optax(make, state):
 )
 def test_a_row_of_pytorch(name, state):
     row = tiny(name, torch_contender(name))
-    assert (row.state_bytes, row.best_bytes, row.leaves) == (state, 12 + 2 * state, 2)
-    assert (row.xla_bytes, row.compile_seconds, row.equations) == (None, None, None)
-    assert row.milliseconds > 0
+    assert (row["state_bytes"], row["best_bytes"], row["leaves"]) == (state, 12 + 2 * state, 2)
+    assert (row["xla_bytes"], row["compile_seconds"], row["equations"]) == (None, None, None)
+    assert row["milliseconds"] > 0
 
 
 def test_pytorch_starts_where_jax_does_and_steps_alike():
@@ -60,19 +62,19 @@ def test_pytorch_starts_where_jax_does_and_steps_alike():
 
 def test_peers_stand_before_ours():
     pytest.importorskip("torch")
-    names = [name for name, _ in contenders("cpu")]
+    names = list(contenders("cpu"))
     start = names.index("optax.adam")
     assert names[start : start + 4] == ["optax.adam", "torch.Adam, foreach", "torch.Adam, fused", "adam"]
 
 
 def test_methods_that_memory_does_not_bound_are_left_out():
-    names = [name for name, _ in contenders()]
+    names = contenders()
     assert "adam" in names
     assert "learned_lstm" not in names
 
 
 def test_without_a_device_for_pytorch_there_is_none_of_it():
-    assert {report.maker(name) for name, _ in contenders()} == {"adaptax", "Optax"}
+    assert {report.maker(name) for name in contenders()} == {"adaptax", "Optax"}
 
 
 def test_an_optimizer_that_does_nothing_is_refused():
@@ -88,9 +90,10 @@ def test_a_pytorch_optimizer_that_does_nothing_is_refused():
 
 def test_what_pytorch_has_no_figure_for_is_a_dash():
     row = tiny("optax.sgd", partial(prepare, optax.sgd(1e-3)))
-    row = row._replace(contender="torch.SGD, fused", xla_bytes=None, compile_seconds=None, equations=None)
-    meta = {"processor": "P", "cores": 2, "device": "cpu", "dtype": "float32", "windows": 9}
-    table = report.to_markdown({**meta, "versions": {"jax": "1", "torch": "2"}, "torch_threads": 2}, [row])
+    row |= {"contender": "torch.SGD, fused", "xla_bytes": None, "compile_seconds": None, "equations": None}
+    meta = {"processor": "P", "cores": 2, "device": "cpu", "versions": {"jax": "1", "torch": "2"}, "torch_threads": 2}
+    of = Record({"dtype": "float32", "windows": 9}, meta, {"rows": [row]})
+    table = to_markdown(report.sections(of), level=3)
     cells = next(line for line in table.splitlines() if line.startswith("| torch")).strip("| ").split(" | ")
     assert [cells[0], cells[2], *cells[-2:]] == ["torch.SGD, fused", "–", "–", "–"]
     assert "torch 2 with 2 threads" in table

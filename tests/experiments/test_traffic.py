@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 import adaptax
+from adaptax.comparison import record
+from adaptax.comparison.record import Record
+from experiments.bench import frame
 from experiments.bench.roofline.contenders import optimizers
 from experiments.bench.roofline.report import maker
 from experiments.bench.traffic import report, targets
 from experiments.bench.traffic.kernels import Kernel, arrays, count
-from experiments.bench.traffic.measure import Layout, Row, layouts, measure
+from experiments.bench.traffic.measure import Layout, layouts, measure
 from experiments.engine.command_line import main
 
 # A sum of squares in two kernels, a branch that reads the operand once more, a step in place, a copy to fast memory.
@@ -65,7 +68,7 @@ ENTRY %main (p: f32[1000], g: bf16[1000], m: f32[1000]) -> (f32[1000], f32[1000]
   ROOT %all = (f32[1000]{0}, f32[1000]{0}) tuple(%new, %new)
 }
 """
-META = {"target": "a machine", "compiler": {"jax": "1", "lib": "2"}}
+CONFIG, META = {"target": "a machine"}, {"compiler": {"jax": "1", "lib": "2"}}
 RESULTS = Path(__file__).parents[2] / "experiments" / "results" / "traffic"
 
 
@@ -93,7 +96,7 @@ def test_a_program_counted_by_hand():
     ],
 )
 def test_sizes_of_arrays(shape, sizes):
-    assert [array.main_bytes for array in arrays(shape)] == sizes
+    assert [size * main for size, main in arrays(shape)] == sizes
 
 
 @pytest.mark.parametrize(
@@ -101,31 +104,35 @@ def test_sizes_of_arrays(shape, sizes):
 )
 def test_a_row(sharded, dtype, width):
     """On the CPU at hand: velocity gains keep two numbers for each weight."""
-    layout = Layout("tiny", [(64, 128)], dtype, sharded)
+    layout = Layout([(64, 128)], dtype, sharded)
     optimizer = adaptax.velocity_gains(1e-3, 0.9)
-    step, update = (measure("x", optimizer, layout, program, jax.devices()) for program in ("step", "update"))
-    assert (step.best_bytes, update.best_bytes) == (3 * width + 16, 2 * width + 16)
+    step, update = (measure("x", optimizer, "tiny", layout, program, jax.devices()) for program in ("step", "update"))
+    assert (step["best_bytes"], update["best_bytes"]) == (3 * width + 16, 2 * width + 16)
     for row in (step, update):
-        assert row.bytes >= row.best_bytes
-        assert row.kernels >= 1
-    assert step.xla_bytes >= step.best_bytes
+        assert row["bytes"] >= row["best_bytes"]
+        assert row["kernels"] >= 1
+    assert step["xla_bytes"] >= step["best_bytes"]
 
 
 def test_every_method_is_compiled_and_the_rows_the_claims_need():
     assert {"adam", "optax.adam", "lsalr", "lsalr, momentum", "adam with lsalr_rate", "optax.lars"} <= set(optimizers())
-    assert [layout.sharded for layout in layouts(2**25)] == [False, False, True, False]
+    assert [layout.sharded for layout in layouts(2**25).values()] == [False, False, True, False]
 
 
 def row(contender, program, **figures):
     shown = {"best_bytes": 16.0, "bytes": 28.0, "branch_bytes": 0.0, "temporary_bytes": 0.001, "kernels": 2}
-    return Row(contender=contender, layout="one leaf", program=program, xla_bytes=None, **{**shown, **figures})
+    return {"contender": contender, "layout": "one leaf", "program": program, "xla_bytes": None, **shown, **figures}
+
+
+def table_of(folder, rows):
+    frame.keep(folder, Record(CONFIG, META, {"rows": rows}), report.sections)
+    return (folder / "table.md").read_text()
 
 
 def test_the_table_is_made_from_the_record_alone(tmp_path):
     rows = [row("a", "step", branch_bytes=12.0), row("a", "update", bytes=8.5), row("optax.a", "step")]
-    report.write(tmp_path, META, rows)
-    assert report.read(tmp_path) == (META, rows)
-    text = (tmp_path / "table.md").read_text()
+    text = table_of(tmp_path, rows)
+    assert record.read(tmp_path) == (CONFIG, META, {"rows": rows})
     assert "Compiled for a machine without one, by jax 1, lib 2." in text
     assert "moves 1% of the weights' bytes" in text
     assert "| a | 16 | 28 | 12 | 0.001 | 2 | 16 | 8.5 | 0.001 | 2 |" in text
@@ -134,9 +141,9 @@ def test_the_table_is_made_from_the_record_alone(tmp_path):
 
 
 def test_the_column_of_xla_stands_where_xla_counts(tmp_path):
-    report.write(tmp_path, META, [row("a", "step")._replace(xla_bytes=30.25)])
-    assert "| method | step at best | step | in a branch | by XLA's count |" in (tmp_path / "table.md").read_text()
-    assert "| a | 16 | 28 | – | 30.25 |" in (tmp_path / "table.md").read_text()
+    text = table_of(tmp_path, [row("a", "step", xla_bytes=30.25)])
+    assert "| method | step at best | step | in a branch | by XLA's count |" in text
+    assert "| a | 16 | 28 | – | 30.25 |" in text
 
 
 def test_bad_input_is_one_sentence(capsys, monkeypatch, tmp_path):
@@ -158,30 +165,31 @@ def test_bad_input_is_one_sentence(capsys, monkeypatch, tmp_path):
     )
 
 
+def committed(target):
+    return record.read(RESULTS / target).lines["rows"]
+
+
 @pytest.mark.parametrize("target", targets.TARGETS)
-def test_committed_tables_are_those_of_their_records(target):
-    meta, rows = report.read(RESULTS / target)
-    assert (RESULTS / target / "table.md").read_text() == report.to_markdown(meta, rows)
-    assert {row.contender for row in rows} == set(optimizers())
+def test_committed_records_have_every_contender(target):
+    assert {row["contender"] for row in committed(target)} == set(optimizers())
 
 
 def test_where_xla_counts_too_the_counts_agree():
     """A leaf too large for a TPU's vector memory: all traffic is main memory's, and XLA's own count is the check."""
-    _, rows = report.read(RESULTS / "v5e")
-    chosen = [row for row in rows if row.layout == layouts(2**25)[0].title]
+    chosen = [row for row in committed("v5e") if row["layout"] == next(iter(layouts(2**25)))]
     assert len(chosen) > 30
     for row in chosen:
-        np.testing.assert_allclose(row.bytes + row.branch_bytes, row.xla_bytes, rtol=0.01, err_msg=row.contender)
+        moved = row["bytes"] + row["branch_bytes"]
+        np.testing.assert_allclose(moved, row["xla_bytes"], rtol=0.01, err_msg=row["contender"])
 
 
 @pytest.mark.parametrize("target", targets.TARGETS)
 def test_methods_move_their_bytes_at_best(target):
     """Held to what `docs/speed.md` says, on one leaf in both dtypes."""
-    _, rows = report.read(RESULTS / target)
-    titles = [layout.title for layout in layouts(2**25)[:2]]
-    chosen = [row for row in rows if row.layout in titles and row.program == "step"]
-    chosen = [row for row in chosen if maker(row.contender) == "adaptax"]
+    titles = list(layouts(2**25))[:2]
+    chosen = [row for row in committed(target) if row["layout"] in titles and row["program"] == "step"]
+    chosen = [row for row in chosen if maker(row["contender"]) == "adaptax"]
     assert len(chosen) > 30
     for row in chosen:
-        assert row.bytes + row.branch_bytes <= 1.05 * row.best_bytes, row.contender
-        assert row.temporary_bytes < 0.1, row.contender
+        assert row["bytes"] + row["branch_bytes"] <= 1.05 * row["best_bytes"], row["contender"]
+        assert row["temporary_bytes"] < 0.1, row["contender"]

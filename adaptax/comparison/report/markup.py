@@ -31,12 +31,12 @@ class Section(NamedTuple):
     task: str | None = None
 
 
-def to_markdown(sections: Iterable[Section], *, has_title: bool = True) -> str:
-    """Write sections as Markdown, the first one as the page's title; the best cells are bold."""
+def to_markdown(sections: Iterable[Section], *, level: int = 2) -> str:
+    """Write sections as Markdown, the first one as the page's title, the others' on a level; the best cells are bold."""
     parts = []
     for number, section in enumerate(sections):
         if section.title:
-            parts.append(f"{'#' if number == 0 and has_title else '##'} {section.title}")
+            parts.append(f"{'#' * (level if number else 1)} {section.title}")
         parts += section.paragraphs
         if section.table is not None:
             lines = [section.table.header, ["---"] * len(section.table.header)]

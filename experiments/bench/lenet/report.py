@@ -1,51 +1,33 @@
-"""The record of the times, and its table, made from the record alone."""
+"""The table of the times, made from their record alone."""
 
-import json
 import statistics
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterator
 
-from experiments.bench.roofline.report import machine
+from adaptax.comparison.record import Record
+from adaptax.comparison.report.markup import Section
+from experiments.bench.frame import grouped, machine, table
 
 HEADINGS = ("", "ms/step", "fastest and slowest window", "times ours", "in single rounds", "loss of the first batch")
 
 
-class Window(NamedTuple):
-    """The time of one window."""
-
-    round: int
-    contender: str
-    milliseconds: float  # per step
-
-
-def read(folder: Path) -> tuple[dict[str, Any], list[Window]]:
-    """Read a record: how it came about, and its windows in the order of time."""
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    lines = (folder / "windows.jsonl").read_text(encoding="utf-8").splitlines()
-    return meta, [Window(**json.loads(line)) for line in lines]
-
-
-def write(folder: Path, meta: dict[str, Any], windows: list[Window]) -> None:
-    """Write the record, then the table from it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
-    lines = "".join(json.dumps(window._asdict()) + "\n" for window in windows)
-    (folder / "windows.jsonl").write_text(lines, encoding="utf-8")
-    (folder / "table.md").write_text(to_markdown(*read(folder)), encoding="utf-8")
-
-
-def to_markdown(meta: dict[str, Any], windows: list[Window]) -> str:
-    """Return a sentence on the conditions and a row per implementation; the first is ours."""
-    times: dict[str, list[float]] = {}
-    for window in windows:
-        times.setdefault(window.contender, []).append(window.milliseconds)
+def sections(of: Record) -> Iterator[Section]:
+    """Say how it was measured, then a row per implementation; the first is ours."""
+    meta, config, others = of.meta, of.config, of.meta["cores_of_others"]
+    busy = "" if others is None else f" Others kept {others} cores busy."
+    conditions = (
+        f"Measured on {machine(meta)}; float32. Batch {config['batch']}; medians of {config['rounds']} rounds, in each "
+        f"a window of {config['steps']} steps of every implementation in turn.{busy} Losses: at the start, before the "
+        "first window, after the last."
+    )
+    times = {
+        name: [row["milliseconds"] for row in rows] for name, rows in grouped(of.lines["rows"], "contender").items()
+    }
     ours = next(iter(times.values()))
-    lines = [HEADINGS, ["---"] * len(HEADINGS)]
-    lines += [row(name, theirs, ours, meta["losses"][name]) for name, theirs in times.items()]
-    return conditions(meta) + "\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    rows = [texts(name, theirs, ours, meta["losses"][name]) for name, theirs in times.items()]
+    yield Section("", [conditions], table(HEADINGS, rows))
 
 
-def row(name: str, times: list[float], ours: list[float], losses: list[float]) -> list[str]:
+def texts(name: str, times: list[float], ours: list[float], losses: list[float]) -> list[str]:
     """Return the cells of one implementation; ratios are between neighbors in time, the windows of a round."""
     ratios = [theirs / own for theirs, own in zip(times, ours, strict=True)]
     return [
@@ -56,14 +38,3 @@ def row(name: str, times: list[float], ours: list[float], losses: list[float]) -
         f"{min(ratios):.2f} to {max(ratios):.2f}",
         " → ".join(f"{loss:.3f}" for loss in losses),
     ]
-
-
-def conditions(meta: dict[str, Any]) -> str:
-    """Say on what and how it was measured."""
-    others = meta["cores_of_others"]
-    busy = "" if others is None else f" Others kept {others} cores busy."
-    return (
-        f"Measured on {machine(meta)}; float32. Batch {meta['batch']}; medians of {meta['rounds']} rounds, in each a "
-        f"window of {meta['steps']} steps of every implementation in turn.{busy} Losses: at the start, before the "
-        "first window, after the last."
-    )

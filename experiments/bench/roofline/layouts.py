@@ -5,11 +5,6 @@ from math import prod
 Shape = tuple[int, ...]
 
 
-def one_leaf(params: int) -> list[Shape]:
-    """All weights in one array: nothing but bandwidth counts."""
-    return [(params,)]
-
-
 def resnet50() -> list[Shape]:
     """Return the 161 leaves of ResNet-50: 53 convolutions, a scale and a bias for each, and the classifier."""
     shapes: list[Shape] = []

@@ -4,7 +4,6 @@ import functools
 import gc
 import inspect
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,36 +14,19 @@ from experiments.bench.roofline.measure import Contender, Step, trees
 DEVICES = {"cpu": "cpu", "gpu": "cuda"}  # JAX's names and PyTorch's
 
 
-def absence(device: str) -> str | None:
-    """Return why PyTorch cannot be measured on a device, or None if it can."""
-    try:
-        import torch
-    except ImportError:
-        return "torch is not installed (the extra `bench` brings it)"
-    if device == "gpu" and not torch.cuda.is_available():
-        return f"torch {torch.__version__} finds no CUDA device"
-    return None
-
-
-def version_and_threads() -> tuple[str, int]:
-    """Return torch's version and how many threads it uses by itself."""
+def variants(slug: str, settings: dict[str, float], device: str) -> dict[str, Contender]:
+    """Return torch.optim's optimizer of that name, if there is one, in each of its implementations."""
     import torch
 
-    return str(torch.__version__), torch.get_num_threads()
-
-
-def variants(slug: str, device: str, **settings: Any) -> Iterator[tuple[str, Contender]]:
-    """Yield torch.optim's optimizer of that name, if there is one, in each of its implementations."""
-    import torch
-
+    found: dict[str, Contender] = {}
     for name, optimizer in vars(torch.optim).items():
         if name.lower() != slug or not inspect.isclass(optimizer):
             continue
         for kind in ("foreach", "fused"):
             if kind in inspect.signature(optimizer).parameters:
                 make = functools.partial(optimizer, lr=1e-3, **settings, **{kind: True})
-                label = ", ".join([f"torch.{name}", *settings, kind])
-                yield label, functools.partial(prepare, make, device)
+                found[", ".join([f"torch.{name}", *settings, kind])] = functools.partial(prepare, make, device)
+    return found
 
 
 def prepare(make: Any, device: str, shapes: list[Shape], dtype: str) -> Step:

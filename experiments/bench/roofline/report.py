@@ -1,7 +1,7 @@
-"""Table and picture of a roofline record, made from the record alone."""
+"""Tables and picture of a roofline, made from its record alone."""
 
-import json
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
@@ -10,7 +10,9 @@ matplotlib.use("Agg")  # a file, never a window
 import matplotlib.pyplot as plt
 from matplotlib.patches import Patch
 
-from experiments.bench.roofline.measure import Row
+from adaptax.comparison.record import Line, Record
+from adaptax.comparison.report.markup import Section
+from experiments.bench.frame import grouped, machine, table
 
 HEADINGS = {
     "contender": "method",
@@ -28,52 +30,20 @@ COLORS = {"adaptax": "#0072B2", "Optax": "#999999", "PyTorch": "#E69F00"}
 LABEL = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # over the line at the limit
 
 
-def read(folder: Path) -> tuple[dict, list[Row]]:
-    """Read a record: how it came about, and its rows."""
-    record = json.loads((folder / "roofline.json").read_text(encoding="utf-8"))
-    return record["meta"], [Row(**row) for row in record["rows"]]
+def sections(of: Record) -> Iterator[Section]:
+    """Write a table per layout."""
+    conditions = f"{of.config['dtype']}. Donated; medians of {of.config['windows']} windows."
+    yield Section("", [f"Measured on {machine(of.meta)}; {conditions}"])
+    for layout, rows in grouped(of.lines["rows"], "layout").items():
+        yield Section(layout, [], table(HEADINGS.values(), map(texts, rows)))
+        if statistics.median(row["share"] for row in rows) < 0.25:
+            yield Section("", ["Bandwidth does not decide here, the cost of each leaf does: compare ms/step."])
 
 
-def write(folder: Path, meta: dict, rows: list[Row]) -> None:
-    """Write the record, then table and picture from it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = ",\n".join("    " + json.dumps(row._asdict()) for row in rows)
-    text = f'{{\n  "meta": {json.dumps(meta)},\n  "rows": [\n{lines}\n  ]\n}}\n'
-    (folder / "roofline.json").write_text(text, encoding="utf-8")
-    render(folder)
-
-
-def render(folder: Path) -> None:
-    """Make table.md and figure.png again."""
-    meta, rows = read(folder)
-    (folder / "table.md").write_text(to_markdown(meta, rows), encoding="utf-8")
-    draw(meta, rows, folder / "figure.png")
-
-
-def to_markdown(meta: dict, rows: list[Row]) -> str:
-    """Return one table per layout."""
-    parts = [f"Measured on {machine(meta)}; {meta['dtype']}. Donated; medians of {meta['windows']} windows."]
-    for layout in dict.fromkeys(row.layout for row in rows):
-        chosen = [row for row in rows if row.layout == layout]
-        lines = ["| " + " | ".join(HEADINGS.values()) + " |", "| " + " | ".join("---" for _ in HEADINGS) + " |"]
-        lines += ["| " + " | ".join(cell(getattr(row, key)) for key in HEADINGS) + " |" for row in chosen]
-        parts.append(f"### {layout}\n\n" + "\n".join(lines))
-        if statistics.median(row.share for row in chosen) < 0.25:
-            parts.append("Bandwidth does not decide here, the cost of each leaf does: compare ms/step.")
-    return "\n\n".join(parts) + "\n"
-
-
-def machine(meta: dict) -> str:
-    """Say on what a record was made."""
-    parts = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
-    if "torch_threads" in meta:
-        parts += f", torch {meta['versions']['torch']} with {meta['torch_threads']} threads"
-    return parts
-
-
-def cell(value: str | float | None) -> str:
-    """Return what a table shows: a dash where there is nothing to measure."""
-    return "–" if value is None else str(value)
+def texts(row: Line) -> list[str]:
+    """Return the cells of a row: also the share that what XLA counts would reach, and a dash for what has no figure."""
+    values = row | {"reachable": row["xla_bytes"] and round(row["best_bytes"] / row["xla_bytes"], 2)}
+    return ["–" if values[key] is None else str(values[key]) for key in HEADINGS]
 
 
 def maker(contender: str) -> str:
@@ -81,25 +51,25 @@ def maker(contender: str) -> str:
     return {"optax": "Optax", "torch": "PyTorch"}.get(contender.partition(".")[0], "adaptax")
 
 
-def draw(meta: dict, rows: list[Row], path: Path) -> None:
+def draw(of: Record, path: Path) -> None:
     """Draw the share of the limit on one large leaf: ours, Optax's and PyTorch's."""
-    chosen = [row for row in rows if row.layout == rows[0].layout][::-1]
-    picture, axes = plt.subplots(figsize=(8, 0.27 * len(chosen) + 1.8), layout="constrained")
-    libraries = [maker(row.contender) for row in chosen]
-    colors = [COLORS[name] for name in libraries]
-    bars = axes.barh([row.contender for row in chosen], [row.share for row in chosen], color=colors)
-    axes.bar_label(bars, [f"{row.share:.2f}" for row in chosen], padding=3, fontsize=8, bbox=LABEL)
+    layout, rows = next(iter(grouped(of.lines["rows"], "layout").items()))
+    names, shares = zip(*((row["contender"], row["share"]) for row in reversed(rows)), strict=True)
+    libraries = list(map(maker, names))
+    picture, axes = plt.subplots(figsize=(8, 0.27 * len(rows) + 1.8), layout="constrained")
+    bars = axes.barh(names, shares, color=[COLORS[name] for name in libraries])
+    axes.bar_label(bars, [f"{share:.2f}" for share in shares], padding=3, fontsize=8, bbox=LABEL)
     axes.axvline(1.0, color="black", linewidth=1)
     axes.set_xlabel(
         "share of the limit, longer is better; 1: every byte a step must read or write\n"
         "moves as fast as in a·x + y, measured in the same run"
     )
     axes.set_title(
-        f"Speed of one optimizer step\n{chosen[0].layout} (a leaf is one array)\n"
-        f"{meta['processor']}, {meta['cores']} cores, {meta['device']}; {meta['dtype']}",
+        f"Speed of one optimizer step\n{layout} (a leaf is one array)\n"
+        f"{of.meta['processor']}, {of.meta['cores']} cores, {of.meta['device']}; {of.config['dtype']}",
         fontsize=11,
     )
-    axes.set_xlim(0, 1.12 * max(1.0, *(row.share for row in chosen)))
+    axes.set_xlim(0, 1.12 * max(1.0, *shares))
     axes.margins(y=0.01)
     handles = [Patch(color=color, label=name) for name, color in COLORS.items() if name in libraries]
     picture.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)

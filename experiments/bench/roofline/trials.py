@@ -3,8 +3,7 @@
 Each trial is the whole optimizer, plainly written; what the library has is the library's own.
 """
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,48 +11,39 @@ import jax.numpy as jnp
 import optax
 
 import adaptax
-from experiments.bench.roofline.measure import Contender, prepare
 
 RATE = 1e-3
 Leaf = Callable[..., tuple]  # gradient, slots -> update, new slots
 
 
-def by_leaf(leaf: Leaf, *starts: float) -> optax.GradientTransformation:
-    """Apply a rule to each leaf by itself."""
-    return _optimizer(lambda rows: [leaf(*row) for row in rows], starts)
+def spelled(leaf: Leaf, *starts: float, in_stacks: bool = False) -> optax.GradientTransformation:
+    """Apply a rule to each leaf by itself, or to stacks of them, and start its slots with some numbers."""
 
-
-def by_group(leaf: Leaf, *starts: float, size: int = 16) -> optax.GradientTransformation:
-    """Apply a rule to stacks of leaves of one shape, one after the other in a loop that is compiled once per stack."""
-
-    def apply(rows: list[tuple]) -> list[tuple]:
-        groups: dict[tuple, list[int]] = {}
-        for index, row in enumerate(rows):
-            groups.setdefault(row[0].shape, []).append(index)
-        results: list[Any] = [None] * len(rows)
-        for members in groups.values():
-            for start in range(0, len(members), size):
-                some = members[start : start + size]
-                stacks = [jnp.stack(column) for column in zip(*(rows[index] for index in some), strict=True)]
-                new = jax.lax.map(lambda row: leaf(*row), stacks)
-                for position, index in enumerate(some):
-                    results[index] = tuple(stack[position] for stack in new)
-        return results
-
-    return _optimizer(apply, starts)
-
-
-def _optimizer(apply: Callable[[list[tuple]], list[tuple]], starts: tuple[float, ...]) -> optax.GradientTransformation:
     def init(params: Any) -> tuple:
         return tuple(jax.tree.map(lambda p, start=start: jnp.full_like(p, start), params) for start in starts)
 
     def update(gradients: Any, state: tuple, params: Any = None) -> tuple:
         leaves, structure = jax.tree.flatten(gradients)
-        rows = apply(list(zip(leaves, *map(jax.tree.leaves, state), strict=True)))
+        rows = list(zip(leaves, *map(jax.tree.leaves, state), strict=True))
+        rows = by_stack(leaf, rows) if in_stacks else [leaf(*row) for row in rows]
         updates, *slots = (structure.unflatten(column) for column in zip(*rows, strict=True))
         return updates, tuple(slots)
 
     return optax.GradientTransformation(init, update)
+
+
+def by_stack(leaf: Leaf, rows: list[tuple], size: int = 16) -> list[tuple]:
+    """Apply a rule to stacks of leaves of one shape, one after the other in a loop that is compiled once per stack."""
+    groups: dict[tuple, list[int]] = {}
+    for index, row in enumerate(rows):
+        groups.setdefault(row[0].shape, []).append(index)
+    new: dict[int, tuple] = {}
+    for members in groups.values():
+        for some in (members[start : start + size] for start in range(0, len(members), size)):
+            stacks = [jnp.stack(column) for column in zip(*(rows[index] for index in some), strict=True)]
+            stacks = jax.lax.map(lambda row: leaf(*row), stacks)
+            new |= {index: tuple(stack[position] for stack in stacks) for position, index in enumerate(some)}
+    return [new[index] for index in range(len(rows))]
 
 
 def gains_of_two_arrays(g: jax.Array, gain: jax.Array, previous: jax.Array) -> tuple:
@@ -80,16 +70,11 @@ def adadelta_as_printed(g: jax.Array, squares: jax.Array, steps: jax.Array) -> t
 
 TRIALS = {
     "optax.sgd, momentum": optax.sgd(RATE, momentum=0.9),
-    "local gains, two arrays": by_leaf(gains_of_two_arrays, 1.0, 0.0),
-    "local gains, inexact at zeros": by_leaf(gains_in_the_sign_bit, 1.0),
-    "local gains, inexact at zeros, leaves in stacks": by_group(gains_in_the_sign_bit, 1.0),
+    "local gains, two arrays": spelled(gains_of_two_arrays, 1.0, 0.0),
+    "local gains, inexact at zeros": spelled(gains_in_the_sign_bit, 1.0),
+    "local gains, inexact at zeros, leaves in stacks": spelled(gains_in_the_sign_bit, 1.0, in_stacks=True),
     "local_gains": adaptax.local_gains(RATE),
-    "Adadelta, as printed": by_leaf(adadelta_as_printed, 0.0, 0.0),
-    "Adadelta, as printed, leaves in stacks": by_group(adadelta_as_printed, 0.0, 0.0),
+    "Adadelta, as printed": spelled(adadelta_as_printed, 0.0, 0.0),
+    "Adadelta, as printed, leaves in stacks": spelled(adadelta_as_printed, 0.0, 0.0, in_stacks=True),
     "adadelta": adaptax.adadelta(RATE),
 }
-
-
-def trials() -> Iterator[tuple[str, Contender]]:
-    """Yield names and contenders, what the library has last in its family."""
-    yield from ((name, functools.partial(prepare, optimizer)) for name, optimizer in TRIALS.items())

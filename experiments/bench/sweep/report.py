@@ -1,60 +1,42 @@
 """The tables of the record, made from it alone."""
 
-from __future__ import annotations
-
-import json
 import statistics
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
-from experiments.bench.roofline.report import machine
-
-Rows = Sequence[dict[str, Any]]
+from adaptax.comparison.record import Line, Record
+from adaptax.comparison.report.markup import Cell, Section, Table
+from experiments.bench.frame import grouped, machine, table
 
 
-def write(folder: Path) -> None:
-    """Make table.md again."""
-    (folder / "table.md").write_text(to_markdown(*read(folder)), encoding="utf-8")
-
-
-def read(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Read how the record came about, and its rows in the order of time."""
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    lines = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()
-    return meta, [json.loads(line) for line in lines]
-
-
-def to_markdown(meta: dict[str, Any], rows: Rows) -> str:
-    """Write both tables; ratios of whole sweeps are taken round by round, between neighbors in time."""
-    whole = [row for row in rows if row["kind"] == "whole"]
-    seconds = {how: [row["seconds"] for row in whole if row["how"] == how] for how in dict.fromkeys(_hows(whole))}
-    plain = next(iter(seconds.values()))
-    lines = [["", "seconds", "times faster", "in single rounds"], ["---"] * 4]
-    for how, of in seconds.items():
-        ratios = sorted(slow / fast for slow, fast in zip(plain, of, strict=True))
-        spread = f"{ratios[0]:.1f} to {ratios[-1]:.1f}"
-        lines.append([how, f"{statistics.median(of):.1f}", f"{statistics.median(ratios):.1f}", spread])
-    steps = [row for row in rows if row["kind"] == "step"]
-    layouts = list(dict.fromkeys(_hows(steps)))
-    by_task = [["task", *(f"{name}, µs (compile, s)" for name in layouts)], ["---"] * (1 + len(layouts))]
-    for task in dict.fromkeys(row["task"] for row in steps):
-        of = {row["how"]: row for row in steps if row["task"] == task}
-        fastest = min(row["microseconds"] for row in of.values())
-        cells = [(f"{of[name]['microseconds']:.0f} ({of[name]['compile']:.1f})", of[name]) for name in layouts]
-        by_task.append([task, *(f"**{text}**" if row["microseconds"] == fastest else text for text, row in cells)])
+def sections(of: Record) -> Iterator[Section]:
+    """Write both tables."""
+    config, kinds = of.config, grouped(of.lines["rows"], "kind")
     what = (
-        f"{meta['rates']} rates × {meta['seeds']} seeds of `{meta['task']}` with {meta['method']}, {meta['steps']} "
-        f"steps each, compiling included on both sides; medians of {meta['rounds']} rounds. {machine(meta)}; others "
-        f"kept {meta['cores_of_others']} cores busy."
+        f"{config['rates']} rates × {config['seeds']} seeds of `{config['task']}` with {config['method']}, "
+        f"{config['steps']} steps each, compiling included on both sides; medians of {config['rounds']} rounds. "
+        f"{machine(of.meta)}; others kept {of.meta['cores_of_others']} cores busy."
     )
+    yield Section("", [what], whole(kinds["whole"]))
     below = "Microseconds of one member's step by task and layout, the grid as in tuning:"
-    return "\n\n".join([what, _table(lines), below, _table(by_task)]) + "\n"
+    yield Section("", [below], by_task(kinds["step"]))
 
 
-def _hows(rows: Rows) -> list[str]:
-    return [row["how"] for row in rows]
+def whole(rows: list[Line]) -> Table:
+    """Compare whole sweeps with the first; ratios are taken round by round, between neighbors in time."""
+    seconds = {how: [row["seconds"] for row in of] for how, of in grouped(rows, "how").items()}
+    plain, lines = next(iter(seconds.values())), []
+    for how, of in seconds.items():
+        ratios = [slow / fast for slow, fast in zip(plain, of, strict=True)]
+        middle, spread = statistics.median(ratios), f"{min(ratios):.1f} to {max(ratios):.1f}"
+        lines.append([how, f"{statistics.median(of):.1f}", f"{middle:.1f}", spread])
+    return table(["", "seconds", "times faster", "in single rounds"], lines)
 
 
-def _table(lines: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def by_task(rows: list[Line]) -> Table:
+    """Show every layout on every task, the fastest bold."""
+    lines = []
+    for task, of in grouped(rows, "task").items():
+        fastest = min(row["microseconds"] for row in of)
+        cells = [(f"{row['microseconds']:.0f} ({row['compile']:.1f})", row["microseconds"] == fastest) for row in of]
+        lines.append([Cell(task), *(Cell(text, "best" if best else "") for text, best in cells)])
+    return Table(["task", *(f"{how}, µs (compile, s)" for how in grouped(rows, "how"))], lines)

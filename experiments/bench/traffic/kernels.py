@@ -6,7 +6,6 @@ An array in another memory space (S(1) is a TPU's vector memory) counts for noth
 """
 
 import re
-from collections.abc import Iterator
 from math import prod
 from typing import NamedTuple
 
@@ -16,8 +15,9 @@ FREE = {"parameter", "constant", "iota", "bitcast", "get-tuple-element", "tuple"
 COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
 INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%([\w.\-]+) = (.*?) ([a-z][a-z\-]*)\(([^)]*)\)(.*)$")
 ARRAY = re.compile(r"\b([a-z]+)(\d*)\w*\[([\d,]*)\](?:\{[^}]*?(S\(\d+\))?\})?")
+NAME = re.compile(r"%([\w.\-]+)")
 CALLED = re.compile(r"(?:to_apply|calls|body)=%([\w.\-]+)")
-BRANCHES = re.compile(r"(?:branch_computations=\{([^}]*)\}|(?:true|false)_computation=(%[\w.\-]+))")
+BRANCHES = re.compile(r"(?:branch_computations=\{[^}]*\}|(?:true|false)_computation=%[\w.\-]+)")
 TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
 
 
@@ -37,37 +37,19 @@ class Traffic(NamedTuple):
     @property
     def bytes(self) -> int:
         """The bytes of what always runs."""
-        return total(self.kernels)
+        return sum(kernel.bytes for kernel in self.kernels)
 
     @property
     def branch_bytes(self) -> int:
         """The bytes of the branch that moves most."""
-        return max(map(total, self.branches), default=0)
+        return max((sum(kernel.bytes for kernel in branch) for branch in self.branches), default=0)
 
 
-class Instruction(NamedTuple):
-    """One line of HLO text."""
-
-    name: str
-    shape: str
-    opcode: str
-    operands: str
-    rest: str
+Instruction = tuple[str, ...]  # name, shape, opcode, operands, and the rest of the line
 
 
 def count(text: str) -> Traffic:
     """Count a program's traffic, given `compiled.as_text()`."""
-    computations, entry = parse(text)
-    return _count(computations, entry)
-
-
-def total(kernels: list[Kernel]) -> int:
-    """Return the bytes of some kernels."""
-    return sum(kernel.bytes for kernel in kernels)
-
-
-def parse(text: str) -> tuple[dict[str, list[Instruction]], str]:
-    """Return the instructions of every computation, and the name of the one that the program starts with."""
     computations: dict[str, list[Instruction]] = {}
     entry = current = ""
     for line in text.splitlines():
@@ -76,61 +58,39 @@ def parse(text: str) -> tuple[dict[str, list[Instruction]], str]:
             computations[current] = []
             entry = current if head[1] else entry
         elif match := INSTRUCTION.match(line):
-            computations[current].append(Instruction(*match.groups()))
-    return computations, entry
+            computations[current].append(match.groups())
+    return _count(computations, entry)
 
 
-def _count(computations: dict[str, list[Instruction]], name: str) -> Traffic:
-    kernels: list[Kernel] = []
-    branches: list[list[Kernel]] = []
-    shapes: dict[str, str] = {}
-    for instruction in computations[name]:
-        shapes[instruction.name] = instruction.shape
-        if instruction.opcode == "conditional":
-            for branch in _branches(instruction.rest):
+def _count(computations: dict[str, list[Instruction]], entry: str) -> Traffic:
+    traffic, shapes = Traffic([], []), {}
+    for name, shape, opcode, operands, rest in computations[entry]:
+        shapes[name] = shape
+        if opcode == "conditional":
+            for branch in NAME.findall(" ".join(BRANCHES.findall(rest))):
                 inner = _count(computations, branch)
-                branches += [inner.kernels, *inner.branches]
-        elif instruction.opcode in ("call", "while"):
-            inner = _count(computations, CALLED.search(instruction.rest)[1])
-            trips = TRIPS.search(instruction.rest)
-            kernels += inner.kernels * (int(trips[1]) if trips else 1)
-            branches += inner.branches
-        elif moved := _bytes(instruction, shapes):
-            kernels.append(Kernel(instruction.name, moved))
-    return Traffic(kernels, branches)
+                traffic.branches.extend([inner.kernels, *inner.branches])
+        elif opcode in ("call", "while"):
+            inner, trips = _count(computations, CALLED.search(rest)[1]), TRIPS.search(rest)
+            traffic.kernels.extend(inner.kernels * (int(trips[1]) if trips else 1))
+            traffic.branches.extend(inner.branches)
+        elif moved := _bytes(shape, opcode, [shapes[operand] for operand in dict.fromkeys(NAME.findall(operands))]):
+            traffic.kernels.append(Kernel(name, moved))
+    return traffic
 
 
-def _branches(rest: str) -> Iterator[str]:
-    for several, one in BRANCHES.findall(rest):
-        yield from (name.strip(" %") for name in (several or one).split(","))
-
-
-def _bytes(instruction: Instruction, shapes: dict[str, str]) -> int:
-    if instruction.opcode in FREE or instruction.opcode.endswith("-done"):
+def _bytes(shape: str, opcode: str, operands: list[str]) -> int:
+    if opcode in FREE or opcode.endswith("-done"):
         return 0
-    operands = [shapes[name] for name in dict.fromkeys(re.findall(r"%([\w.\-]+)", instruction.operands))]
-    if instruction.opcode in ("copy-start", "slice-start"):  # the result lists the source as well, and a flag
-        source, copied = operands[0], arrays(instruction.shape)[instruction.opcode == "slice-start"]
-        read = 0 if "S(" in source else copied.bytes
-        return read + copied.main_bytes
-    return sum(array.main_bytes for shape in (instruction.shape, *operands) for array in arrays(shape))
+    if opcode in ("copy-start", "slice-start"):  # the result lists the source as well, and a flag
+        size, written = arrays(shape)[opcode == "slice-start"]
+        return size * (written + ("S(" not in operands[0]))
+    return sum(size * main for of in (shape, *operands) for size, main in arrays(of))
 
 
-class Array(NamedTuple):
-    """The size of an array, and whether it lies in main memory."""
-
-    bytes: int
-    main: bool
-
-    @property
-    def main_bytes(self) -> int:
-        """The bytes that lie in main memory."""
-        return self.bytes if self.main else 0
-
-
-def arrays(shape: str) -> list[Array]:
-    """Return the arrays of a shape in HLO's notation: f32[2,3]{1,0:T(8,128)S(1)}, or a tuple of such."""
+def arrays(shape: str) -> list[tuple[int, bool]]:
+    """Return bytes, and whether they lie in main memory, of f32[2,3]{1,0:T(8,128)S(1)} or of a tuple of such."""
     return [
-        Array(prod(int(size) for size in sizes.split(",") if size) * max(1, int(bits or 8) // 8), not space)
+        (prod(int(size) for size in sizes.split(",") if size) * max(1, int(bits or 8) // 8), not space)
         for _, bits, sizes, space in ARRAY.findall(shape)
     ]

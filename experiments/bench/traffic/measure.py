@@ -9,12 +9,12 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
-from experiments.bench.roofline.layouts import Shape, one_leaf, resnet50, weights
-from experiments.bench.roofline.measure import best_bytes, training_step
+from adaptax.comparison.record import Line
+from experiments.bench.roofline.layouts import Shape, resnet50, weights
+from experiments.bench.roofline.measure import best_bytes, training_step, trees
 from experiments.bench.traffic.kernels import count
 
 LARGE = 0.01  # of the params' bytes: what a kernel moves at least to be called large
-
 
 # The update and `apply_updates`, params and state donated; and the update alone, gradients and state donated.
 PROGRAMS = ("step", "update")
@@ -23,75 +23,57 @@ PROGRAMS = ("step", "update")
 class Layout(NamedTuple):
     """The shapes of the leaves, their dtype, and whether they lie over 2 x 2 devices."""
 
-    title: str
     shapes: list[Shape]
     dtype: str = "float32"
     sharded: bool = False
 
 
-def layouts(params: int) -> list[Layout]:
-    """Return all layouts; the leaf that stands alone has so many weights, a multiple of 4,096."""
+def layouts(params: int) -> dict[str, Layout]:
+    """Return all layouts by title; the leaf that stands alone has so many weights, a multiple of 4,096."""
     rows = params // 4096
-    return [
-        Layout(f"one leaf of {params:,} float32 weights", one_leaf(params)),
-        Layout(f"one leaf of {params:,} bfloat16 weights", one_leaf(params), "bfloat16"),
-        Layout(f"one leaf of {rows:,} × 4,096 float32 weights over 2 × 2 devices", [(rows, 4096)], sharded=True),
-        Layout("ResNet-50, 161 leaves, float32", resnet50()),
-    ]
+    return {
+        f"one leaf of {params:,} float32 weights": Layout([(params,)]),
+        f"one leaf of {params:,} bfloat16 weights": Layout([(params,)], "bfloat16"),
+        f"one leaf of {rows:,} × 4,096 float32 weights over 2 × 2 devices": Layout([(rows, 4096)], sharded=True),
+        "ResNet-50, 161 leaves, float32": Layout(resnet50()),
+    }
 
 
-class Row(NamedTuple):
-    """What one program of one contender moves; all bytes are per weight, on one device."""
-
-    contender: str
-    layout: str
-    program: str  # of PROGRAMS
-    best_bytes: float  # of a perfect single pass
-    bytes: float  # to and from main memory, by the kernels that always run
-    branch_bytes: float  # by the larger branch of a conditional
-    temporary_bytes: float
-    kernels: int  # that move LARGE of the params' bytes at least
-    xla_bytes: float | None  # XLA's own count, branch and vector memory included; None where XLA has none
-
-
-def measure(name: str, optimizer: optax.GradientTransformation, layout: Layout, program: str, devices: Any) -> Row:
-    """Compile one program and count."""
-    params, state = trees(optimizer, layout, devices)
-    if program == "step":
-        jitted = jax.jit(training_step(optimizer), donate_argnums=(0, 1))
-        compiled = jitted.lower(params, state, params).compile()
-    else:
-        jitted = jax.jit(optax.with_extra_args_support(optimizer).update, donate_argnums=(0, 1))
-        compiled = jitted.lower(params, state, params, value=1.0).compile()
-    n = weights(layout.shapes) / (4 if layout.sharded else 1)
-    width = jnp.dtype(layout.dtype).itemsize
-    state_bytes = sum(prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)) / weights(
-        layout.shapes
-    )
-    best = best_bytes(name, layout.dtype, state_bytes) - (0 if program == "step" else width)
-    traffic = count(compiled.as_text())
-    costs = compiled.cost_analysis()
-    return Row(
-        contender=name,
-        layout=layout.title,
-        program=program,
-        best_bytes=round(best, 2),
-        bytes=round(traffic.bytes / n, 2),
-        branch_bytes=round(traffic.branch_bytes / n, 2),
-        temporary_bytes=round(compiled.memory_analysis().temp_size_in_bytes / n, 3),
-        kernels=sum(kernel.bytes >= LARGE * width * n for kernel in traffic.kernels),
-        xla_bytes=costs and round(costs["bytes accessed"] / n, 2),
-    )
+def measure(
+    name: str, optimizer: optax.GradientTransformation, title: str, layout: Layout, program: str, devices: Any
+) -> Line:
+    """Compile one program and count; all bytes are per weight, on one device."""
+    params, state = placed(optimizer, layout, devices)
+    function, extra = training_step(optimizer), {}
+    if program == "update":
+        function, extra = optax.with_extra_args_support(optimizer).update, {"value": 1.0}
+    compiled = jax.jit(function, donate_argnums=(0, 1)).lower(params, state, params, **extra).compile()
+    n, width = weights(layout.shapes), jnp.dtype(layout.dtype).itemsize
+    state_bytes = sum(prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)) / n
+    best = best_bytes(name, layout.dtype, state_bytes) - (width if program == "update" else 0)
+    n /= 4 if layout.sharded else 1
+    traffic, costs = count(compiled.as_text()), compiled.cost_analysis()
+    return {
+        "contender": name,
+        "layout": title,
+        "program": program,
+        "best_bytes": round(best, 2),  # of a perfect single pass
+        "bytes": round(traffic.bytes / n, 2),  # to and from main memory, by the kernels that always run
+        "branch_bytes": round(traffic.branch_bytes / n, 2),  # by the larger branch of a conditional
+        "temporary_bytes": round(compiled.memory_analysis().temp_size_in_bytes / n, 3),
+        "kernels": sum(kernel.bytes >= LARGE * width * n for kernel in traffic.kernels),
+        # XLA's own count, branch and vector memory included; None where XLA has none.
+        "xla_bytes": costs and round(costs["bytes accessed"] / n, 2),
+    }
 
 
-def trees(optimizer: optax.GradientTransformation, layout: Layout, devices: Any) -> tuple[Any, Any]:
+def placed(optimizer: optax.GradientTransformation, layout: Layout, devices: Any) -> tuple[Any, Any]:
     """Return descriptions of params (and gradients, which are like them) and state, with their place."""
-
-    def placed(leaf: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place(leaf.shape, layout, devices))
-
-    params = {f"{k:04d}": {"w": jax.ShapeDtypeStruct(shape, layout.dtype)} for k, shape in enumerate(layout.shapes)}
-    return jax.tree.map(placed, params), jax.tree.map(placed, jax.eval_shape(optimizer.init, params))
+    params, _ = jax.eval_shape(lambda: trees(layout.shapes, layout.dtype))
+    return jax.tree.map(
+        lambda leaf: leaf.update(sharding=place(leaf.shape, layout, devices)),
+        (params, jax.eval_shape(optimizer.init, params)),
+    )
 
 
 def place(shape: Shape, layout: Layout, devices: Any) -> Sharding:

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,27 +21,25 @@ LIBTPU = {
 
 
 class Target(NamedTuple):
-    """An accelerator: its name, the wheels with its compiler, and four of its devices, which are descriptions only."""
+    """An accelerator: its name, the wheels with its compiler, and how to describe four of its devices to JAX."""
 
     title: str
     wheels: tuple[str, ...]
-    devices: Callable[[], Any]
+    topology: dict[str, str]
+
+    def devices(self) -> Any:
+        """Return the descriptions of the four."""
+        return topologies.get_topology_desc(**self.topology).devices
 
 
-def h100() -> Any:
-    """Return four H100s."""
-    description = Path(__file__).with_name("h100.txtpb").read_text(encoding="utf-8")
-    return topologies.get_topology_desc(platform="cuda", topology="1x1x4", target_config=description).devices
-
-
-def v5e() -> Any:
-    """Return four TPU v5e."""
-    return topologies.get_topology_desc(platform="tpu", topology_name="v5e:2x2").devices
-
-
+H100 = Path(__file__).with_name("h100.txtpb").read_text(encoding="utf-8")
 TARGETS = {
-    "h100": Target("NVIDIA H100", ("jax-cuda12-plugin", "jax-cuda12-pjrt"), h100),
-    "v5e": Target("TPU v5e", ("libtpu",), v5e),
+    "h100": Target(
+        "NVIDIA H100",
+        ("jax-cuda12-plugin", "jax-cuda12-pjrt"),
+        {"platform": "cuda", "topology": "1x1x4", "target_config": H100},
+    ),
+    "v5e": Target("TPU v5e", ("libtpu",), {"platform": "tpu", "topology_name": "v5e:2x2"}),
 }
 
 

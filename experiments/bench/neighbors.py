@@ -5,20 +5,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
-
 STAT = Path("/proc/stat")
 QUIET = 0.05  # cores that others may keep busy; with one busy neighbor PyTorch's steps take up to 50 times as long
 
 
 def watch() -> Callable[[], float | None]:
     """Start watching; what it returns gives the cores that others kept busy since then, None where nobody knows."""
-    start, others = time.monotonic(), seconds_of_others()
+    start, before = time.monotonic(), seconds_of_others()
 
     def cores() -> float | None:
-        if others is None:
+        if before is None:
             return None
-        return round(max(0.0, seconds_of_others() - others) / (time.monotonic() - start), 2)  # ticks can round below 0
+        return round(max(0.0, seconds_of_others() - before) / (time.monotonic() - start), 2)  # ticks can round below 0
 
     return cores
 
@@ -30,9 +28,3 @@ def seconds_of_others() -> float | None:
     user, nice, system, _, _, *interrupts_and_steal = map(int, STAT.read_text().splitlines()[0].split()[1:9])
     ticks = user + nice + system + sum(interrupts_and_steal)
     return ticks / os.sysconf("SC_CLK_TCK") - time.process_time()
-
-
-def warn(cores: float | None) -> None:
-    """Say so when others were too busy for figures that count."""
-    if (cores or 0) > QUIET:
-        Console().print(f"Others kept {cores} cores busy: measure again on a quiet machine.")

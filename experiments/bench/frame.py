@@ -1,0 +1,84 @@
+"""What every bench does around its measuring: ask whether it may begin, show how far it is, keep what it found."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from adaptax.comparison import record
+from adaptax.comparison.environment import describe_environment
+from adaptax.comparison.progress import bars
+from adaptax.comparison.record import Line, Record
+from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
+from experiments.bench.neighbors import QUIET
+
+Report = Callable[[Record], Iterable[Section]]
+Draw = Callable[[Record, Path], None]
+
+
+def begin(folder: Path, config: dict[str, Any], overwrite: bool) -> dict[str, Any]:
+    """Return the conditions under which is measured; a record made with other settings stays, unless told otherwise."""
+    if not overwrite:
+        record.check_same_settings(folder, config)
+    return describe_environment()
+
+
+def has_pytorch(device: str, meta: dict[str, Any]) -> bool:
+    """Note PyTorch's version and its threads, or say why it cannot be measured on a device."""
+    try:
+        import torch
+    except ImportError:
+        print("Without PyTorch: torch is not installed (the extra `bench` brings it).")
+        return False
+    if device == "gpu" and not torch.cuda.is_available():
+        print(f"Without PyTorch: torch {torch.__version__} finds no CUDA device.")
+        return False
+    meta["versions"]["torch"], meta["torch_threads"] = str(torch.__version__), torch.get_num_threads()
+    return True
+
+
+def watched(work: Iterable[tuple]) -> Iterator[tuple]:
+    """Go through the work, each piece called by its words, while a bar says which one is measured."""
+    with bars(Console()) as progress:
+        for piece in progress.track(list(work)):
+            progress.update(progress.task_ids[0], description=", ".join(map(str, piece)))
+            yield piece
+
+
+def keep(folder: Path, of: Record, report: Report, draw: Draw | None = None) -> None:
+    """Leave the record and, made from it, table.md and perhaps figure.png; say so when others were too busy."""
+    record.write(folder, *of)
+    (folder / "table.md").write_text(text := table_of(folder, report), encoding="utf-8")
+    print(text)
+    if draw:
+        draw(record.read(folder), folder / "figure.png")
+        print(f"Picture: {folder / 'figure.png'}")
+    if (cores := of.meta.get("cores_of_others") or 0) > QUIET:
+        print(f"Others kept {cores} cores busy: measure again on a quiet machine.")
+
+
+def table_of(folder: Path, report: Report) -> str:
+    """Return what table.md says, made from the record alone."""
+    return to_markdown(report(record.read(folder)), level=3)
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+    """Return a table of plain words."""
+    return Table(list(header), [list(map(Cell, row)) for row in rows])
+
+
+def grouped(rows: Iterable[Line], key: str) -> dict[Any, list[Line]]:
+    """Sort rows by one of their entries; groups and rows stay in order."""
+    groups: dict[Any, list[Line]] = {}
+    for row in rows:
+        groups.setdefault(row[key], []).append(row)
+    return groups
+
+
+def machine(meta: dict[str, Any]) -> str:
+    """Say on what a record was made."""
+    parts = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
+    if "torch_threads" in meta:
+        parts += f", torch {meta['versions']['torch']} with {meta['torch_threads']} threads"
+    return parts

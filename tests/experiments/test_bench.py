@@ -1,0 +1,102 @@
+"""What all benches share: no record goes unasked, none of hours is refused after them, tables are what records say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from adaptax.comparison import record
+from adaptax.comparison.record import Record
+from adaptax.comparison.report.markup import Section
+from experiments.bench import frame, neighbors
+from experiments.bench.lenet import report as lenet
+from experiments.bench.roofline import report as roofline
+from experiments.bench.sweep import report as sweep
+from experiments.bench.traffic import report as traffic
+from experiments.bench.traffic import targets
+from experiments.engine.command_line import main
+from experiments.engine.places import RECORDS
+
+REPORTS = {"lenet_speed": lenet, "roofline": roofline, "sweep_speed": sweep, "traffic": traffic}
+COMMITTED = [folder for slug in REPORTS for folder in sorted((RECORDS / slug).iterdir())]
+
+
+@pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: f"{folder.parent.name}_{folder.name}")
+def test_committed_tables_are_those_of_their_records(folder: Path):
+    text = (folder / "table.md").read_text(encoding="utf-8")
+    assert text == frame.table_of(folder, REPORTS[folder.parent.name].sections)
+    names = {path.name for path in folder.iterdir()}
+    assert names - {"figure.png"} == {"config.json", "meta.json", "rows.jsonl", "table.md"}
+
+
+def test_every_bench_has_committed_records():
+    assert {folder.parent.name for folder in COMMITTED} == set(REPORTS)
+
+
+def test_a_picture_is_drawn_of_a_record(tmp_path):
+    roofline.draw(record.read(RECORDS / "roofline" / "cpu_tried"), tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder", "setting"),
+    [
+        (["roofline", "--params", "4096"], "roofline/cpu", "params"),
+        (["roofline", "--leaves", "8", "--tried"], "roofline/cpu_tried", "leaves"),
+        (["traffic", "--target", "v5e", "--params", "8192"], "traffic/v5e", "params"),
+        (["lenet-speed"], "lenet_speed/cpu", "rounds"),
+        (["sweep-speed"], "sweep_speed/cpu", "rounds"),
+    ],
+)
+def test_a_record_with_other_settings_is_kept_before_anything_is_measured(
+    tmp_path, monkeypatch, arguments, folder, setting
+):
+    """Else the refusal would come after hours; that there was nothing to measure shows that it comes before."""
+    monkeypatch.setitem(targets.TARGETS, "v5e", targets.TARGETS["v5e"]._replace(wheels=()))
+    monkeypatch.setattr(targets, "prepare_process", lambda: None)
+    monkeypatch.setattr(frame, "watched", lambda work: pytest.fail("it measures"))
+    there = record.read(RECORDS / folder).config
+    if setting == "rounds":  # that no option changes
+        there["rounds"] += 1
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / "config.json").write_text(json.dumps(there))
+    with pytest.raises(SystemExit) as error:
+        main([*arguments, "--out", str(tmp_path)])
+    assert error.value.code == (
+        f"{str(tmp_path / folder)!r} holds a record made with other settings ({setting} first); "
+        "--overwrite replaces it, --out DIR leaves it."
+    )
+
+
+def test_the_same_settings_or_to_be_told_so_replace_a_record(tmp_path):
+    record.write(tmp_path, {"steps": 1}, {}, {"rows": []})
+    for config, overwrite in (({"steps": 1}, False), ({"steps": 2}, True)):
+        assert "commit" in frame.begin(tmp_path, config, overwrite)
+
+
+def keep(folder, cores):
+    def sections(of):
+        return [Section("", ["What"]), Section("Rows", [], frame.table("ab", [row["ab"] for row in of.lines["rows"]]))]
+
+    frame.keep(folder, Record({}, {"cores_of_others": cores}, {"rows": [{"ab": "12"}]}), sections)
+
+
+def test_what_is_kept_is_shown_and_busy_neighbors_are_told(tmp_path, capsys):
+    keep(tmp_path, neighbors.QUIET)
+    text = "What\n\n### Rows\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n"
+    assert (tmp_path / "table.md").read_text() == text
+    assert capsys.readouterr().out == text + "\n"
+    keep(tmp_path, 0.5)
+    assert capsys.readouterr().out.endswith("\nOthers kept 0.5 cores busy: measure again on a quiet machine.\n")
+    keep(tmp_path, None)  # where nobody knows
+    assert capsys.readouterr().out == text + "\n"
+
+
+def test_work_is_gone_through_in_order(capsys):
+    assert list(frame.watched([(1, "a"), (2, "b")])) == [(1, "a"), (2, "b")]
+    assert "2, b" in capsys.readouterr().out
+
+
+def test_rows_are_sorted_into_groups_that_stay_in_order():
+    rows = [{"of": "b", "at": 1}, {"of": "a", "at": 2}, {"of": "b", "at": 3}]
+    assert list(frame.grouped(rows, "of").items()) == [("b", [rows[0], rows[2]]), ("a", [rows[1]])]
