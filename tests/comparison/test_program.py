@@ -219,6 +219,7 @@ def trained(layout: str, name: str) -> Trained:
     return Trained(field, of, made, ticks, curves, cost)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_each_member_is_what_it_is_alone(layout: str, name: str, wide: None):

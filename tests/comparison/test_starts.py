@@ -126,6 +126,7 @@ def test_a_model_of_ones_own():
         multistart(loss, jax.random.normal, {}, steps=10, evaluations=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", sorted(RECORDS.glob("*/")), ids=lambda folder: folder.name)
 def test_committed_record_is_of_todays_task_and_its_table_says_what_its_starts_say(folder):
     config, curves = report.read(folder)

@@ -73,7 +73,14 @@ def named(variant):
     return slug + "".join(f"-{name}={value}" for name, value in settings.items())
 
 
-@pytest.fixture(params=VARIANTS, ids=named)
+def marked(variant):
+    """Leave to `make slow` what is away from the defaults, and the method that takes as long as all others together."""
+    slug, settings = variant
+    is_slow = settings or slug == "learned_lstm"
+    return pytest.param(variant, marks=pytest.mark.slow if is_slow else (), id=named(variant))
+
+
+@pytest.fixture(params=map(marked, VARIANTS))
 def make(request):
     """Build the method with its defaults, filled up where it has none, or with its options away from them."""
     slug, settings = request.param
@@ -171,7 +178,7 @@ def test_converges_on_a_bowl(make):
 
     start = (PARAMS, optimizer.init(PARAMS))
     (params, _), _ = jax.jit(lambda start: jax.lax.scan(step, start, length=1500))(start)
-    assert loss(params) < 0.3 * loss(PARAMS)
+    assert loss(params) < 0.005 * loss(PARAMS)  # Adagrad's, the slowest, is .0032; most are below 1e-4
 
 
 def test_survives_masked_and_partition(make):
@@ -185,6 +192,7 @@ def test_survives_masked_and_partition(make):
     assert_close(parted[1]["dense"], alone[1]["dense"])
 
 
+@pytest.mark.slow
 def test_survives_multi_steps_and_apply_if_finite(make):
     with jax.numpy_dtype_promotion("standard"):  # MultiSteps' own arithmetic
         updates, _ = walk(optax.MultiSteps(make(), 2))
@@ -323,6 +331,7 @@ def test_init_needs_only_shapes(make):
     chex.assert_trees_all_equal_shapes_and_dtypes(make().init(shapes), make().init(PARAMS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit], ids=str)
 def test_sharded_is_unsharded(make, kind):
     """On eight devices, under jit: the same updates, and a state that is sharded as the params are."""

@@ -58,6 +58,7 @@ def test_derivative_by_every_number_is_the_finite_difference(slug):
             np.testing.assert_allclose(slopes[name], (ahead - behind) / (2 * h), rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS)
 def test_derivative_by_gradients_is_finite_where_there_was_none(slug):
     """And equal to the finite difference in a direction that keeps what is exactly zero at zero."""
@@ -73,6 +74,7 @@ def test_derivative_by_gradients_is_finite_where_there_was_none(slug):
         np.testing.assert_allclose(float(slope), float((ahead - behind) / (2 * h)), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS)
 def test_derivatives_are_finite_from_a_zero_gradient_on_in_float32(slug):
     """A weight that sees nothing for three steps, with whatever eps a method has set to 0."""
@@ -82,6 +84,7 @@ def test_derivatives_are_finite_from_a_zero_gradient_on_in_float32(slug):
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(slopes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS)
 def test_second_derivatives_are_finite(slug):
     slope = jax.grad(lambda scale: moved(slug, gradients(scale)))

@@ -134,6 +134,7 @@ def distances(slug, target, wrapper=ALONE, rates=RATES):
         return jax.jit(jax.vmap(train))(rates)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "dtype"),
     [
@@ -203,6 +204,7 @@ NEUTRAL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS)
 def test_wrappers_that_have_nothing_to_do_change_nothing(slug):
     """All of them, one around the other."""
@@ -226,6 +228,7 @@ def test_flattened_params_are_one_leaf(slug):
         assert_close(got, unravel(expected))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     "accumulator_dtype" not in inspect.signature(optax.MultiSteps).parameters,
     reason="this Optax accumulates in the dtype of the params",
@@ -252,6 +255,7 @@ def test_four_small_batches_in_half_precision_are_their_mean(slug):
 # --- Numbers in the state --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS)
 def test_injected_numbers_change_neither_updates_nor_state(slug):
     """A number that is traced, by no more than Optax's own factory, keeps what its default keeps."""
@@ -264,6 +268,7 @@ def test_injected_numbers_change_neither_updates_nor_state(slug):
     assert_close(state_injected.inner_state, state, 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS)
 def test_the_learning_rate_is_read_and_set_in_the_state(slug):
     optimizer = optax.chain(optax.clip(1.0), injected(slug))
@@ -275,6 +280,7 @@ def test_the_learning_rate_is_read_and_set_in_the_state(slug):
     assert_close(updates, first_update(plain, gradients_at(1), PARAMS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS)
 def test_injected_numbers_may_be_as_narrow_as_the_params(slug):
     """So Optax keeps them if nothing else is said, though bfloat16 takes .999 for 1."""
@@ -287,6 +293,7 @@ def test_injected_numbers_may_be_as_narrow_as_the_params(slug):
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(updates))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS)
 def test_injected_numbers_may_be_wider_than_the_params(slug):
     """As they should be: the updates are those of plain numbers, and the state keeps its types."""
@@ -301,6 +308,7 @@ def test_injected_numbers_may_be_wider_than_the_params(slug):
 # --- Types -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dtype", ["bfloat16", "complex128", *(pytest.param(d, marks=pytest.mark.slow) for d in ("float16", "float64"))]
 )
@@ -330,6 +338,7 @@ def test_types_are_stable_when_a_step_is_conditional(slug, dtype):
             params, state = stepped, after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS)
 def test_leaves_of_two_precisions_keep_their_own(slug):
     with x64(True):
@@ -342,6 +351,7 @@ def test_leaves_of_two_precisions_keep_their_own(slug):
         assert types(updates) == types(params)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS)
 def test_sharding_is_part_of_the_types_of_the_state(slug):
     """Explicit axes, half precision: `init` and `update`, with and without jit, give the same types."""

@@ -123,6 +123,7 @@ def test_convolution_follows_the_loops(convolve, height, width, window, stride, 
     np.testing.assert_allclose(got, convolution_oracle(x, kernel, stride, pad, groups), rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ours", [convolve_by_product, convolve_by_rows])
 @pytest.mark.parametrize(("height", "width", "window", "stride", "pad", "groups"), CONVOLUTIONS)
 def test_all_spellings_have_the_same_gradients(ours, height, width, window, stride, pad, groups):

@@ -119,6 +119,7 @@ def quick_oracle(x, p):
     return product(product(x, p["ip1"]), p["ip2"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "oracle", "shape", "scale"),
     [

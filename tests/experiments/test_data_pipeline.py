@@ -136,6 +136,7 @@ def folder(tmp_path):
     return tmp_path / "train"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [0, 1])
 @pytest.mark.parametrize("content", [b"no picture", None])
 def test_a_corrupt_picture_is_named_and_not_skipped(folder, num_workers, content):

@@ -153,6 +153,7 @@ def test_first_weights_are_those_of_the_authors_code():
         assert float(kernel.std()) == pytest.approx(0.88 / rows**0.5, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_sample_takes_the_same_steps_and_is_right_on_average():
     """Of 7 numbers every third, from each of three turns on: the mean of three derivatives is the whole one."""
     weights, signal = net.draw(KEY, inputs=1, units=3), jnp.linspace(-2.0, 3.0, 7)
@@ -232,6 +233,7 @@ def program():
     return period(tiny())
 
 
+@pytest.mark.slow
 def test_an_epoch_moves_the_weights_after_every_unroll(program):
     """Two unrolls of 2 steps: two of Adam's steps, so no weight moves much farther than twice its rate."""
     before = begin(tiny())

@@ -38,6 +38,7 @@ def own():
     return Own(training, fresh, start, training.weights(), training.loss_and_gradients()[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [pytorch.Kind(), pytorch.Kind("channels_last")])  # to compile takes too long
 def test_pytorch_trains_the_same_net_on_the_same_way(own, kind):
     pytest.importorskip("torch")
@@ -180,6 +181,7 @@ def test_ratios_are_of_neighbors_in_time(tmp_path):
     assert "Others kept 0.01 cores busy." in text
 
 
+@pytest.mark.slow
 def test_without_pytorch_it_says_what_to_install_and_measures_ours(own, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(run, "ROUNDS", 1)
     monkeypatch.setattr(run, "STEPS", check.FEW)  # that is compiled

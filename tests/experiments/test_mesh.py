@@ -64,6 +64,7 @@ def single() -> list[Row]:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mesh", "names"),
     [("data=8", ("lsalr", "gains")), ("data=4,model=2", tuple(CONTENDERS)), ("model=8", ("lsalr", "adam"))],

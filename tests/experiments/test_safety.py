@@ -79,6 +79,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return rows
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_resumed_it_gives_the_same_bytes(tmp_path: Path, uninterrupted: dict[str, bytes]):
     for kill in range(2):
         process = child(tmp_path)
@@ -113,6 +114,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, out: Path, after: int) -> None:
             perform(out)
 
 
+@pytest.mark.slow
 def test_what_finished_is_not_run_again_and_an_old_record_stays_until_the_new_one_is_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: dict[str, bytes]
 ):
@@ -160,6 +162,7 @@ def test_a_full_disk_is_refused_before_anything_is_computed(tmp_path: Path, monk
         perform(tmp_path)
 
 
+@pytest.mark.slow
 # What Orbax's threads leave undone after a failed write is collected during some test or other.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_disk_that_fills_up_ends_the_run_in_one_sentence_and_keeps_what_was_done(

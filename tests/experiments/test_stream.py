@@ -148,6 +148,7 @@ def descend_in_numpy(folder: Path, seed: int, steps: int) -> list[float]:
     return losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side_by_side", [0, 100_000])  # seed by seed as AlexNet, and all seeds in one
 def test_training_on_a_stream_equals_numpy(folder: Path, monkeypatch: pytest.MonkeyPatch, side_by_side: int):
     """Pictures cut and mirrored with their mean, units dropped by seed and step; to test, all of both are there."""
@@ -266,6 +267,7 @@ def saved(out: Path) -> int:
     return max(int(path.name) for path in (out / "small/checkpoints/trial/0").iterdir() if path.name.isdecimal())
 
 
+@pytest.mark.slow
 def test_a_picture_that_breaks_ends_the_run_in_one_sentence_and_loses_nothing(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: dict[str, bytes]
 ):

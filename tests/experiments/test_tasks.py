@@ -82,6 +82,7 @@ def first_params(slug: str) -> Any:
     return jax.jit(TASKS[slug].problem.init)(key(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", TASKS)
 def test_loss_and_score_are_finite_numbers_at_the_first_params(slug: str):
     problem, params = TASKS[slug].problem, first_params(slug)
@@ -275,6 +276,7 @@ def bowl(params: Any, matrix: jax.Array) -> jax.Array:
     return 0.5 * ((params["w"] @ matrix) ** 2).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_steps_downhill_in_one_program_for_all_rates(name: str):
     """The rate is traced, so no method may look at its value; twenty steps, each rate by itself."""

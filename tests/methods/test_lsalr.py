@@ -133,6 +133,7 @@ def after_three_steps(learning_rate, momentum, gradients):
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", NORMS)
 def test_derivatives_through_updates_are_finite(size):
     """Also where a layer has seen no gradient, in float32."""
@@ -144,6 +145,7 @@ def test_derivatives_through_updates_are_finite(size):
         np.testing.assert_allclose(one_step, [-0.1, 0, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", NORMS[1:])
 def test_derivatives_through_updates_are_finite_differences(size):
     with x64(True):

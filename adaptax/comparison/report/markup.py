@@ -32,7 +32,7 @@ class Section(NamedTuple):
 
 
 def to_markdown(sections: Iterable[Section], *, level: int = 2) -> str:
-    """Write sections as Markdown, the first one as the page's title, the others' on a level; the best cells are bold."""
+    """Write sections as Markdown, the first one's title on top, the others' on a level; the best cells are bold."""
     parts = []
     for number, section in enumerate(sections):
         if section.title:
