@@ -14,8 +14,8 @@ from rich.console import Console
 from adaptax.comparison import record
 from adaptax.comparison.describe import describe
 from experiments.engine import evidence as evidence_page
-from experiments.engine import finder, loading
-from experiments.engine.kinds import kind_of, sections_of, to_terminal, write_figure, write_table
+from experiments.engine import finder, loading, runner
+from experiments.engine.kinds import sections_of, to_terminal, write_figure, write_table
 from experiments.engine.loop import count_steps
 from experiments.engine.places import DOCS, RECORDS, RESULTS
 
@@ -57,7 +57,7 @@ def perform(
     if not overwrite:
         record.check_same_settings(out / slug, describe(experiment))
     console = Console()
-    folder = kind_of(experiment).perform(slug, experiment, out, console, data, resume, mesh)
+    folder = runner.perform(slug, experiment, out, console, data, resume, mesh)
     if jax.process_index() == 0:
         console.print(to_terminal(sections_of(experiment, folder)))
 

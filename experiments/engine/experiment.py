@@ -48,7 +48,7 @@ class Plan:
 class Experiment(Plan):
     """A comparison of contenders over seeds; `run` in `experiments.engine.loop` is a function of it."""
 
-    KIND: ClassVar[str] = "experiments.engine.runner"
+    KIND: ClassVar[str] = "experiments.engine.trials"
     model: Callable[..., nnx.Module]  # called with `rngs`
     # what the model is fed, on the device: called with pictures and the mean training picture
     scale: Callable[[jax.Array, jax.Array], jax.Array] = scaling.unchanged

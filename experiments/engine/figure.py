@@ -21,7 +21,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator
 from adaptax.comparison.report.pictures import COLORS
 from adaptax.comparison.statistics import estimate
 from experiments.engine.records import Record
-from experiments.engine.rows import Curves, curves
+from experiments.engine.rows import curves
 
 TRIALS_PER_ROW = 3
 CHARACTERS = 55  # of the title, over each column
@@ -63,10 +63,11 @@ def picture(path: Path, rows: int, columns: int, height: float, title: str) -> I
 def _draw_trial(record: Record, trial: str, settings: dict[str, Any], above: Axes, below: Axes) -> None:
     few = len(settings["contenders"]) <= len(COLORS)  # more lines could not be told apart
     for contender, (color, dashes) in styles(settings["contenders"]).items():
-        train = curves(record.rows, trial, contender, "train")
-        test = curves(record.rows, trial, contender, "test")
-        band(above, train.steps, train.loss, color, linestyle=dashes, label=_label(contender, train))
-        _seeds(above, train, color)
+        train, test = (curves(record.rows, trial, contender, split) for split in ("train", "test"))
+        label = f"{contender} ({train.lost} diverged)" if train.diverged else contender
+        band(above, train.steps, train.loss, color, linestyle=dashes, label=label)
+        for loss in train.loss:  # a mean hides whether all seeds or a single one failed
+            above.plot(train.steps, loss, color=color, linewidth=0.5, alpha=0.35)
         band(below, test.steps, test.error, color, linestyle=dashes)
         if train.seeds and few:
             below.plot(train.steps, train.error.mean(axis=0), color=color, linestyle=":")
@@ -116,16 +117,6 @@ def band(axes: Axes, steps: np.ndarray, values: np.ndarray, color: str, **style:
     axes.plot(steps, mean, color=color, **style)
     low = np.maximum(mean - half_width, values.min())  # an interval may not cross a log axis' 0
     axes.fill_between(steps, low, mean + half_width, color=color, alpha=0.2, linewidth=0)
-
-
-def _seeds(axes: Axes, of: Curves, color: str) -> None:
-    """Plot every seed, thinly: a mean hides whether all of them or a single one failed."""
-    for loss in of.loss:
-        axes.plot(of.steps, loss, color=color, linewidth=0.5, alpha=0.35)
-
-
-def _label(contender: str, of: Curves) -> str:
-    return f"{contender} ({of.lost} diverged)" if of.diverged else contender
 
 
 def _mark_published(axes: Axes, record: Record, errors: dict[str, float], color: str) -> None:

@@ -1,9 +1,11 @@
 """What is done with an experiment is said by its kind: a module that its class names, imported when it is asked for.
 
-Options    the plain values of an experiment, which the command line may change
-perform    run it: slug, experiment, results, console, data, resume, mesh; to the record's folder
-sections   what its table says, from a record
-draw       its figure, from a record into a file
+Options            the plain values of an experiment, which the command line may change
+place              its devices, from a slug, an experiment and a mesh, or why it has none
+checkpoint_bytes   how large its checkpoints are
+work               its rows, and what else is kept, from a `runner.Job`
+sections           what its table says, from a record
+draw               its figure, from a record into a file
 """
 
 from __future__ import annotations

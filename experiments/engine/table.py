@@ -2,39 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from adaptax.comparison.report.markup import Cell, Section, Table
 from adaptax.comparison.report.show import NOTHING, SMALL
-from adaptax.comparison.statistics import Estimate, estimate, over_seeds, paired
+from adaptax.comparison.statistics import Estimate, over_seeds, paired
 from experiments.engine.records import Record
 from experiments.engine.rows import Curves, curves
 
-FEW = 5
+# Record, trial, contender, the trial's first one; to cells by column, in which ± is the half width of a 95 % interval.
+Row = Callable[[Record, str, str, str], dict[str, str]]
+FEW = 5  # evaluations
 
 
 def sections(record: Record) -> list[Section]:
     """Write title, reading help and a table per trial."""
-    trials = record.config["trials"].items()
-    tables = {trial: Table(header(record.config), _rows(record, trial, settings)) for trial, settings in trials}
-    opening = Section(record.config["title"], [caption(record.config)])
-    return [opening, *(Section(settings["title"], [], tables[trial]) for trial, settings in trials)]
+    return by_trial(record, caption(record.config), _row)
 
 
-def header(config: dict[str, Any]) -> list[str]:
-    """Name the columns."""
-    return [
-        "contender",
-        "loss rises, %",
-        "train loss",
-        "train error, %",
-        *(f"test error at step {step}, %" for step in early_steps(config)),
-        "test error, %",
-        "against the first",
-        *(["published train, test, %"] if _has_published(config) else []),
-    ]
+def by_trial(record: Record, caption: str, row: Row) -> list[Section]:
+    """Write title and reading help, then a table per trial."""
+    parts = [Section(record.config["title"], [caption])]
+    for trial, settings in record.config["trials"].items():
+        first, *_ = names = compared(record, trial)
+        rows = [row(record, trial, name, first) for name in names]
+        table = Table(list(rows[0]), [list(map(Cell, cells.values())) for cells in rows])
+        parts.append(Section(settings["title"], [], table))
+    return parts
+
+
+def compared(record: Record, trial: str) -> list[str]:
+    """Return the contenders that met in a trial; of those that were tuned, one at the best rate."""
+    seen = {row.contender for row in record.rows if (row.trial, row.split) == (trial, "test")}
+    return [name for name in record.config["trials"][trial]["contenders"] if name in seen]
+
+
+def _row(record: Record, trial: str, contender: str, first: str) -> dict[str, str]:
+    train, test = (curves(record.rows, trial, contender, split) for split in ("train", "test"))
+    others = curves(record.rows, trial, first, "test")
+    rises = {seed: 100 * np.mean(np.diff(losses) > 0) for seed, losses in zip(train.seeds, train.loss, strict=True)}
+    loss = over_seeds(train.at("loss"))
+    cells = {
+        "contender": named(contender, test),
+        "loss rises, %": show(over_seeds(rises), ".0f"),
+        "train loss": show(loss, ".1e" if 0 < loss.mean < SMALL else ".4f"),
+        "train error, %": show(over_seeds(train.at("error"))),
+    }
+    for step in early_steps(record.config):
+        cells[f"test error at step {step}, %"] = show(over_seeds(test.at("error", step)))
+    cells["test error, %"] = show(over_seeds(test.at("error")))
+    difference = show(paired(test.at("error"), others.at("error")), "+.2f")
+    cells["against the first"] = "" if contender == first else difference
+    if any(settings["published"] for settings in record.config["trials"].values()):
+        known = record.config["trials"][trial]["published"].get(contender, {})
+        figures = (f"{known[split]:.2f}" for split in ("train", "test") if split in known)
+        cells["published train, test, %"] = ", ".join(figures)
+    return cells
 
 
 def early_steps(config: dict[str, Any]) -> list[int]:
@@ -45,36 +71,9 @@ def early_steps(config: dict[str, Any]) -> list[int]:
     return [next(step for step in config["evaluate_at"] if 4 * step >= config["steps"])]
 
 
-def _rows(record: Record, trial: str, settings: dict[str, Any]) -> list[list[Cell]]:
-    """Compute the cells of a trial; ± is the half width of a 95 % interval over the seeds."""
-    early, rows, first = early_steps(record.config), [], None
-    for name in settings["contenders"]:
-        train, test = (curves(record.rows, trial, name, split) for split in ("train", "test"))
-        texts = [named(name, test), *_results(train, test, early)]
-        texts.append(show(paired(test.at("error"), first.at("error")), "+.2f") if first else "")
-        if _has_published(record.config):
-            texts.append(_published(settings["published"].get(name, {})))
-        rows.append(list(map(Cell, texts)))
-        first = first or test
-    return rows
-
-
 def named(contender: str, of: Curves) -> str:
     """Name a contender, with the seeds that it lost."""
     return f"{contender}; {of.lost} diverged" if of.diverged else contender
-
-
-def _results(train: Curves, test: Curves, early: list[int]) -> list[str]:
-    if not test.seeds:
-        return [NOTHING] * (4 + len(early))
-    rises, loss = 100 * (np.diff(train.loss, axis=1) > 0).mean(axis=1), over_seeds(train.at("loss"))
-    return [
-        show(estimate(rises), ".0f"),
-        show(loss, ".1e" if 0 < loss.mean < SMALL else ".4f"),
-        show(over_seeds(train.at("error"))),
-        *(show(over_seeds(test.at("error", step))) for step in early),
-        show(over_seeds(test.at("error"))),
-    ]
 
 
 def show(of: Estimate, digits: str = ".2f") -> str:
@@ -84,14 +83,6 @@ def show(of: Estimate, digits: str = ".2f") -> str:
     if np.isnan(of.half_width):
         return f"{of.mean:{digits}}"
     return f"{of.mean:{digits}} ± {of.half_width:{digits.lstrip('+')}}"
-
-
-def _has_published(config: dict[str, Any]) -> bool:
-    return any(settings["published"] for settings in config["trials"].values())
-
-
-def _published(errors: dict[str, float]) -> str:
-    return ", ".join(f"{errors[split]:.2f}" for split in ("train", "test") if split in errors)
 
 
 def caption(config: dict[str, Any]) -> str:

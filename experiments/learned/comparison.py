@@ -2,8 +2,8 @@
 
 As the protocol of `adaptax.comparison` wants it: every rule is tried at every rate of one grid, on functions for that
 alone, and gets the rate with the lowest mean loss after the last step, of those that did not diverge. Then all minimize
-the same functions, with the same batches, which nobody has seen before. What is minimized is no `Task`: a member is the
-mean over functions side by side, every one of them with batches of its own, which are drawn at each step.
+the same functions, with the same batches, which nobody has seen before. A family of functions is no `Task`: what is
+judged is the mean over many of them side by side, each with batches that are drawn anew at every step.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ def meet(experiment: Learning, trial: str, weights: Mapping[str, Any], data: Any
             end = rows(rule, rate, tuning, "validation")[-1]
             tuned.append(Curve(rate, 0, (), (end.loss,), None, end.step if end.diverged else None))
             yield [end]
-        chosen[rule] = best_rate(tuned)
+        if (best := best_rate(tuned)) is not None:
+            chosen[rule] = best
     for method, rate in chosen.items():
-        for seed in range(experiment.seeds) if rate is not None else ():
+        for seed in range(experiment.seeds):
             functions = draw_some(key_of(COMPARISON, seed), family.steps, experiment.functions_per_seed)
             yield rows(method, rate, functions, "test", seed)
 

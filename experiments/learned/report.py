@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from adaptax.comparison.report.markup import Cell, Section, Table
+from adaptax.comparison.report.markup import Section
 from adaptax.comparison.report.pictures import COLORS
 from adaptax.comparison.statistics import Estimate, over_seeds, paired
 from experiments.engine.figure import band, picture
 from experiments.engine.records import Record
 from experiments.engine.rows import Row, curves
-from experiments.engine.table import named, show
+from experiments.engine.table import by_trial, compared, named, show
 from experiments.learned.experiment import LEARNED, META_TRAINING, RATES
 
 COLUMNS_OF_FIGURE = 3
@@ -25,33 +24,22 @@ LARGE = 1e4  # a loss that is written with fewer digits
 
 def sections(record: Record) -> list[Section]:
     """Write title, reading help and a table per trial."""
-    trials = record.config["trials"].items()
-    opening = Section(record.config["title"], [caption(record)])
-    return [opening, *(Section(settings["title"], [], _table(record, trial, settings)) for trial, settings in trials)]
+    return by_trial(record, caption(record), _row)
 
 
-def _table(record: Record, trial: str, settings: dict[str, Any]) -> Table:
-    """Compute a trial's table; ± is the half width of a 95 % interval over the seeds."""
-    every = record.config["evaluate_every"]
-    steps = [every * round(share * settings["steps"] / every) for share in SHARES]
-    header = ["contender", *(f"loss at step {step}" for step in steps), f"against the {LEARNED}"]
-    learned, rows = curves(record.rows, trial, LEARNED, "test").at("loss"), []
-    for name in contenders(record, trial):
-        of = curves(record.rows, trial, name, "test")
-        losses = [_show(over_seeds(of.at("loss", step))) for step in steps]
-        against = "" if name == LEARNED else _show(paired(of.at("loss"), learned), "+")
-        rows.append(list(map(Cell, [named(name, of), *losses, against])))
-    return Table(header, rows)
+def _row(record: Record, trial: str, contender: str, first: str) -> dict[str, str]:
+    of, others = (curves(record.rows, trial, name, "test") for name in (contender, first))
+    steps, every = record.config["trials"][trial]["steps"], record.config["evaluate_every"]
+    cells = {"contender": named(contender, of)}
+    for share in SHARES:
+        step = every * round(share * steps / every)
+        cells[f"loss at step {step}"] = _show(over_seeds(of.at("loss", step)))
+    difference = _show(paired(of.at("loss"), others.at("loss")), "+")
+    return {**cells, f"against the {LEARNED}": "" if contender == first else difference}
 
 
 def _show(of: Estimate, sign: str = "") -> str:
     return show(of, sign + (".4f" if abs(of.mean) < LARGE else ".3g"))
-
-
-def contenders(record: Record, trial: str) -> list[str]:
-    """Return who was compared: of a rule made by hand, only the best rate."""
-    seen = {row.contender for row in record.rows if (row.trial, row.split) == (trial, "test")}
-    return [name for name in record.config["trials"][trial]["contenders"] if name in seen]
 
 
 def caption(record: Record) -> str:
@@ -101,7 +89,7 @@ def _draw_meta_training(axes: Axes, record: Record) -> None:
 
 
 def _draw_trial(axes: Axes, record: Record, trial: str, title: str) -> None:
-    for name, color in zip(contenders(record, trial), COLORS, strict=False):
+    for name, color in zip(compared(record, trial), COLORS, strict=False):
         of = curves(record.rows, trial, name, "test")
         band(axes, of.steps, of.loss, color, label=named(name, of))
     axes.set(title=title, xlabel="steps", ylabel="loss", yscale="log")

@@ -17,8 +17,9 @@ from experiments.engine import finder, records
 from experiments.engine.places import RECORDS
 from experiments.engine.records import Record
 from experiments.engine.rows import curves
+from experiments.engine.table import compared
 from experiments.learned.experiment import Learning, LearningPlan
-from experiments.learned.report import contenders, kept
+from experiments.learned.report import kept
 from experiments.learned.run import WEIGHTS
 
 METHODS = Path(adaptax.methods.__file__).parent
@@ -54,7 +55,7 @@ def how_made(slug: str, record: Record) -> dict[str, Any]:
 def _ends(record: Record, trial: str) -> dict[str, dict[str, float]]:
     """Return mean and half width of the 95 % interval of everyone who was compared."""
     ends = {}
-    for name in contenders(record, trial):
+    for name in compared(record, trial):
         mean, half_width = over_seeds(curves(record.rows, trial, name, "test").at("loss"))
         ends[name] = {"mean": round(float(mean), 6), "half_width": round(float(half_width), 6)}
     return ends
