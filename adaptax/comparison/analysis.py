@@ -12,7 +12,7 @@ import numpy as np
 
 from adaptax.comparison.protocol import Phase, best_rate, is_at_edge
 from adaptax.comparison.results import TaskRecord
-from adaptax.comparison.statistics import Estimate, estimate
+from adaptax.comparison.statistics import Estimate, estimate, over_seeds, paired
 from adaptax.comparison.train import Curve
 
 BASELINES = ("optax_momentum", "optax_adam", "adam")  # the best of those that take part sets a task's target
@@ -30,7 +30,7 @@ class Ends(NamedTuple):
     @property
     def estimate(self) -> Estimate:
         """Return mean and 95 % interval."""
-        return estimate(np.array(list(self.scores.values())))
+        return over_seeds(self.scores)
 
     @property
     def spread(self) -> float:
@@ -148,10 +148,9 @@ def profile_scores(records: Sequence[TaskRecord]) -> dict[str, float]:
 def difference(record: TaskRecord, contender: str, other: str, phase: Phase = "final") -> Difference | None:
     """Compare test scores seed by seed: same seed, same initial weights, same batches."""
     mine, others = ends(record, contender, phase), ends(record, other, phase)
-    common = sorted(mine.scores.keys() & others.scores.keys())
-    if not common:
+    of = paired(mine.scores, others.scores)
+    if np.isnan(of.mean):
         return None
-    of = estimate(np.array([mine.scores[seed] - others.scores[seed] for seed in common]))
     if of.mean + of.half_width < 0 and not mine.diverged:
         return Difference(of, "lower")
     if of.mean - of.half_width > 0 and not others.diverged:
@@ -191,10 +190,9 @@ def difference_at_a_tenth(record: TaskRecord, contender: str, base: str) -> Diff
                if np.isclose(c.rate, best / 10, rtol=0.01) and c.diverged_at is None}
         for name in (contender, base)
     }  # fmt: skip
-    common = sorted(tenth[contender].keys() & tenth[base].keys())
-    if not common:
+    of = paired(tenth[contender], tenth[base])
+    if np.isnan(of.mean):
         return None
-    of = estimate(np.array([tenth[contender][seed] - tenth[base][seed] for seed in common]))
     if np.isnan(of.half_width) or abs(of.mean) <= of.half_width:
         return Difference(of, "none shown")
     return Difference(of, "lower" if of.mean < 0 else "higher")

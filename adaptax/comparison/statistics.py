@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,16 @@ def estimate(values: np.ndarray) -> Estimate:
         return Estimate(mean, np.full_like(mean, np.nan))
     spread = values.std(axis=0, ddof=1) / np.sqrt(count)
     return Estimate(values.mean(axis=0), _quantile(count) * spread)
+
+
+def over_seeds(values: Mapping[int, float]) -> Estimate:
+    """Estimate the mean of what each seed came to."""
+    return estimate(np.array(list(values.values())))
+
+
+def paired(values: Mapping[int, float], others: Mapping[int, float]) -> Estimate:
+    """Estimate the difference, seed by seed: same seed, same initial weights, same batches; NaN if none is in both."""
+    return over_seeds({seed: values[seed] - others[seed] for seed in sorted(values.keys() & others.keys())})
 
 
 @functools.cache  # a report asks ten thousands of times for a few

@@ -12,9 +12,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
-import numpy as np
-
-from adaptax.comparison.statistics import Estimate, estimate
+from adaptax.comparison.statistics import Estimate, over_seeds, paired
 from experiments.engine.records import Record
 from experiments.engine.rows import Curves, curves
 
@@ -60,24 +58,22 @@ def judge(claim: Claim, record: Record) -> Finding:
     """Compare two contenders seed by seed: same seed, same initial weights, same batches."""
     if claim.trial is None:
         raise ValueError(f"The claim {claim.says!r} names no trial, so there is nothing to judge.")
-    split, _, _ = MEASURES[claim.of]
+    split, field, _ = MEASURES[claim.of]
     new_name = _best(record, claim, claim.contender)
     new = curves(record.rows, claim.trial, new_name, split)
-    new_ends = _at(new, claim)
+    new_ends = new.at(field, claim.step)
     if isinstance(claim.baseline, float):
-        base_name, base, base_ends = claim.baseline, new._replace(diverged=()), np.full_like(new_ends, claim.baseline)
+        base_name, base, base_ends = claim.baseline, new._replace(diverged=()), dict.fromkeys(new_ends, claim.baseline)
     else:
         base_name = _best(record, claim, claim.baseline)
         base = curves(record.rows, claim.trial, base_name, split)
-        base_ends = _at(base, claim)
-    common = sorted(set(base.seeds) & set(new.seeds))
-    ends = [dict(zip(c.seeds, values, strict=True)) for c, values in ((base, base_ends), (new, new_ends))]
-    difference = estimate(np.array([ends[1][seed] - ends[0][seed] for seed in common]))
+        base_ends = base.at(field, claim.step)
+    difference = paired(new_ends, base_ends)
     better = base if claim.expects == "higher" else new
     chosen = (base_name, new_name) != (claim.baseline, claim.contender)
     return Finding(
-        baseline=estimate(base_ends),
-        contender=estimate(new_ends),
+        baseline=over_seeds(base_ends),
+        contender=over_seeds(new_ends),
         difference=difference,
         chosen=f"{base_name} against {new_name}" if chosen else "",
         diverged=_diverged({base_name: base, new_name: new}),
@@ -97,14 +93,6 @@ def _best(record: Record, claim: Claim, names: str | tuple[str, ...]) -> str:
     return min(ends, key=lambda name: ends[name])
 
 
-def _at(of: Curves, claim: Claim) -> np.ndarray:
-    """Give what the claim is of, at its step, for every seed; none finished, none given."""
-    if not of.seeds:
-        return np.array([])
-    values = getattr(of, MEASURES[claim.of][1])
-    return values[:, -1 if claim.step is None else int(np.flatnonzero(of.steps == claim.step)[0])]
-
-
 def _lies(difference: Estimate, where: str) -> bool:
     """Return whether an interval lies below or above 0 altogether, or not above; one without width lies nowhere."""
     if where == "no higher":
@@ -114,9 +102,4 @@ def _lies(difference: Estimate, where: str) -> bool:
 
 
 def _diverged(contenders: dict[Any, Curves]) -> str:
-    parts = [
-        f"{len(c.diverged)} of {len(c.seeds + c.diverged)} seeds diverge {name}"
-        for name, c in contenders.items()
-        if c.diverged
-    ]
-    return "; ".join(parts)
+    return "; ".join(f"{c.lost} diverge {name}" for name, c in contenders.items() if c.diverged)

@@ -14,8 +14,8 @@ from rich.console import Console
 from adaptax.comparison import record
 from adaptax.comparison.describe import describe
 from experiments.engine import evidence as evidence_page
-from experiments.engine import finder, loading, records
-from experiments.engine.kinds import kind_of
+from experiments.engine import finder, loading, runner
+from experiments.engine.kinds import sections_of, to_terminal, write_figure, write_table
 from experiments.engine.loop import count_steps
 from experiments.engine.places import DOCS, RECORDS, RESULTS
 
@@ -56,24 +56,22 @@ def perform(
     """Run, and print the table; a record that was made with other settings stays, unless it may be overwritten."""
     if not overwrite:
         record.check_same_settings(out / slug, describe(experiment))
-    console, kind = Console(), kind_of(experiment)
-    folder = kind.perform(slug, experiment, out, console, data, resume, mesh)
+    console = Console()
+    folder = runner.perform(slug, experiment, out, console, data, resume, mesh)
     if jax.process_index() == 0:
-        console.print(kind.to_terminal(records.read(folder)))
+        console.print(to_terminal(sections_of(experiment, folder)))
 
 
 def table(slug: Slug, out: Path = RECORDS) -> None:
     """Make OUT/SLUG/table.md again from the record, and print the table."""
-    kind = kind_of(finder.paper(slug))
-    of = records.read(out / slug)
-    (out / slug / "table.md").write_text(kind.to_markdown(of), encoding="utf-8")
-    Console().print(kind.to_terminal(of))
+    experiment = finder.paper(slug)
+    write_table(experiment, out / slug)
+    Console().print(to_terminal(sections_of(experiment, out / slug)))
 
 
 def figure(slug: Slug, out: Path = RECORDS) -> None:
     """Make OUT/SLUG/figure.png again from the record."""
-    kind_of(finder.paper(slug)).draw(records.read(out / slug), out / slug / "figure.png")
-    print(out / slug / "figure.png")
+    print(write_figure(finder.paper(slug), out / slug))
 
 
 def evidence(out: Path = DOCS / "evidence.md", results: Path = RECORDS) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from adaptax.comparison import results
 from adaptax.comparison.report import tables
 from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
@@ -15,6 +13,7 @@ from adaptax.comparison.statistics import Estimate
 from experiments.engine import finder, records
 from experiments.engine.claims import HOLDS, UNTESTED, Claim, judge
 from experiments.engine.records import Record
+from experiments.engine.table import show
 
 INTRODUCTION = """\
 What the sources claim, and what their experiments show when they are run here. Figures are test errors in per cent, or,
@@ -72,9 +71,9 @@ def _cells(claim: Claim, record: Record | None) -> list[str]:
     return [
         says,
         claim.published,
-        _show(finding.baseline, digits),
-        _show(finding.contender, digits),
-        _show(finding.difference, f"+{digits}"),
+        show(finding.baseline, digits),
+        show(finding.contender, digits),
+        show(finding.difference, f"+{digits}"),
         _with_comment(verdict, comment),
     ]
 
@@ -85,11 +84,3 @@ def _with_comment(verdict: str, comment: str) -> str:
 
 def _straddles(difference: Estimate) -> bool:
     return bool(abs(difference.mean) <= difference.half_width)
-
-
-def _show(value: Estimate, digits: str) -> str:
-    if np.isnan(value.mean):
-        return "–"
-    if np.isnan(value.half_width):
-        return f"{value.mean:{digits}}"
-    return f"{value.mean:{digits}} ± {value.half_width:{digits.lstrip('+')}}"

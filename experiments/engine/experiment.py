@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 import jax
 import optax
@@ -43,6 +43,17 @@ class Plan:
     train_pictures_evaluated: int | None = None  # so many of the first are scored; None: all
     seeds: int  # seeds 0 … seeds - 1; one seed gives all contenders the same initial weights
 
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment(Plan):
+    """A comparison of contenders over seeds; `run` in `experiments.engine.loop` is a function of it."""
+
+    KIND: ClassVar[str] = "experiments.engine.trials"
+    model: Callable[..., nnx.Module]  # called with `rngs`
+    # what the model is fed, on the device: called with pictures and the mean training picture
+    scale: Callable[[jax.Array, jax.Array], jax.Array] = scaling.unchanged
+    trials: Mapping[str, Trial]
+
     def __post_init__(self) -> None:
         """Refuse counts below 1, and durations that would leave the last steps unevaluated."""
         for name in ("batch_size", "steps", "train_pictures_evaluated", "seeds"):
@@ -52,13 +63,3 @@ class Plan:
         pairs = itertools.pairwise((0, *self.evaluate_at))
         if not all(earlier < later for earlier, later in pairs) or self.evaluate_at[-1:] != (self.steps,):
             raise InputError(f"evaluate_at must rise from above 0 to steps = {self.steps}, got {self.evaluate_at}.")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Experiment(Plan):
-    """A comparison of contenders over seeds; `run` in `experiments.engine.loop` is a function of it."""
-
-    model: Callable[..., nnx.Module]  # called with `rngs`
-    # what the model is fed, on the device: called with pictures and the mean training picture
-    scale: Callable[[jax.Array, jax.Array], jax.Array] = scaling.unchanged
-    trials: Mapping[str, Trial]

@@ -1,30 +1,28 @@
 """The figure of a record: per trial the training loss above the error, made from the record alone.
 
-Colors are Okabe and Ito's, which the color-blind can tell apart; "A with B" is drawn as A is, but dashed.
+"A with B" is drawn as A is, but dashed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # a file, never a window
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
+from adaptax.comparison.report.pictures import COLORS
 from adaptax.comparison.statistics import estimate
 from experiments.engine.records import Record
-from experiments.engine.rows import Curves, curves
+from experiments.engine.rows import curves
 
-COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 TRIALS_PER_ROW = 3
 CHARACTERS = 55  # of the title, over each column
 ERROR_TICKS = (0, 1, 3, 5, 10, 20, 30, 40, 60, 80, 100)
@@ -39,32 +37,37 @@ class _Plain(LogFormatter):
 
 def draw(record: Record, path: Path) -> None:
     """Draw all trials into one picture."""
-    trials = record.config["trials"]
-    bands = math.ceil(len(trials) / TRIALS_PER_ROW)
-    columns = min(len(trials), TRIALS_PER_ROW)
-    picture, axes = plt.subplots(
-        2 * bands, columns, figsize=(4.6 * columns, 6.6 * bands), squeeze=False, layout="constrained"
-    )
-    for number, (trial, settings) in enumerate(trials.items()):
-        band, column = divmod(number, TRIALS_PER_ROW)
-        above, below = axes[2 * band, column], axes[2 * band + 1, column]
-        _draw_trial(record, trial, settings, above, below)
-    seeds = record.config["seeds"]
+    trials, seeds = record.config["trials"], record.config["seeds"]
+    bands, columns = math.ceil(len(trials) / TRIALS_PER_ROW), min(len(trials), TRIALS_PER_ROW)
     over = f"mean and 95 % interval over {seeds} seeds (thin lines: each seed)" if seeds > 1 else "one seed"
     title = (record.config["title"], f"{over}, the same initial weights for all curves of a column")
     wrapped = (textwrap.fill(line, CHARACTERS * columns) for line in title)
-    picture.suptitle("\n".join(wrapped), fontsize=12)
-    picture.savefig(path, dpi=110)
-    plt.close(picture)
+    with picture(path, 2 * bands, columns, height=3.3, title="\n".join(wrapped)) as axes:
+        for number, (trial, settings) in enumerate(trials.items()):
+            band, column = divmod(number, TRIALS_PER_ROW)
+            _draw_trial(record, trial, settings, axes[2 * band, column], axes[2 * band + 1, column])
+
+
+@contextlib.contextmanager
+def picture(path: Path, rows: int, columns: int, height: float, title: str) -> Iterator[np.ndarray]:
+    """Give axes, so many inches high, to draw on; what was drawn then goes into a file, under its title."""
+    drawn, axes = plt.subplots(
+        rows, columns, figsize=(4.6 * columns, height * rows), squeeze=False, layout="constrained"
+    )
+    yield axes
+    drawn.suptitle(title, fontsize=12)
+    drawn.savefig(path, dpi=110)
+    plt.close(drawn)
 
 
 def _draw_trial(record: Record, trial: str, settings: dict[str, Any], above: Axes, below: Axes) -> None:
     few = len(settings["contenders"]) <= len(COLORS)  # more lines could not be told apart
     for contender, (color, dashes) in styles(settings["contenders"]).items():
-        train = curves(record.rows, trial, contender, "train")
-        test = curves(record.rows, trial, contender, "test")
-        band(above, train.steps, train.loss, color, linestyle=dashes, label=_label(contender, train))
-        _seeds(above, train, color)
+        train, test = (curves(record.rows, trial, contender, split) for split in ("train", "test"))
+        label = f"{contender} ({train.lost} diverged)" if train.diverged else contender
+        band(above, train.steps, train.loss, color, linestyle=dashes, label=label)
+        for loss in train.loss:  # a mean hides whether all seeds or a single one failed
+            above.plot(train.steps, loss, color=color, linewidth=0.5, alpha=0.35)
         band(below, test.steps, test.error, color, linestyle=dashes)
         if train.seeds and few:
             below.plot(train.steps, train.error.mean(axis=0), color=color, linestyle=":")
@@ -114,18 +117,6 @@ def band(axes: Axes, steps: np.ndarray, values: np.ndarray, color: str, **style:
     axes.plot(steps, mean, color=color, **style)
     low = np.maximum(mean - half_width, values.min())  # an interval may not cross a log axis' 0
     axes.fill_between(steps, low, mean + half_width, color=color, alpha=0.2, linewidth=0)
-
-
-def _seeds(axes: Axes, of: Curves, color: str) -> None:
-    """Plot every seed, thinly: a mean hides whether all of them or a single one failed."""
-    for loss in of.loss:
-        axes.plot(of.steps, loss, color=color, linewidth=0.5, alpha=0.35)
-
-
-def _label(contender: str, of: Curves) -> str:
-    if not of.diverged:
-        return contender
-    return f"{contender} ({len(of.diverged)} of {len(of.seeds) + len(of.diverged)} seeds diverged)"
 
 
 def _mark_published(axes: Axes, record: Record, errors: dict[str, float], color: str) -> None:

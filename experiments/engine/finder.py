@@ -12,7 +12,6 @@ from typing import Any
 from adaptax.comparison.errors import InputError, nearest
 from adaptax.comparison.task import Task
 from experiments.engine.experiment import Experiment
-from experiments.learned.experiment import Learning
 
 PAPERS, TASKS = "experiments.papers", "experiments.tasks"
 
@@ -24,8 +23,8 @@ def find_all(folder: str, constant: str) -> dict[str, Any]:
     return {name: getattr(module, constant) for name, module in modules.items() if hasattr(module, constant)}
 
 
-def papers() -> dict[str, Experiment | Learning]:
-    """Return the papers' experiments by slug."""
+def papers() -> dict[str, Any]:
+    """Return the papers' experiments, of whatever kind, by slug."""
     return find_all(PAPERS, "EXPERIMENT")
 
 
@@ -39,7 +38,7 @@ def tasks() -> dict[str, Task]:
     return find_all(TASKS, "TASK")
 
 
-def paper(slug: str) -> Experiment | Learning:
+def paper(slug: str) -> Any:
     """Return one experiment, or say which slug is nearest."""
     return choose(slug, papers(), "experiment")
 

@@ -1,53 +1,62 @@
-"""The kinds of experiments, and what the commands do with each.
+"""What is done with an experiment is said by its kind: a module that its class names, imported when it is asked for.
 
-comparison   contenders train one model: `experiments.engine.experiment`
-learning     an optimizer is learned, then compared: `experiments.learned`
+Options            the plain values of an experiment, which the command line may change
+place              its devices, from a slug, an experiment and a mesh, or why it has none
+checkpoint_bytes   how large its checkpoints are
+work               its rows, and what else is kept, from a `runner.Job`
+sections           what its table says, from a record
+draw               its figure, from a record into a file
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import itertools
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from rich.console import Group
+import rich.box
+import rich.console
+import rich.table
+from rich.text import Text
 
-from experiments.engine import figure, runner, table
-from experiments.engine.experiment import Experiment, Plan
-from experiments.engine.records import Record
-from experiments.learned import report
-from experiments.learned import run as learning
-from experiments.learned.experiment import Learning, LearningPlan
+from adaptax.comparison.report.markup import Section, to_markdown
+from experiments.engine import records
 
-
-class ComparisonOptions(Plan):
-    """The options as given; what they make together is checked when the experiment is."""
-
-    def __post_init__(self) -> None:
-        """Let `steps` be given without `evaluate_at`."""
+ONLY_IN_MARKDOWN = ("train loss", "test error at")  # a terminal is narrow
 
 
-class LearningOptions(LearningPlan):
-    """The options as given, likewise."""
-
-    def __post_init__(self) -> None:
-        """Leave it to the experiment."""
+def kind_of(experiment: Any) -> Any:
+    """Import the kind of an experiment."""
+    return importlib.import_module(experiment.KIND)
 
 
-class Kind(NamedTuple):
-    """What the commands do."""
-
-    options: type  # the plain values, which the command line may change
-    perform: Callable[..., Path]  # slug, experiment, results, console, data, resume, mesh; to the record's folder
-    to_markdown: Callable[[Record], str]
-    to_terminal: Callable[[Record], Group]
-    draw: Callable[[Record, Path], Any]
+def sections_of(experiment: Any, folder: Path) -> list[Section]:
+    """Say what the record in a folder comes to."""
+    return kind_of(experiment).sections(records.read(folder))
 
 
-COMPARISON = Kind(ComparisonOptions, runner.perform, table.to_markdown, table.to_terminal, figure.draw)
-LEARNING = Kind(LearningOptions, learning.perform, report.to_markdown, report.to_terminal, report.draw)
+def write_table(experiment: Any, folder: Path) -> None:
+    """Make table.md from the record beside it."""
+    (folder / "table.md").write_text(to_markdown(sections_of(experiment, folder)), encoding="utf-8")
 
 
-def kind_of(experiment: Experiment | Learning) -> Kind:
-    """Return what is done with an experiment."""
-    return LEARNING if isinstance(experiment, Learning) else COMPARISON
+def write_figure(experiment: Any, folder: Path) -> Path:
+    """Make figure.png from the record beside it."""
+    path = folder / "figure.png"
+    kind_of(experiment).draw(records.read(folder), path)
+    return path
+
+
+def to_terminal(sections: list[Section]) -> rich.console.Group:
+    """Lay sections out for a terminal, with the columns that fit; what explains them all comes last."""
+    opening, *others = sections
+    tables = []
+    for section in others:
+        shown = [not name.startswith(ONLY_IN_MARKDOWN) for name in section.table.header]
+        header = itertools.compress(section.table.header, shown)
+        table = rich.table.Table(*header, title=section.title, title_justify="left", box=rich.box.SIMPLE_HEAD)
+        for row in section.table.rows:
+            table.add_row(*(Text(cell.text) for cell in itertools.compress(row, shown)))
+        tables.append(table)
+    return rich.console.Group(f"[bold]{opening.title}[/bold]", *tables, *opening.paragraphs)

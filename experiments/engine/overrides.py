@@ -24,7 +24,7 @@ def run_with_options(arguments: Sequence[str]) -> None:
     """Read `SLUG --option …` and perform the experiment with what was changed."""
     slug, *options = arguments
     experiment = finder.paper(slug)
-    options_of = kind_of(experiment).options
+    options_of = kind_of(experiment).Options
     plain = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(options_of)}
     present = options_of(**plain)
 

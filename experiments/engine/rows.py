@@ -16,9 +16,9 @@ class Row(NamedTuple):
     seed: int
     step: int
     split: str
-    loss: float | None  # mean cross-entropy per picture, in nats
-    error: float | None  # per cent of the pictures
-    diverged: bool
+    loss: float | None = None  # mean cross-entropy per picture, in nats
+    error: float | None = None  # per cent of the pictures
+    diverged: bool = False
 
 
 def of_evaluation(like: Row, scores: dict[str, np.ndarray], before: Iterable[Row]) -> list[Row]:
@@ -37,13 +37,18 @@ def of_evaluation(like: Row, scores: dict[str, np.ndarray], before: Iterable[Row
     ]
 
 
+def of_loss(like: Row, loss: float) -> Row:
+    """Fill in the loss of what makes no errors."""
+    return like._replace(**_measured(float(loss), None, not np.isfinite(loss)))
+
+
 def all_diverged(rows: Iterable[Row]) -> bool:
     """Say whether no seed is left to train."""
     states = {row.seed: row.diverged for row in rows}
     return bool(states) and all(states.values())
 
 
-def _measured(loss: float, error: float, diverged: bool) -> dict[str, float | bool | None]:
+def _measured(loss: float, error: float | None, diverged: bool) -> dict[str, float | bool | None]:
     if diverged:
         return {"loss": None, "error": None, "diverged": True}
     return {"loss": loss, "error": error, "diverged": False}
@@ -57,6 +62,18 @@ class Curves(NamedTuple):
     steps: np.ndarray  # (evaluations,)
     loss: np.ndarray  # (seeds, evaluations)
     error: np.ndarray  # (seeds, evaluations), per cent
+
+    @property
+    def lost(self) -> str:
+        """Say how many of the seeds diverged."""
+        return f"{len(self.diverged)} of {len(self.seeds + self.diverged)} seeds"
+
+    def at(self, of: str, step: int | None = None) -> dict[int, float]:
+        """Give the loss or the error of every seed that finished, at a step or at the end."""
+        if not self.seeds:
+            return {}
+        place = -1 if step is None else int(np.flatnonzero(self.steps == step)[0])
+        return dict(zip(self.seeds, getattr(self, of)[:, place], strict=True))
 
 
 def curves(rows: Iterable[Row], trial: str, contender: str, split: str) -> Curves:

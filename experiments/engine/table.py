@@ -2,55 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import rich.box
-import rich.console
-import rich.table
 
-from adaptax.comparison.statistics import estimate
+from adaptax.comparison.report.markup import Cell, Section, Table
+from adaptax.comparison.report.show import NOTHING, SMALL
+from adaptax.comparison.statistics import Estimate, over_seeds, paired
 from experiments.engine.records import Record
 from experiments.engine.rows import Curves, curves
 
-ONLY_IN_MARKDOWN = ("train loss", "test error at")  # a terminal is narrow
-FEW = 5
-SMALL = 1e-4  # a loss below it is written with an exponent
-
-Section = tuple[str, list[list[str]]]  # a trial's title and its rows
+# Record, trial, contender, the trial's first one; to cells by column, in which ± is the half width of a 95 % interval.
+Row = Callable[[Record, str, str, str], dict[str, str]]
+FEW = 5  # evaluations
 
 
-def header(record: Record) -> list[str]:
-    """Name the columns."""
-    return [
-        "contender",
-        "loss rises, %",
-        "train loss",
-        "train error, %",
-        *(f"test error at step {step}, %" for step in early_steps(record.config)),
-        "test error, %",
-        "against the first",
-        *(["published train, test, %"] if _has_published(record.config) else []),
-    ]
+def sections(record: Record) -> list[Section]:
+    """Write title, reading help and a table per trial."""
+    return by_trial(record, caption(record.config), _row)
 
 
-def sections(record: Record) -> Iterator[Section]:
-    """Compute all cells; ± is the half width of a 95 % interval over the seeds."""
-    early, published = early_steps(record.config), _has_published(record.config)
+def by_trial(record: Record, caption: str, row: Row) -> list[Section]:
+    """Write title and reading help, then a table per trial."""
+    parts = [Section(record.config["title"], [caption])]
     for trial, settings in record.config["trials"].items():
-        names = list(settings["contenders"])
-        train, test = ([curves(record.rows, trial, name, split) for name in names] for split in ("train", "test"))
-        rows = [
-            [
-                _name(name, test[i]),
-                *(_results(train[i], test[i], early) if test[i].seeds else ["–"] * (4 + len(early))),
-                _paired(test[i], test[0]) if i else "",
-                *([_published(settings["published"].get(name, {}))] if published else []),
-            ]
-            for i, name in enumerate(names)
-        ]
-        yield settings["title"], rows
+        first, *_ = names = compared(record, trial)
+        rows = [row(record, trial, name, first) for name in names]
+        table = Table(list(rows[0]), [list(map(Cell, cells.values())) for cells in rows])
+        parts.append(Section(settings["title"], [], table))
+    return parts
+
+
+def compared(record: Record, trial: str) -> list[str]:
+    """Return the contenders that met in a trial; of those that were tuned, one at the best rate."""
+    seen = {row.contender for row in record.rows if (row.trial, row.split) == (trial, "test")}
+    return [name for name in record.config["trials"][trial]["contenders"] if name in seen]
+
+
+def _row(record: Record, trial: str, contender: str, first: str) -> dict[str, str]:
+    train, test = (curves(record.rows, trial, contender, split) for split in ("train", "test"))
+    others = curves(record.rows, trial, first, "test")
+    rises = {seed: 100 * np.mean(np.diff(losses) > 0) for seed, losses in zip(train.seeds, train.loss, strict=True)}
+    loss = over_seeds(train.at("loss"))
+    cells = {
+        "contender": named(contender, test),
+        "loss rises, %": show(over_seeds(rises), ".0f"),
+        "train loss": show(loss, ".1e" if 0 < loss.mean < SMALL else ".4f"),
+        "train error, %": show(over_seeds(train.at("error"))),
+    }
+    for step in early_steps(record.config):
+        cells[f"test error at step {step}, %"] = show(over_seeds(test.at("error", step)))
+    cells["test error, %"] = show(over_seeds(test.at("error")))
+    difference = show(paired(test.at("error"), others.at("error")), "+.2f")
+    cells["against the first"] = "" if contender == first else difference
+    if any(settings["published"] for settings in record.config["trials"].values()):
+        known = record.config["trials"][trial]["published"].get(contender, {})
+        figures = (f"{known[split]:.2f}" for split in ("train", "test") if split in known)
+        cells["published train, test, %"] = ", ".join(figures)
+    return cells
 
 
 def early_steps(config: dict[str, Any]) -> list[int]:
@@ -61,78 +71,23 @@ def early_steps(config: dict[str, Any]) -> list[int]:
     return [next(step for step in config["evaluate_at"] if 4 * step >= config["steps"])]
 
 
-def _name(contender: str, test: Curves) -> str:
-    if not test.diverged:
-        return contender
-    return f"{contender}; {len(test.diverged)} of {len(test.seeds + test.diverged)} seeds diverged"
+def named(contender: str, of: Curves) -> str:
+    """Name a contender, with the seeds that it lost."""
+    return f"{contender}; {of.lost} diverged" if of.diverged else contender
 
 
-def _results(train: Curves, test: Curves, early: list[int]) -> list[str]:
-    columns = [int(np.flatnonzero(test.steps == step)[0]) for step in early]
-    rises = 100 * (np.diff(train.loss, axis=1) > 0).mean(axis=1)
-    return [
-        _show(rises, ".0f"),
-        _show(train.loss[:, -1], ".1e" if 0 < train.loss[:, -1].mean() < SMALL else ".4f"),
-        _show(train.error[:, -1]),
-        *(_show(test.error[:, column]) for column in columns),
-        _show(test.error[:, -1]),
-    ]
+def show(of: Estimate, digits: str = ".2f") -> str:
+    """Write mean ± half width with so many digits; a sign before them is the mean's alone."""
+    if np.isnan(of.mean):
+        return NOTHING
+    if np.isnan(of.half_width):
+        return f"{of.mean:{digits}}"
+    return f"{of.mean:{digits}} ± {of.half_width:{digits.lstrip('+')}}"
 
 
-def _show(values: np.ndarray, digits: str = ".2f") -> str:
-    mean, half_width = estimate(values)
-    if np.isnan(half_width):
-        return f"{mean:{digits}}"
-    return f"{mean:{digits}} ± {half_width:{digits}}"
-
-
-def _paired(test: Curves, first: Curves) -> str:
-    """Compare final test errors seed by seed: same seed, same initial weights, same batches."""
-    final, final_first = (dict(zip(c.seeds, c.error[:, -1:], strict=True)) for c in (test, first))
-    common = sorted(final.keys() & final_first.keys())
-    if not common:
-        return "–"
-    mean, half_width = estimate(np.array([final[seed] - final_first[seed] for seed in common])[:, 0])
-    return f"{mean:+.2f}" if np.isnan(half_width) else f"{mean:+.2f} ± {half_width:.2f}"
-
-
-def _has_published(config: dict[str, Any]) -> bool:
-    return any(settings["published"] for settings in config["trials"].values())
-
-
-def _published(errors: dict[str, float]) -> str:
-    return ", ".join(f"{errors[split]:.2f}" for split in ("train", "test") if split in errors)
-
-
-def to_markdown(record: Record) -> str:
-    """Write title, reading help and a table per trial as Markdown."""
-    names = header(record)
-    lines = [f"# {record.config['title']}", "", caption(record)]
-    for title, rows in sections(record):
-        lines += ["", f"## {title}", "", line(names), line(["---"] * len(names))]
-        lines += map(line, rows)
-    return "\n".join(lines) + "\n"
-
-
-def to_terminal(record: Record) -> rich.console.Group:
-    """Lay the columns that fit out for a terminal, a table per trial."""
-    names = header(record)
-    shown = [i for i, name in enumerate(names) if not name.startswith(ONLY_IN_MARKDOWN)]
-    tables = []
-    for title, rows in sections(record):
-        table = rich.table.Table(title=title, title_justify="left", box=rich.box.SIMPLE_HEAD)
-        for column in shown:
-            table.add_column(names[column])
-        for row in rows:
-            # Square brackets would be read as markup.
-            table.add_row(*(row[column].replace("[", r"\[") for column in shown))
-        tables.append(table)
-    return rich.console.Group(f"[bold]{record.config['title']}[/bold]", *tables, caption(record))
-
-
-def caption(record: Record) -> str:
+def caption(config: dict[str, Any]) -> str:
     """Say what the numbers are."""
-    seeds, steps = record.config["seeds"], record.config["steps"]
+    seeds, steps = config["seeds"], config["steps"]
     what = f"Mean ± 95 % interval (Student's t) over {seeds} seeds" if seeds > 1 else "One seed"
     return (
         f"{what}, after {steps} steps unless said otherwise. Loss rises: share of the evaluations with a training "
@@ -140,8 +95,3 @@ def caption(record: Record) -> str:
         "Against the first: difference of the final test error to the trial's first contender, seed "
         "by seed, in percentage points. A seed that diverged is counted, and is in no mean."
     )
-
-
-def line(row: list[str]) -> str:
-    """Write cells as a row of a Markdown table."""
-    return f"| {' | '.join(row)} |"

@@ -8,10 +8,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import ClassVar
 
 import optax
 
 from adaptax import adam, learned_lstm, rmsprop
+from adaptax.comparison.contenders import Rule
 from adaptax.comparison.errors import InputError
 from experiments.data import Dataset
 from experiments.learned.problems import Problem
@@ -29,15 +31,16 @@ RULES = {
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-def at_rates(rule: str) -> dict[str, partial]:
-    """Return a rule made by hand at every rate of the grid."""
-    return {f"{rule} at {rate:g}": partial(RULES[rule], learning_rate=rate) for rate in RATES}
+def at_rate(rule: str, rate: float) -> str:
+    """Name a rule made by hand at a rate of the grid."""
+    return f"{rule} at {rate:g}"
 
 
-def contenders() -> dict[str, partial]:
-    """Return the learned optimizer, which gets the weights of the run, and every rule at every rate."""
-    made_by_hand = {name: contender for rule in RULES for name, contender in at_rates(rule).items()}
-    return {LEARNED: partial(learned_lstm, learning_rate=1.0), **made_by_hand}
+MADE_BY_HAND = {
+    at_rate(rule, rate): partial(make, learning_rate=rate) for rule, make in RULES.items() for rate in RATES
+}
+# The learned optimizer gets the weights of the run; every rule meets it at its best rate.
+CONTENDERS = {LEARNED: partial(learned_lstm, learning_rate=1.0), **MADE_BY_HAND}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,9 +51,7 @@ class Family:
     problem: Callable[[], Problem]
     data: Callable[[], Dataset]
     steps: int
-    contenders: Mapping[str, Callable[..., optax.GradientTransformation]] = dataclasses.field(
-        default_factory=contenders
-    )
+    contenders: Mapping[str, Rule] = dataclasses.field(default_factory=lambda: CONTENDERS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,14 @@ class LearningPlan:
     seeds: int  # of the comparison
     functions_per_seed: int  # over which a seed's loss is the mean
 
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Learning(LearningPlan):
+    """An optimizer to be learned on the first trial's functions, and compared on new ones of every trial."""
+
+    KIND: ClassVar[str] = "experiments.learned.run"
+    trials: Mapping[str, Family]
+
     def __post_init__(self) -> None:
         """Refuse counts below 1 and what does not divide."""
         for field in dataclasses.fields(LearningPlan):
@@ -82,19 +91,7 @@ class LearningPlan:
             raise InputError(f"inputs must be 1 or 2, got {self.inputs}.")
         if self.epochs % self.validate_every:
             raise InputError(f"validate_every must divide epochs = {self.epochs}, got {self.validate_every}.")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Learning(LearningPlan):
-    """An optimizer to be learned on the first trial's functions, and compared on new ones of every trial."""
-
-    trials: Mapping[str, Family]
-
-    def __post_init__(self) -> None:
-        """Refuse what does not divide."""
-        super().__post_init__()
-        steps = self.trained_on.steps
-        if steps % self.unroll:
+        if (steps := self.trained_on.steps) % self.unroll:
             raise InputError(f"unroll must divide the {steps} steps of the first trial, got {self.unroll}.")
         for name, trial in self.trials.items():
             if trial.steps % self.evaluate_every:

@@ -5,6 +5,7 @@ Kernels start truncated normal with standard deviation 1/√rows and biases at 0
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -72,5 +73,7 @@ def finished(weights: Weights, output_scale: float) -> dict[str, Any]:
 
 
 def save(path: Path, weights: dict[str, Any]) -> None:
-    """Write finished weights, an array for each LAYER/PART."""
-    np.savez(path, **{f"{layer}/{part}": leaf for layer, parts in weights.items() for part, leaf in parts.items()})
+    """Replace a file of finished weights, an array for each LAYER/PART."""
+    new = path.with_name(f".new-{path.name}")
+    np.savez(new, **{f"{layer}/{part}": leaf for layer, parts in weights.items() for part, leaf in parts.items()})
+    os.replace(new, path)

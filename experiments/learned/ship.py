@@ -12,12 +12,14 @@ import tyro
 
 import adaptax.methods
 from adaptax.comparison.errors import InputError
-from adaptax.comparison.statistics import estimate
+from adaptax.comparison.statistics import over_seeds
 from experiments.engine import finder, records
 from experiments.engine.places import RECORDS
 from experiments.engine.records import Record
 from experiments.engine.rows import curves
-from experiments.learned.experiment import LEARNED, META_TRAINING, Learning, LearningPlan
+from experiments.engine.table import compared
+from experiments.learned.experiment import Learning, LearningPlan
+from experiments.learned.report import kept
 from experiments.learned.run import WEIGHTS
 
 METHODS = Path(adaptax.methods.__file__).parent
@@ -39,15 +41,13 @@ def ship(slug: tyro.conf.Positional[str], results: Path = RECORDS, methods: Path
 def how_made(slug: str, record: Record) -> dict[str, Any]:
     """Say how the weights of a record came about and what they do."""
     plan = {field.name: record.config[field.name] for field in dataclasses.fields(LearningPlan)}
-    losses = {row.step: row.loss for row in record.rows if row.trial == META_TRAINING and row.loss is not None}
-    best = min(losses, key=losses.__getitem__)
     return {
         "command": f"python -m experiments run {slug}",
         "record": f"experiments/results/{slug}",
         **{name: record.meta[name] for name in ("commit", "uncommitted_changes", "processor", "python", "versions")},
         "config": {**plan, "problem": next(iter(record.config["trials"].values()))["problem"]},
-        "kept_after_epochs": best,
-        "validation_loss": losses[best],
+        "kept_after_epochs": kept(record).step,
+        "validation_loss": kept(record).loss,
         "losses_after_the_last_step": {trial: _ends(record, trial) for trial in record.config["trials"]},
     }
 
@@ -55,8 +55,7 @@ def how_made(slug: str, record: Record) -> dict[str, Any]:
 def _ends(record: Record, trial: str) -> dict[str, dict[str, float]]:
     """Return mean and half width of the 95 % interval of everyone who was compared."""
     ends = {}
-    for name in dict.fromkeys(row.contender for row in record.rows if (row.trial, row.split) == (trial, "test")):
-        of = curves(record.rows, trial, name, "test")
-        mean, half_width = estimate(of.loss[:, -1] if of.seeds else of.loss)
+    for name in compared(record, trial):
+        mean, half_width = over_seeds(curves(record.rows, trial, name, "test").at("loss"))
         ends[name] = {"mean": round(float(mean), 6), "half_width": round(float(half_width), 6)}
-    return dict(sorted(ends.items(), key=lambda item: item[0] != LEARNED))
+    return ends

@@ -19,7 +19,7 @@ import adaptax
 from experiments.learned.experiment import Learning
 from experiments.learned.net import Weights, draw, optimizer, sampled
 from experiments.learned.problems import Key
-from experiments.learned.unroll import Run, start, unroll
+from experiments.learned.unroll import Run, minimize, start, unroll
 from experiments.learned.unroll import draw as draw_functions
 
 FIRST_WEIGHTS, TRAINING, VALIDATION, TUNING, COMPARISON = range(5)  # what keys are for
@@ -110,8 +110,6 @@ def validation(experiment: Learning) -> Callable[[Weights, Any], jax.Array]:
 
     def validate(weights: Weights, data: Any) -> jax.Array:
         functions = draw_functions(problem, key_of(VALIDATION), family.steps, experiment.validated_functions)
-        learned = optimizer(weights, experiment.output_scale)
-        run, _ = start(problem, learned, functions, data)
-        return unroll(problem, learned, run, functions.made_of, data, functions.keys[1:])[1][-1].mean()
+        return minimize(problem, optimizer(weights, experiment.output_scale), functions, data)[-1]
 
     return validate

@@ -71,6 +71,13 @@ def unroll(
     return jax.lax.scan(step, run, keys)
 
 
+def minimize(problem: Problem, optimizer: optax.GradientTransformation, functions: Functions, data: Any) -> jax.Array:
+    """Take all steps; return the mean loss of the functions before the first one and after each."""
+    run, first = start(problem, optimizer, functions, data)
+    losses = unroll(problem, optimizer, run, functions.made_of, data, functions.keys[1:])[1]
+    return jnp.concatenate([first[None], losses]).mean(axis=1)
+
+
 def linear(value: jax.Array, gradient: Params, params: Params, there: Params) -> jax.Array:
     """Return f(θ) with its derivative by θ, of which both are known, so that nobody differentiates f once more."""
     by_leaf = jax.tree.map(lambda g, x, y: jnp.vdot(g, x - y), gradient, params, there)

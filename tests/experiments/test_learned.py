@@ -11,20 +11,23 @@ import numpy as np
 import optax
 import pytest
 from helpers import x64
+from matplotlib.image import imread
 from rich.console import Console
 
 import adaptax
 from adaptax._learned_weights import SHIPPED
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.report.markup import to_markdown
 from adaptax.comparison.statistics import estimate
 from experiments.data import Split
-from experiments.engine import checkpoints, records
+from experiments.engine import checkpoints, records, runner
 from experiments.engine.checkpoints import Checkpoints
 from experiments.engine.finder import paper as find
-from experiments.engine.kinds import kind_of
+from experiments.engine.kinds import sections_of
 from experiments.engine.places import RECORDS
 from experiments.engine.rows import Row, curves
-from experiments.learned import comparison, net, report, run
+from experiments.engine.table import compared
+from experiments.learned import comparison, net, run
 from experiments.learned.experiment import LEARNED, META_TRAINING, RULES, Family, Learning
 from experiments.learned.problems import net as net_problem
 from experiments.learned.problems import nothing, quadratic
@@ -276,22 +279,22 @@ def test_learns_compares_and_records(program, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(run, "period", lambda experiment: program)
     quiet, whole = Console(file=io.StringIO()), run.meet
 
-    def breaks(experiment, meeting):
-        if meeting.trial == "more":
+    def breaks(experiment, trial, *rest):
+        if trial == "more":
             raise KeyboardInterrupt
-        return whole(experiment, meeting)
+        return whole(experiment, trial, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(run, "meet", breaks)
         with pytest.raises(KeyboardInterrupt):
-            run.perform("tiny", tiny(), tmp_path, quiet)
+            runner.perform("tiny", tiny(), tmp_path, quiet)
     with pytest.raises(InputError, match="add --resume"):
-        run.perform("tiny", tiny(), tmp_path, quiet)
-    folder = run.perform("tiny", tiny(), tmp_path, quiet, resume=True)
+        runner.perform("tiny", tiny(), tmp_path, quiet)
+    folder = runner.perform("tiny", tiny(), tmp_path, quiet, resume=True)
     files = ["config.json", "figure.png", "meta.json", "seed_0.jsonl", "seed_1.jsonl", "table.md", "weights.npz"]
     assert sorted(path.name for path in folder.iterdir() if path.name[0] != ".") == files
     record, text = records.read(folder), (folder / "table.md").read_text(encoding="utf-8")
-    assert kind_of(tiny()).to_markdown(record) == text
+    assert to_markdown(sections_of(tiny(), folder)) == text
     for trial, steps in (("few", 4), ("more", 6)):
         tuned = {row.contender: row.loss for row in record.rows if (row.trial, row.split) == (trial, "validation")}
         assert len(tuned) == 13
@@ -304,7 +307,17 @@ def test_learns_compares_and_records(program, tmp_path: Path, monkeypatch: pytes
         for name in (LEARNED, best):
             ends = [row.loss for row in tested if (row.contender, row.step) == (name, steps)]
             assert f" {np.mean(ends):.4f} ± " in text
-    assert (folder / "figure.png").stat().st_size > 10_000
+    assert imread(folder / "figure.png").shape[:2] == (396, 3 * 506)  # meta-training and two trials
+
+
+def test_a_rule_that_diverges_at_every_rate_takes_no_part(monkeypatch: pytest.MonkeyPatch):
+    wild = {"wild": lambda learning_rate: optax.sgd(jnp.inf * learning_rate), "SGD": RULES["SGD"]}
+    monkeypatch.setattr(comparison, "RULES", wild)
+    pieces = list(comparison.meet(tiny(), "few", net.finished(net.draw(KEY, inputs=1), 0.5), None))
+    tuned = [row for (row, *_) in pieces if row.split == "validation"]
+    assert [row.diverged for row in tuned if row.contender.startswith("wild")] == [True] * 13
+    compared = {row.contender.partition(" at ")[0] for piece in pieces for row in piece if row.split == "test"}
+    assert compared == {LEARNED, "SGD"}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -333,7 +346,7 @@ def test_the_shipped_net_does_what_the_committed_record_says():
 def test_the_committed_records_have_it_below_every_rule_and_not_the_preferred_one_alone(slug: str, trial: str):
     """The claims compare with the rule that validation prefers; what they say is of all four."""
     record = records.read(RECORDS / slug)
-    ends = {name: curves(record.rows, trial, name, "test").loss[:, -1] for name in report.contenders(record, trial)}
+    ends = {name: curves(record.rows, trial, name, "test").loss[:, -1] for name in compared(record, trial)}
     assert len(ends) == 1 + len(RULES)
     for name, of in ends.items():
         mean, half_width = estimate(of - ends[LEARNED])
@@ -347,7 +360,7 @@ def test_what_learns_nothing_has_nothing_to_ship():
 
 def test_a_rule_that_diverges_is_recorded_once():
     curve = jnp.array([1.0, 5.0, jnp.inf, jnp.nan])
-    rows = comparison.rows_of(Row("t", "c", 3, 0, "test", None, None, False), curve, every=5)
+    rows = comparison.rows_of(Row("t", "c", 3, 0, "test"), curve, every=5)
     assert [(row.step, row.loss, row.diverged) for row in rows] == [(0, 1, False), (5, 5, False), (10, None, True)]
 
 
@@ -368,7 +381,7 @@ def test_plans_that_contradict_themselves_are_refused(changes, message):
 
 def test_a_mesh_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match="tiny runs in one process on one device, so it takes no mesh, got 'data=2'"):
-        run.perform("tiny", tiny(), tmp_path, Console(file=io.StringIO()), mesh="data=2")
+        runner.perform("tiny", tiny(), tmp_path, Console(file=io.StringIO()), mesh="data=2")
 
 
 def test_chance_is_apart_for_every_purpose():

@@ -13,7 +13,7 @@ from rich.console import Console
 
 import adaptax
 from adaptax.comparison.errors import InputError
-from experiments.engine import checkpoints, loading, loop, placement, programs, records, runner
+from experiments.engine import checkpoints, loading, loop, placement, programs, records, runner, trials
 from experiments.engine.experiment import Experiment, Trial
 from experiments.engine.placement import Placement
 from experiments.engine.rows import Row
@@ -136,7 +136,7 @@ def test_an_interrupted_run_goes_on_over_another_mesh(
 
     experiment = small("lsalr", "slow")
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "_headline", headline)
+        patch.setattr(trials, "_headline", headline)
         patch.setattr(checkpoints, "SECONDS_BETWEEN", 0.0)
         with pytest.raises(KeyboardInterrupt):
             runner.perform("small", experiment, tmp_path, QUIET, mesh="data=4,model=2")

@@ -25,19 +25,19 @@ SECONDS = 300  # until something hangs; a machine may be slow
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from experiments.engine import checkpoints, command_line, processes, finder, runner
+from experiments.engine import checkpoints, command_line, processes, finder, trials
 from tests.experiments.test_processes import small
 
 checkpoints.SECONDS_BETWEEN = 0.0
 processes.HEARTBEAT_SECONDS = 10
 finder.paper = lambda slug: small()
 out, victim, *options = sys.argv[1:]
-headline = runner._headline
+headline = trials._headline
 def dying(slug, rows):
     if victim == "True" and any((Path(out) / "small/checkpoints").glob("*/*/[0-9]*[0-9]")):
         os.kill(os.getpid(), signal.SIGKILL)
     return headline(slug, rows)
-runner._headline = dying
+trials._headline = dying
 command_line.main(["run", "small", "--out", out, *options])
 """
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from adaptax.comparison.describe import describe
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.report import markup
 from adaptax.comparison.statistics import estimate
 from experiments.data import imagenet
-from experiments.engine import command_line, commands, figure, finder, kinds, records, table
+from experiments.engine import command_line, commands, figure, finder, kinds, records, runner, table
 from experiments.engine.evidence import page as to_markdown
 from experiments.engine.finder import comparisons
 from experiments.engine.finder import paper as find
@@ -68,12 +70,25 @@ def test_table_and_figure_stand_a_contender_of_which_every_seed_diverged(tmp_pat
     trial = {"title": "Trial", "contenders": {"a": {}, "b": {}}, "published": {"a": {"test": 4.5}}}
     config = {"title": "T", "seeds": 2, "steps": 1, "evaluate_at": [1]}
     record = records.Record(config | {"trials": {"trial": trial}}, {}, rows)
-    text = table.to_markdown(record)
+    sections = table.sections(record)
+    text = markup.to_markdown(sections)
     assert "| a | 0 ± 0 | 0.5000 ± 0.0000 | 2.00 ± 0.00 | 5.00 ± 0.00 |  | 4.50 |" in text
     assert "| b; 2 of 2 seeds diverged | – | – | – | – | – |  |" in text
-    assert [t.row_count for t in table.to_terminal(record).renderables[1:-1]] == [2]
+    (shown,) = kinds.to_terminal(sections).renderables[1:-1]
+    assert shown.row_count == 2
+    fits = ["contender", "loss rises, %", "train error, %", "test error, %"]  # not "train loss", in Markdown
+    assert [column.header for column in shown.columns][:-2] == fits
     figure.draw(record, tmp_path / "figure.png")
-    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    assert imread(tmp_path / "figure.png").shape[:2] == (2 * 363, 506)  # two panels, one above the other
+
+
+@pytest.mark.parametrize("slug", ["learned_mnist", "learned_quadratic", "lsalr_digits"])
+def test_a_committed_figure_shows_what_the_committed_rows_say(slug: str, tmp_path: Path):
+    """One of each kind and size, drawn again, is the same picture."""
+    kinds.kind_of(find(slug)).draw(records.read(RESULTS / slug), tmp_path / "figure.png")
+    drawn, committed = (imread(folder / "figure.png") for folder in (tmp_path, RESULTS / slug))
+    assert drawn.shape == committed.shape
+    assert (np.abs(drawn - committed) > 0.1).mean() < 1e-4
 
 
 def test_a_table_shows_all_of_few_evaluations_and_one_of_many():
@@ -104,6 +119,13 @@ def test_nothing_is_said_of_what_was_not_run(slug: str):
     assert section.count("| **not tested**") == len(finder.find_all(finder.PAPERS, "CLAIMS")[slug]) > 0
 
 
+@pytest.mark.parametrize("slug", RECORDED)
+def test_a_committed_table_is_made_of_the_committed_record(slug: str):
+    assert (RESULTS / slug / "table.md").read_text(encoding="utf-8") == markup.to_markdown(
+        kinds.sections_of(find(slug), RESULTS / slug)
+    )
+
+
 @pytest.mark.parametrize("slug", sorted(set(RECORDED) & set(comparisons())))
 def test_committed_table_says_what_the_committed_rows_say(slug: str):
     config = json.loads((RESULTS / slug / "config.json").read_text(encoding="utf-8"))
@@ -113,8 +135,7 @@ def test_committed_table_says_what_the_committed_rows_say(slug: str):
             if line["step"] == config["steps"] and not line["diverged"]:
                 final[line["trial"], line["contender"], line["split"]].append(line["error"])
     text = (RESULTS / slug / "table.md").read_text(encoding="utf-8")
-    record = records.read(RESULTS / slug)
-    assert text == table.to_markdown(record)
+    header = table.sections(records.read(RESULTS / slug))[1].table.header
     checked = 0
     for trial, settings in config["trials"].items():
         section = text.partition(f"## {settings['title']}\n")[2].partition("##")[0]
@@ -126,7 +147,7 @@ def test_committed_table_says_what_the_committed_rows_say(slug: str):
             if len(errors) > 1:
                 expected.append(T_975[len(errors) - 1] * np.std(errors, ddof=1) / np.sqrt(len(errors)))
             (line,) = (x for x in section.splitlines() if x.startswith(f"| {contender} |"))
-            shown = line.split(" | ")[table.header(record).index("test error, %")].split(" ± ")
+            shown = line.split(" | ")[header.index("test error, %")].split(" ± ")
             assert [len(figure.partition(".")[2]) for figure in shown] == [2] * len(expected)
             assert [float(figure) for figure in shown] == pytest.approx(expected, rel=0, abs=0.005 + 1e-9)
             checked += 1
@@ -178,8 +199,7 @@ def ran(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[Path]:
         folders.append(results / slug)
         return RESULTS / slug  # to be printed
 
-    kind = kinds.COMPARISON._replace(perform=perform, to_terminal=lambda record: "")
-    monkeypatch.setattr(commands, "kind_of", lambda experiment: kind)
+    monkeypatch.setattr(runner, "perform", perform)
     command_line.main(list(words))
     return folders
 
@@ -218,7 +238,7 @@ def test_the_demo_runs_what_is_short_and_needs_no_files(monkeypatch: pytest.Monk
         seeds[slug] = experiment.seeds
         return RESULTS / slug
 
-    monkeypatch.setattr(commands, "kind_of", lambda experiment: kinds.COMPARISON._replace(perform=perform))
+    monkeypatch.setattr(runner, "perform", perform)
     command_line.main(["demo", "--out", str(tmp_path)])
     assert seeds == {"local_gains_letters": 3, "lsalr_digits": 3}
 

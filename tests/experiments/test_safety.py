@@ -20,7 +20,7 @@ from rich.console import Console
 import adaptax
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.files import alone_in
-from experiments.engine import checkpoints, records, runner, safety
+from experiments.engine import checkpoints, records, runner, safety, trials
 from experiments.engine.experiment import Experiment
 from tests.experiments.test_loop import tiny
 
@@ -37,15 +37,15 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from rich.console import Console
-from experiments.engine import checkpoints, runner
+from experiments.engine import checkpoints, runner, trials
 from tests.experiments.test_safety import small
 
 checkpoints.SECONDS_BETWEEN = 0.0
-headline = runner._headline
+headline = trials._headline
 def slowly(slug, rows):
     time.sleep(0.02)
     return headline(slug, rows)
-runner._headline = slowly
+trials._headline = slowly
 runner.perform("small", small(), Path(sys.argv[1]), Console(), resume=True)
 """
 
@@ -108,7 +108,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, out: Path, after: int) -> None:
         return ""
 
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "_headline", headline)
+        patch.setattr(trials, "_headline", headline)
         patch.setattr(checkpoints, "SECONDS_BETWEEN", 0.0)
         with pytest.raises(KeyboardInterrupt):
             perform(out)
@@ -147,7 +147,7 @@ def test_two_runs_in_one_folder_are_refused(tmp_path: Path):
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(runner, "run", None)
+    monkeypatch.setattr(trials, "run", None)
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"^The folder '[^\n]*file/small' cannot be written: Not a directory\.$"):
         perform(tmp_path / "file")
@@ -156,7 +156,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_computed(
 def test_a_full_disk_is_refused_before_anything_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     plain = tiny(plain=CONTENDERS["wild"], heavy=CONTENDERS["heavy"])
     assert safety.checkpoint_bytes(plain) == 2 * 4 * 23 * (1 + 2)  # seeds, bytes, weights, copies of them
-    monkeypatch.setattr(runner, "run", None)
+    monkeypatch.setattr(trials, "run", None)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: collections.namedtuple("Usage", "free")(50_000_000))
     with pytest.raises(InputError, match=r"^The run may need 51 MB in '[^\n]*', where 50 MB are free\.$"):
         perform(tmp_path)
@@ -178,7 +178,7 @@ def test_a_disk_that_fills_up_ends_the_run_in_one_sentence_and_keeps_what_was_do
         return ""
 
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "_headline", headline)
+        patch.setattr(trials, "_headline", headline)
         patch.setattr(checkpoints, "SECONDS_BETWEEN", 0.0)
         try:
             with pytest.raises(InputError, match=r"^The checkpoint in '[^\n]*' could not be written \([^\n]*\.$"):

@@ -23,7 +23,18 @@ from experiments.data import Split, imagenet, scaling
 from experiments.data.crop import crop
 from experiments.data.imagenet import CROP, SIZE, Placed, place_anywhere
 from experiments.data.pipeline import Pipeline
-from experiments.engine import checkpoints, command_line, feeds, finder, loading, loop, programs, records, runner
+from experiments.engine import (
+    checkpoints,
+    command_line,
+    feeds,
+    finder,
+    loading,
+    loop,
+    programs,
+    records,
+    runner,
+    trials,
+)
 from experiments.engine.experiment import Experiment, Trial
 from experiments.engine.feeds import Streamed
 from experiments.engine.placement import Placement
@@ -232,8 +243,8 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 import pytest
-from experiments.engine import loop, runner
-from tests.test_experiments_stream import QUIET, checkpoint_at_every_step, small
+from experiments.engine import loop, runner, trials
+from tests.experiments.test_stream import QUIET, checkpoint_at_every_step, small
 
 checkpoint_at_every_step(pytest.MonkeyPatch())
 run = loop.run
@@ -244,7 +255,7 @@ def until_killed(experiment, watch, tick, *rest):
         if sum(steps) >= 8:
             os.kill(os.getpid(), signal.SIGKILL)
     return run(experiment, watch, counted, *rest)
-runner.run = until_killed
+trials.run = until_killed
 runner.perform("small", small(), Path(sys.argv[2]), QUIET, Path(sys.argv[1]))
 """
 
@@ -289,7 +300,7 @@ def test_a_picture_that_breaks_ends_the_run_in_one_sentence_and_loses_nothing(
     try:
         with monkeypatch.context() as patch:
             checkpoint_at_every_step(patch)
-            patch.setattr(runner, "_headline", headline)
+            patch.setattr(trials, "_headline", headline)
             with pytest.raises(SystemExit, match=r"^'[^\n]*JPEG' cannot be decoded: [^\n]*\.$"):
                 command_line.main(arguments)
     finally:

@@ -1,0 +1,70 @@
+"""The kind in which contenders train one model: `experiments.engine.experiment`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adaptax.comparison.progress import bars
+from experiments.engine import loading
+from experiments.engine.experiment import Experiment
+from experiments.engine.experiment import Plan as Options
+from experiments.engine.feeds import Feed, Streamed
+from experiments.engine.figure import draw
+from experiments.engine.loop import count_steps, run
+from experiments.engine.placement import Placement
+from experiments.engine.rows import Row
+from experiments.engine.runner import Done, Job
+from experiments.engine.safety import checkpoint_bytes
+from experiments.engine.table import sections
+
+__all__ = ["Options", "checkpoint_bytes", "draw", "place", "sections", "work"]
+
+
+def place(slug: str, experiment: Experiment, mesh: str | None) -> Placement:
+    """Divide batches and weights over a mesh, if one is asked for."""
+    placement = Placement(mesh)
+    placement.check(experiment)
+    return placement
+
+
+def work(job: Job) -> Done:
+    """Train behind a progress bar that says what was evaluated last and how it does."""
+    feeds = loading.feed(job.sets, job.placement)
+    with bars(job.console, disable=not job.placement.is_main) as progress:
+        task = progress.add_task(job.slug, total=count_steps(job.experiment))
+
+        def watch(rows: list[Row]) -> None:
+            progress.update(task, description=_headline(job.slug, rows))
+
+        def tick(steps: int) -> None:
+            progress.update(task, advance=steps)
+
+        rows = run(job.experiment, watch, tick, feeds, job.checkpoints, job.placement)
+    return Done(rows, {**_describe_devices(job.placement), **_speed(feeds)})
+
+
+def _describe_devices(placement: Placement) -> dict[str, Any]:
+    """Say over what the work was divided, where it was."""
+    if placement.mesh is None:
+        return {}
+    return {"mesh": dict(placement.mesh.shape), "processes": placement.process_count}
+
+
+def _speed(feeds: dict[str, Feed]) -> dict[str, Any]:
+    """Say how fast streams were trained on, from reading to the end of the step."""
+    streams = {name: feed for name, feed in feeds.items() if isinstance(feed, Streamed) and feed.seconds}
+    if not streams:
+        return {}
+    return {
+        "pictures_per_second": {name: round(feed.pictures / feed.seconds, 1) for name, feed in streams.items()},
+        "share_waited_for_pictures": {name: round(feed.waited / feed.seconds, 3) for name, feed in streams.items()},
+    }
+
+
+def _headline(slug: str, evaluation: list[Row]) -> str:
+    """Say where a contender stands; nothing is left to say of one that diverged on all seeds."""
+    losses = [row.loss for row in evaluation if row.split == "train" and row.loss is not None]
+    if not losses:
+        return f"{slug} | diverged"
+    row = evaluation[0]
+    return f"{slug} | {row.trial}, step {row.step}: loss {sum(losses) / len(losses):.3f}"
