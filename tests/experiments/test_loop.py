@@ -87,7 +87,7 @@ def test_two_steps(slug: str):
     assert sum(ticks) == loop.count_steps(experiment)
     assert sorted(itertools.chain(*evaluations)) == sorted(rows)
     for name, trial in experiment.trials.items():
-        starts = {}
+        starts, plain = {}, plain_losses(experiment, trial)
         for contender in trial.contenders:
             train = [r for r in rows if (r.trial, r.contender, r.split) == (name, contender, "train")]
             assert [(r.seed, r.step) for r in train] == [(s, t) for t in range(3) for s in range(2)]
@@ -96,38 +96,36 @@ def test_two_steps(slug: str):
             assert (losses[0] != losses[1]).all()
             assert losses[0, 0] != losses[0, 1]  # other seeds start from other weights
             starts[contender] = tuple(losses[0])
-            twin = [plain_losses(experiment, trial, contender, seed) for seed in range(2)]
-            np.testing.assert_allclose(losses.T, twin, rtol=2e-4)
+            np.testing.assert_allclose(losses.T, plain[contender], rtol=2e-4)
         assert len(set(starts.values())) == 1  # all contenders start from the same
 
 
-def plain_losses(experiment: Experiment, trial: Trial, contender: str, seed: int) -> list[float]:
-    """Train as one would without the loop: one seed, a jitted step, batches drawn here; the training loss on the way."""
+def plain_losses(experiment: Experiment, trial: Trial) -> dict[str, np.ndarray]:
+    """Train as one would without the loop, seed by seed: the training losses on the way, (seeds, evaluations)."""
     net, data = functional(experiment.model), trial.data()
     count, mean = len(data["train"].classes), scaling.mean_image(data["train"].pictures)
-    optimizer = optax.with_extra_args_support(trial.contenders[contender]())
+    size, reduce = experiment.batch_size or count, {"mean": jnp.mean, "sum": jnp.sum}[experiment.loss]
 
+    @jax.jit
     def losses(params, pictures, classes):
         logits = net.apply(params, experiment.scale(pictures, mean))
         return -jnp.take_along_axis(jax.nn.log_softmax(logits), classes[:, None], axis=1)
 
-    @jax.jit
-    def step(params, state, pictures, classes):
-        reduce = {"mean": jnp.mean, "sum": jnp.sum}[experiment.loss]
-        value, gradients = jax.value_and_grad(lambda params: reduce(losses(params, pictures, classes)))(params)
-        updates, state = optimizer.update(gradients, state, params, value=value)
-        return optax.apply_updates(params, updates), state
+    gradients_of = jax.jit(jax.value_and_grad(lambda params, *batch: reduce(losses(params, *batch))))
 
-    params = net.init(jax.random.key(seed))
-    state, order = optimizer.init(params), np.random.default_rng([seed, 0]).permutation(count)
-    scored = jax.jit(lambda params: losses(params, *data["train"]).mean())
-    seen = [scored(params)]
-    for number in range(experiment.steps):
-        size = experiment.batch_size or count
-        batch = order[number * size : (number + 1) * size] if experiment.batch_size else slice(None)
-        params, state = step(params, state, *(part[batch] for part in data["train"]))
-        seen.append(scored(params))
-    return seen
+    def train(optimizer, seed):
+        params = net.init(jax.random.key(seed))
+        state, order = optimizer.init(params), np.random.default_rng([seed, 0]).permutation(count)
+        yield losses(params, *data["train"]).mean()
+        for number in range(experiment.steps):
+            batch = order[number * size : (number + 1) * size] if experiment.batch_size else slice(None)
+            value, gradients = gradients_of(params, *(part[batch] for part in data["train"]))
+            updates, state = optimizer.update(gradients, state, params, value=value)
+            params = optax.apply_updates(params, updates)
+            yield losses(params, *data["train"]).mean()
+
+    made = {name: optax.with_extra_args_support(make()) for name, make in trial.contenders.items()}
+    return {name: np.array([list(train(optimizer, seed)) for seed in range(2)]) for name, optimizer in made.items()}
 
 
 def few_of(experiment: Experiment) -> tuple[OnDevice, Any]:
