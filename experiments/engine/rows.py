@@ -30,7 +30,7 @@ def of_evaluation(like: Row, scores: dict[str, np.ndarray], before: Iterable[Row
     seeds = range(len(next(iter(scores.values()))))
     wild = {seed for seed in seeds if not all(np.isfinite(values[seed, 0]) for values in scores.values())}
     return [
-        like._replace(seed=seed, split=split, **_measured(*map(float, values[seed]), seed in wild))
+        _measured(like._replace(seed=seed, split=split), *map(float, values[seed]), seed in wild)
         for split, values in scores.items()
         for seed in seeds
         if seed not in gone
@@ -39,7 +39,7 @@ def of_evaluation(like: Row, scores: dict[str, np.ndarray], before: Iterable[Row
 
 def of_loss(like: Row, loss: float) -> Row:
     """Fill in the loss of what makes no errors."""
-    return like._replace(**_measured(float(loss), None, not np.isfinite(loss)))
+    return _measured(like, float(loss), None, not np.isfinite(loss))
 
 
 def all_diverged(rows: Iterable[Row]) -> bool:
@@ -48,10 +48,8 @@ def all_diverged(rows: Iterable[Row]) -> bool:
     return bool(states) and all(states.values())
 
 
-def _measured(loss: float, error: float | None, diverged: bool) -> dict[str, float | bool | None]:
-    if diverged:
-        return {"loss": None, "error": None, "diverged": True}
-    return {"loss": loss, "error": error, "diverged": False}
+def _measured(like: Row, loss: float, error: float | None, diverged: bool) -> Row:
+    return like._replace(diverged=True) if diverged else like._replace(loss=loss, error=error)
 
 
 class Curves(NamedTuple):
