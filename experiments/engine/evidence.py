@@ -46,7 +46,9 @@ def _how_made(slug: str, record: Record | None) -> str:
         return f"`python -m experiments run {slug}` has not been run yet."
     meta, seeds = record.meta, record.config["seeds"]
     machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
-    return f"`python -m experiments run {slug}`: {seeds} seeds on {machine}, commit {meta['commit'][:7]}."
+    return (
+        f"`python -m experiments run {slug}`: {seeds} seeds on {machine}, commit {(meta['commit'] or 'unknown')[:7]}."
+    )
 
 
 def _comparison(folder: Path) -> Iterator[Section]:
