@@ -44,10 +44,10 @@ def _claims(folder: Path) -> Iterator[Section]:
 def _how_made(slug: str, record: Record | None) -> str:
     if record is None:
         return f"`python -m experiments run {slug}` has not been run yet."
-    meta, seeds = record.meta, record.config["seeds"]
+    meta, seeds, commit = record.meta, record.config["seeds"], record.meta["commit"] or "unknown"
     machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
     return (
-        f"`python -m experiments run {slug}`: {seeds} seeds on {machine}, commit {(meta['commit'] or 'unknown')[:7]}."
+        f"`python -m experiments run {slug}`: {seeds} seeds on {machine}, commit {commit[:7]}."
     )
 
 

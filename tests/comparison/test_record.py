@@ -40,7 +40,7 @@ def test_an_unknown_format_is_one_sentence(tmp_path: Path, meta: dict):
     record.write(tmp_path, CONFIG, {}, LINES)
     (tmp_path / "meta.json").write_text(json.dumps(meta))
     with pytest.raises(
-        InputError, match=rf"^The record in '{tmp_path}' has a format that this [^\n]* does not know\.$"
+        InputError, match=rf"^The record in '{tmp_path}' has a format [^\n]* does not know\.$"
     ):
         record.read(tmp_path)
 
