@@ -46,9 +46,7 @@ def _how_made(slug: str, record: Record | None) -> str:
         return f"`python -m experiments run {slug}` has not been run yet."
     meta, seeds, commit = record.meta, record.config["seeds"], record.meta["commit"] or "unknown"
     machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
-    return (
-        f"`python -m experiments run {slug}`: {seeds} seeds on {machine}, commit {commit[:7]}."
-    )
+    return f"`python -m experiments run {slug}`: {seeds} seeds on {machine}, commit {commit[:7]}."
 
 
 def _comparison(folder: Path) -> Iterator[Section]:

@@ -39,9 +39,7 @@ def test_an_old_record_stays_until_the_new_one_is_complete(tmp_path: Path):
 def test_an_unknown_format_is_one_sentence(tmp_path: Path, meta: dict):
     record.write(tmp_path, CONFIG, {}, LINES)
     (tmp_path / "meta.json").write_text(json.dumps(meta))
-    with pytest.raises(
-        InputError, match=rf"^The record in '{tmp_path}' has a format [^\n]* does not know\.$"
-    ):
+    with pytest.raises(InputError, match=rf"^The record in '{tmp_path}' has a format [^\n]* does not know\.$"):
         record.read(tmp_path)
 
 
