@@ -16,6 +16,7 @@ W = {"fc6": {"kernel": np.array([[0.5, -2.0]]), "bias": np.array([0.75])}}
 G = {"fc6": {"kernel": np.array([[0.02, -0.03]]), "bias": np.array([0.06])}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("contender", "base"), [("SGD", 0.01), ("SGD with LSALR", 0.006)])
 def test_two_steps_are_those_of_caffes_solver(contender: str, base: float):
     """Decay on kernels alone, biases at twice the rate, momentum around both; LSALR of a layer with its decay."""

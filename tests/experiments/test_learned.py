@@ -131,6 +131,7 @@ def test_losses_are_those_after_each_step_and_a_run_goes_on_where_it_was_left():
     np.testing.assert_array_equal(rest.params["theta"], whole.params["theta"])
 
 
+@pytest.mark.slow
 def test_a_method_that_looks_ahead_gets_its_gradients_there_and_is_scored_where_it_stands():
     problem, optimizer = quadratic(2), adaptax.nesterov(0.01, momentum=0.8)
     functions = draw(problem, KEY, 4, 2)
@@ -179,6 +180,7 @@ def test_a_sample_takes_the_same_steps_and_is_right_on_average():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), mean, whole)
 
 
+@pytest.mark.slow
 def test_finished_weights_have_the_output_scale_in_them(tmp_path: Path):
     weights, gradient = net.draw(KEY, inputs=2), jnp.array([0.3, -5.0])
     scaled = net.finished(weights, 0.1)
@@ -203,6 +205,7 @@ def test_quadratics_are_gaussian_and_each_is_another():
         assert len(np.unique(drawn)) > 0.98 * drawn.size  # of all that float32's normal numbers can be
 
 
+@pytest.mark.slow
 def test_a_net_sees_another_batch_at_every_step(monkeypatch: pytest.MonkeyPatch):
     """784-20-10 with Gaussian weights of .01: near log 10 at first, on pictures that the step's key picks."""
     random = np.random.default_rng(0)
@@ -259,6 +262,7 @@ def learn(program, folder: Path, resume: bool = False, stop_at: int | None = Non
         kept.close()
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_it_ends_the_same_bit_for_bit(program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Epoch 3 comes after the checkpoint and is computed twice; both times it is the same."""
     expected, rows = learn(program, tmp_path / "whole")

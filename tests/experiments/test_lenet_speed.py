@@ -50,6 +50,7 @@ def test_pytorch_trains_the_same_net_on_the_same_way(own, kind):
     assert own.loss_after_few < own.fresh.loss_and_gradients()[0] - 0.1
 
 
+@pytest.mark.slow
 def test_our_program_changes_every_leaf(own):
     for name, start in own.start.items():
         assert np.mean(own.after_few[name] != start) > 0.8, name  # some units of ip1 rest

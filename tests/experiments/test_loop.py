@@ -71,10 +71,11 @@ def tiny(steps: int = 4, batch_size: int | None = None, **contenders: partial) -
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "slug",
     [
-        pytest.param(slug, marks=() if slug == "local_gains_letters" else pytest.mark.slow)
+        slug
         for slug, experiment in comparisons().items()
         if slug == "lsalr_mnist" or not loading.reads_files(experiment)
     ],

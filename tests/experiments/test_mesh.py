@@ -74,6 +74,7 @@ def test_losses_are_those_of_one_device(mesh: str, names: tuple[str, ...], singl
     compare(loop.run(small(*names), placement=Placement(mesh)), single)
 
 
+@pytest.mark.slow
 def test_losses_are_those_of_one_device_seed_by_seed_too(single: list[Row], monkeypatch: pytest.MonkeyPatch):
     """Large nets train one seed after the other (`lax.map`), where constraints lie in another loop."""
     monkeypatch.setattr(programs, "SIDE_BY_SIDE_WEIGHTS", 0)
@@ -85,6 +86,7 @@ def parts(tree) -> list[int]:
     return [len({str(shard.index) for shard in leaf.addressable_shards}) for leaf in jax.tree.leaves(tree)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mesh", ["data=4,model=2", "model=8"])
 def test_every_device_holds_its_part_alone(mesh: str):
     """Losses are right also where every device does everything; so look what lies where, before and after a chunk."""
@@ -108,6 +110,7 @@ def test_every_device_holds_its_part_alone(mesh: str):
     assert program.chunk.func._cache_size() == 1  # where things lie does not drift: else it compiles again
 
 
+@pytest.mark.slow
 def test_every_device_does_its_part_of_the_work_alone():
     """A step of all 24 pictures over 8 devices is one of 3 on each, and one addition of the gradients."""
 

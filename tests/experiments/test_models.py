@@ -35,6 +35,7 @@ def test_the_letters_net_has_the_published_number_of_weights():
     assert find_all()["local_gains_letters"].weights == 86_826
 
 
+@pytest.mark.slow
 def test_letters_weights_start_uniform_between_the_limits():
     params = jax.jit(functional(find_all()["local_gains_letters"].model).init)(jax.random.key(0))
     for leaf in jax.tree.leaves(params):

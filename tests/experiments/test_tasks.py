@@ -201,6 +201,7 @@ def test_classification_is_cross_entropy_judged_by_the_error_and_not_where_there
     assert jnp.isnan(problem.score(params, batch))
 
 
+@pytest.mark.slow
 def test_the_autoencoder_starts_with_fifteen_connections_into_every_unit():
     """Normal weights, another choice for every unit, from all over the inputs; from eight inputs there are eight."""
     kernels = [np.asarray(layer["kernel"]) for layer in first_params("mnist_autoencoder")]

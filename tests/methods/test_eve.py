@@ -277,6 +277,7 @@ def test_multi_steps_passes_on_the_last_loss():
     assert float(optax.tree.get(state, "d")) == pytest.approx(final([3.0, 2.0], 0.5)[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrap",
     [optax.contrib.mechanize, lambda eve: optax.contrib.schedule_free(eve, 0.01), optax.flatten],
@@ -290,6 +291,7 @@ def test_a_wrapper_of_the_whole_step_passes_the_loss_on(wrap):
     assert float(optax.tree.get(state, "d")) == pytest.approx(final([3.0, 2.0], 0.5)[-1])
 
 
+@pytest.mark.slow
 def test_where_no_loss_is_taken_the_rate_is_set_as_adams_learning_rate():
     """As docs/how_to_choose.md says: under `optax.lookahead` the fast steps are Eve's."""
     losses, gradients = LOSSES["jumping"][:12], jnp.asarray(SIGNALS["noise"][:12], jnp.float32)

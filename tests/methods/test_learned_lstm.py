@@ -123,6 +123,7 @@ def test_weights_do_not_see_each_other_and_are_all_treated_alike(inputs):
     np.testing.assert_allclose(np.concatenate([permuted["a"], permuted["b"]], axis=1), steps[:, [2, 1, 0]], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_any_tree_keeps_its_shapes():
     """Scalars, stacks and empty leaves; every weight has the 80 numbers of two layers."""
     params = {"w": jnp.ones((3, 2)), "deep": [jnp.ones((2, 1, 2)), (jnp.float32(1.0), jnp.zeros((0, 4)))]}
@@ -135,6 +136,7 @@ def test_any_tree_keeps_its_shapes():
     np.testing.assert_allclose(flat, flat[0], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_net_under_training_is_an_argument_like_any_other():
     """Its weights may be traced, differentiated and mapped over."""
 
@@ -167,6 +169,7 @@ def test_the_state_survives_a_checkpoint(tmp_path):
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.slow
 def test_weights_for_nets_come_with_the_library():
     """On digits of 8 x 8 pixels, which are not MNIST's, 100 small batches bring the loss to less than a tenth."""
     pictures, classes = (jnp.asarray(part) for part in load_digits(return_X_y=True))
