@@ -25,11 +25,12 @@ from adaptax._numbers import divide, scalar
 
 
 def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
-    """Return the corrected moment, the decaying maximum, and the rate; where no gradient was ever seen it is 0."""
+    """Return the corrected moment, the decaying maximum, and the rate, to whose u ε is added, if there is one."""
     del gradients
+    eta, eps = settings["learning_rate"], settings.get("eps", 0.0)
     moments = find(state, ScaleByMomentsState)
     m, u = corrected(moments.m, moments.log_decay_1), moments.s
-    rate = jax.tree.map(lambda u: divide(scalar(settings["learning_rate"], u), u), u)
+    rate = jax.tree.map(lambda u: divide(scalar(eta, u), u + scalar(eps, u)), u)
     return {"corrected moment m̂": m, "decaying maximum u": u, "rate η/u": rate}
 
 

@@ -7,9 +7,9 @@ $$ \Delta w = -\eta\, c_t\, \delta_t, \qquad
 
 Jacobs, Increased rates of convergence through learning rate adaptation, Neural Networks 1, 1988, eqs. (3)-(4).
 Symbols      η learning_rate; c gain; δ gradient; δ̄ its average (`average`); κ, φ, θ as in the paper.
-Conventions  Jacobs adapts the rate itself; here it is the gain on a rate, so κ is in units of `learning_rate`. The
-             average is compared before it takes in the new gradient. No momentum, and no bounds unless asked for.
-             A gradient that is not finite is left out of the average, which would never recover from it.
+Conventions  Jacobs adapts the rate itself; here it is the gain on a rate, without a unit, so κ is in units of
+             `learning_rate`. The average is compared before it takes in the new gradient. No momentum, and no bounds
+             unless asked for. A gradient that is not finite is left out of the average, which would never recover.
              Defaults are those in circulation (ensmallen's, which cites the paper); Jacobs tunes κ, φ, θ to each task.
 Symmetries   each weight alone; flipping the sign of all its gradients; scaling all of them by one positive number.
 """

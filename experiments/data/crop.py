@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from experiments.data.imagenet import CROP, Placed
+from experiments.data.scaling import minus_mean
 
 
 @functools.partial(jax.jit, static_argnames="size")
@@ -16,7 +17,7 @@ def crop(batch: Placed, mean: jax.Array, size: int = CROP) -> jax.Array:
 
     A mean image (256, 256, 3) is cut and mirrored with the picture, as Caffe does; a mean of each channel is (3,).
     """
-    pictures = batch.picture.astype(jnp.float32) - mean.reshape((1,) * (4 - mean.ndim) + mean.shape)
+    pictures = minus_mean(batch.picture, mean)
 
     def cut(picture: jax.Array, corner: jax.Array, is_mirrored: jax.Array) -> jax.Array:
         part = jax.lax.dynamic_slice(picture, (corner[0], corner[1], 0), (size, size, 3))

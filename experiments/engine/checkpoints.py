@@ -10,6 +10,7 @@ ours, because Orbax (0.12.8) mixes up the folders of two that are written at onc
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ from experiments.engine.placement import Placement
 from experiments.engine.rows import Row
 
 SECONDS_BETWEEN = 5.0  # what a kill may cost; more often, and writing would slow small experiments down
+SPARE_BYTES = 50_000_000  # for record, table, figure and what the file system wants for itself
 QUICK_SECONDS = 0.25  # to write one; what takes longer is written as much more seldom
 
 
@@ -172,3 +174,14 @@ def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
 
     old, new = dict(flat(before)), dict(flat(now))
     return " and ".join(name for name in sorted(old | new) if old.get(name) != new.get(name))
+
+
+def check_room(folder: Path, checkpoints: int) -> None:
+    """Refuse to begin what the disk cannot hold: all checkpoints, of so many bytes, twice, the old and the new ones."""
+    needed = 2 * checkpoints + SPARE_BYTES
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(
+            f"The run may need {math.ceil(needed / 1e6)} MB in {str(folder)!r}, where {math.floor(free / 1e6)} MB are "
+            "free."
+        )

@@ -9,7 +9,6 @@ from adaptax.comparison import results
 from adaptax.comparison.report import tables
 from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
 from adaptax.comparison.report.pairs import pairs
-from adaptax.comparison.statistics import Estimate
 from experiments.engine import finder, records
 from experiments.engine.claims import HOLDS, UNTESTED, Claim, judge
 from experiments.engine.records import Record
@@ -65,7 +64,8 @@ def _cells(claim: Claim, record: Record | None) -> list[str]:
         return [says, claim.published, "", "", "", _with_comment(UNTESTED, claim.comment)]
     finding, digits = judge(claim, record), DIGITS[claim.of]
     verdict = finding.verdict
-    if verdict != HOLDS and not finding.diverged and _straddles(finding.difference):
+    shows_none = abs(finding.difference.mean) <= finding.difference.half_width
+    if verdict != HOLDS and not finding.diverged and shows_none:
         verdict += ": no difference shown"
     comment = "; ".join(filter(None, [finding.chosen, finding.diverged, claim.comment]))
     return [
@@ -80,7 +80,3 @@ def _cells(claim: Claim, record: Record | None) -> list[str]:
 
 def _with_comment(verdict: str, comment: str) -> str:
     return f"**{verdict}**" + (f"; {comment}" if comment else "")
-
-
-def _straddles(difference: Estimate) -> bool:
-    return bool(abs(difference.mean) <= difference.half_width)

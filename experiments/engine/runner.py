@@ -15,12 +15,11 @@ from adaptax.comparison.environment import describe_environment
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.files import alone_in
 from experiments.engine import kinds, loading, records
-from experiments.engine.checkpoints import Checkpoints
+from experiments.engine.checkpoints import Checkpoints, check_room
 from experiments.engine.loading import Sets
 from experiments.engine.placement import Placement
 from experiments.engine.processes import together
 from experiments.engine.rows import Row
-from experiments.engine.safety import check_room
 
 
 class Job(NamedTuple):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-import rich.progress
 import tyro
 from rich.console import Console
 from rich.markdown import Markdown
@@ -14,6 +14,7 @@ from adaptax.comparison.describe import describe
 from adaptax.comparison.environment import describe_environment
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.program import Programs
+from adaptax.comparison.progress import bars
 from adaptax.comparison.report.starts import render
 from adaptax.comparison.starts import rungs
 from adaptax.comparison.task import Task, config_of, load
@@ -61,16 +62,10 @@ def multistart(
     if not overwrite:
         record.check_same_settings(folder, config)
     field = Field(Programs(task, task.layout_on_cpu), load(task, data))
-    with rich.progress.Progress() as progress:
-        bar = progress.add_task(slug, total=starts * task.steps)
-        curves, _ = train(
-            field,
-            field.programs.of(contender),
-            [rate],
-            range(starts),
-            reads_test=True,
-            tick=lambda steps: progress.advance(bar, steps),
-        )
+    program = field.programs.of(contender)
+    with bars(Console()) as progress:
+        tick = partial(progress.advance, progress.add_task(slug, total=starts * task.steps))
+        curves, _ = train(field, program, [rate], range(starts), reads_test=True, tick=tick)
     record.write(folder, config, describe_environment(), {"starts": [curve._asdict() for curve in curves]})
     render(folder)
     Console().print(Markdown((folder / "table.md").read_text(encoding="utf-8")), f"Picture: {folder / 'figure.png'}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
+
 from adaptax.comparison.progress import bars
 from experiments.engine import loading
 from experiments.engine.experiment import Experiment
@@ -12,9 +14,9 @@ from experiments.engine.feeds import Feed, Streamed
 from experiments.engine.figure import draw
 from experiments.engine.loop import count_steps, run
 from experiments.engine.placement import Placement
+from experiments.engine.programs import Programs
 from experiments.engine.rows import Row
 from experiments.engine.runner import Done, Job
-from experiments.engine.safety import checkpoint_bytes
 from experiments.engine.table import sections
 
 __all__ = ["Options", "checkpoint_bytes", "draw", "place", "sections", "work"]
@@ -25,6 +27,16 @@ def place(slug: str, experiment: Experiment, mesh: str | None) -> Placement:
     placement = Placement(mesh)
     placement.check(experiment)
     return placement
+
+
+def checkpoint_bytes(experiment: Experiment) -> int:
+    """Count params and optimizer states of all contenders and seeds, without computing any."""
+    programs = Programs(experiment)
+    params = jax.eval_shape(programs.net.init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((experiment.seeds, *leaf.shape), leaf.dtype), params)
+    contenders = [method for trial in experiment.trials.values() for method in trial.contenders.values()]
+    trees = [(params, jax.eval_shape(programs.of(method).init, params)) for method in contenders]
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(trees))
 
 
 def work(job: Job) -> Done:
@@ -40,22 +52,15 @@ def work(job: Job) -> Done:
             progress.update(task, advance=steps)
 
         rows = run(job.experiment, watch, tick, feeds, job.checkpoints, job.placement)
-    return Done(rows, {**_describe_devices(job.placement), **_speed(feeds)})
-
-
-def _describe_devices(placement: Placement) -> dict[str, Any]:
-    """Say over what the work was divided, where it was."""
-    if placement.mesh is None:
-        return {}
-    return {"mesh": dict(placement.mesh.shape), "processes": placement.process_count}
+    mesh = job.placement.mesh
+    divided = {} if mesh is None else {"mesh": dict(mesh.shape), "processes": job.placement.process_count}
+    return Done(rows, {**divided, **_speed(feeds)})
 
 
 def _speed(feeds: dict[str, Feed]) -> dict[str, Any]:
     """Say how fast streams were trained on, from reading to the end of the step."""
     streams = {name: feed for name, feed in feeds.items() if isinstance(feed, Streamed) and feed.seconds}
-    if not streams:
-        return {}
-    return {
+    return streams and {
         "pictures_per_second": {name: round(feed.pictures / feed.seconds, 1) for name, feed in streams.items()},
         "share_waited_for_pictures": {name: round(feed.waited / feed.seconds, 3) for name, feed in streams.items()},
     }

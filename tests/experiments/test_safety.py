@@ -20,7 +20,7 @@ from rich.console import Console
 import adaptax
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.files import alone_in
-from experiments.engine import checkpoints, records, runner, safety, trials
+from experiments.engine import checkpoints, records, runner, trials
 from experiments.engine.experiment import Experiment
 from tests.experiments.test_loop import tiny
 
@@ -155,7 +155,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_computed(
 
 def test_a_full_disk_is_refused_before_anything_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     plain = tiny(plain=CONTENDERS["wild"], heavy=CONTENDERS["heavy"])
-    assert safety.checkpoint_bytes(plain) == 2 * 4 * 23 * (1 + 2)  # seeds, bytes, weights, copies of them
+    assert trials.checkpoint_bytes(plain) == 2 * 4 * 23 * (1 + 2)  # seeds, bytes, weights, copies of them
     monkeypatch.setattr(trials, "run", None)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: collections.namedtuple("Usage", "free")(50_000_000))
     with pytest.raises(InputError, match=r"^The run may need 51 MB in '[^\n]*', where 50 MB are free\.$"):

@@ -83,6 +83,13 @@ def test_to_import_adaptax_loads_jax_optax_and_jaxtyping_alone():
     assert {name for name in loaded("import experiments") - loaded("pass")} == {"experiments"}
 
 
+def test_a_file_that_needs_numpy_alone_waits_for_nothing_else():
+    """Not for JAX, flax, orbax, grain and Matplotlib, which take seconds."""
+    names = {name.partition(".")[0] for name in loaded("import experiments.engine.rows")}
+    assert {"numpy", "experiments"} <= names
+    assert not {"jax", "flax", "orbax", "grain", "matplotlib"} & names
+
+
 def loaded(code: str) -> set[str]:
     """Return the modules that are loaded after some code in a fresh process."""
     command = [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"]

@@ -33,6 +33,9 @@ def test_steps_are_made_of_what_is_inside():
     steps = by_weight(lambda g: oracle(g, 0.1), g)
     np.testing.assert_allclose(-rate * inside["corrected moment m̂"], steps, rtol=1e-6)
     np.testing.assert_allclose(rate * u, np.where(u > 0, 0.1, 0))
+    settings = {"learning_rate": 0.1, "eps": 0.3}
+    steps, inside = look_inside(adaptax.adamax(**settings), adaptax.methods.adamax.inner, settings, g)
+    np.testing.assert_allclose(-inside["rate η/u"] * inside["corrected moment m̂"], steps, rtol=1e-6, atol=1e-15)
 
 
 def test_steps_never_exceed_the_rate():
