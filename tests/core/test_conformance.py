@@ -146,6 +146,7 @@ def test_a_schedule_is_read_at_its_step(make):
     assert all(jnp.any(leaf != 0) for leaf in jax.tree.leaves(updates[1]))
 
 
+@pytest.mark.slow
 def test_survives_inject_hyperparams(make):
     method = make.__wrapped__
     static = {"points", "nesterov", "zero", "version"} & set(inspect.signature(method).parameters)

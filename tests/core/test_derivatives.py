@@ -11,6 +11,8 @@ from helpers import x64
 
 from tests.core.test_conformance import METHODS, PARAMS, SLUGS, gradients_at, loss_at, required
 
+pytestmark = pytest.mark.slow
+
 STEPS = 4
 
 

@@ -13,6 +13,8 @@ from flax.training.train_state import TrainState
 import adaptax
 from tests.core.test_conformance import METHODS, SLUGS, required
 
+pytestmark = pytest.mark.slow
+
 X = jnp.array([[1.0, -2.0], [0.5, 3.0], [2.0, 1.0]])
 Y = jnp.array([[1.0], [-1.0], [0.5]])
 KERNEL = jnp.array([[0.3], [-0.8]])

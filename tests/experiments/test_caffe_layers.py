@@ -11,6 +11,8 @@ import pytest
 from experiments.models import caffe_layers, caffe_pooling
 from experiments.models.caffe_convolution import convolve_by_product, convolve_by_rows, convolve_by_xla
 
+pytestmark = pytest.mark.slow
+
 # height, width, window, stride, pad
 WINDOWS = [(5, 7, 2, 2, 0), (6, 8, 3, 2, 0), (13, 5, 3, 2, 1), (8, 6, 3, 3, 1), (7, 7, 5, 4, 2), (6, 13, 3, 1, 1)]
 

@@ -13,6 +13,8 @@ from experiments.models.cifar10_quick import Cifar10Quick
 from experiments.models.lenet import LeNet
 from tests.experiments.test_caffe_layers import across_oracle, pool_oracle, within_oracle
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = {
     LeNet: {
         "conv1": 20 * (5 * 5 * 1 + 1),

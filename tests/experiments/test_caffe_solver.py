@@ -11,6 +11,8 @@ from helpers import x64
 
 from experiments import caffe
 
+pytestmark = pytest.mark.slow
+
 STEPS = 50
 RATES = {"kernel": 1.0, "bias": 2.0, "top/bias": 1.0}
 DECAYS = {"kernel": 1.0, "bias": 0.0, "top/kernel": 25.0}

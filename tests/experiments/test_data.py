@@ -85,6 +85,7 @@ def test_digits_are_split_once_and_for_all():
 COME_ALONG = {slug: experiment for slug, experiment in comparisons().items() if not loading.reads_files(experiment)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slug", "experiment"), COME_ALONG.items(), ids=COME_ALONG)
 def test_no_picture_is_in_two_splits(slug: str, experiment: Experiment):
     for trial in experiment.trials.values():

@@ -37,6 +37,8 @@ from experiments.learned.unroll import draw, start, unroll
 from tests.methods.test_learned_lstm import net as drawn_net
 from tests.methods.test_learned_lstm import oracle
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(4)
 
 

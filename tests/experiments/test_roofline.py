@@ -14,6 +14,8 @@ from experiments.bench.roofline.contenders import contenders
 from experiments.bench.roofline.measure import measure, prepare
 from experiments.bench.roofline.trials import TRIALS
 
+pytestmark = pytest.mark.slow
+
 SHAPES = [(64, 64), (256,)]
 
 

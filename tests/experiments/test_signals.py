@@ -9,6 +9,8 @@ from experiments.gallery import along, draw_signals, pictures, responses
 from experiments.gallery.methods import METHODS, ON_SIGNALS
 from experiments.tasks.signals import SIGNALS, read_at
 
+pytestmark = pytest.mark.slow
+
 
 def article_signals():
     """The article's lines, one number at a time: sin, noise and all."""

@@ -23,6 +23,8 @@ from experiments.gallery.styles import STYLES
 from experiments.tasks import minima
 from experiments.tasks.surfaces import START, STEPS, SURFACES
 
+pytestmark = pytest.mark.slow
+
 # f after 125 steps, in the reference's own digits; columns as in TWINS.
 ENDS = {
     "simple_quad": (2e-6, 0.035747, 0, 0, 1.3e-5, 0.016200, 0.008689),

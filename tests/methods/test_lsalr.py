@@ -190,6 +190,7 @@ def test_a_momentum_above_0_or_not_known_keeps_a_buffer(momentum):
     assert [leaf.shape for leaf in jax.tree.leaves(adaptax.lsalr(0.1, momentum).init(jnp.ones(3)))] == [(3,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float8_e4m3fn", "float8_e5m2"])
 def test_a_buffer_of_half_precision_does_not_stall(dtype, nesterov):
@@ -212,6 +213,7 @@ def test_a_buffer_of_half_precision_does_not_stall(dtype, nesterov):
     np.testing.assert_allclose(-float(updates[199, 0]), ahead, rtol=2.0 * float(jnp.finfo(dtype).eps))
 
 
+@pytest.mark.slow
 def test_each_leaf_has_a_buffer_of_its_own_dtype():
     with x64(True):
         params = {"a": jnp.zeros(2, "float64"), "b": jnp.zeros(2, "float32"), "c": jnp.zeros(2, "bfloat16")}
