@@ -1,4 +1,4 @@
-// The surfaces of experiments/lab/surfaces.py: (x, y) -> [height, slope along x, slope along y].
+// The surfaces of experiments/tasks/surfaces.py: (x, y) -> [height, slope along x, slope along y].
 
 const { abs, cos, exp, sin, sqrt } = Math;
 

@@ -1,1 +1,1 @@
-"""The lab: what each rule makes of a gradient signal, and how it travels over a surface."""
+"""What each rule makes of a gradient signal, and how it travels over a surface."""

@@ -1,4 +1,4 @@
-"""The rules that the lab runs: how each is built, with which settings, and what can be read inside it.
+"""The rules that the gallery runs: how each is built, with which settings, and what can be read inside it.
 
 Settings are plain numbers that may be traced, so one scan runs many of them side by side. On signals they are article
 003's: learning rate .25 (Adagrad's is 2.5) and three values of one setting. On surfaces, methods of one family share
@@ -28,7 +28,7 @@ SYMBOLS |= {"bonus": "b", "penalty": "p", "momentum": "μ", "decay": "ρ", "rho"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Method:
-    """One rule as the lab runs it."""
+    """One rule as the gallery runs it."""
 
     style: Style
     build: Callable[..., optax.GradientTransformation]  # of keyword settings

@@ -1,4 +1,4 @@
-"""The lab's signals are the article's, and every method follows a plain transcription of the article's program."""
+"""The signals are the article's, and every method follows a plain transcription of the article's program."""
 
 import jax.numpy as jnp
 import numpy as np
