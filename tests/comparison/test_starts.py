@@ -21,6 +21,8 @@ from experiments.engine.starts import find
 from experiments.tasks.heights import task as surface_task
 from experiments.tasks.surfaces import SURFACES
 
+pytestmark = pytest.mark.slow
+
 RECORDS = Path(__file__).parents[2] / "experiments" / "results" / "multistart"
 
 

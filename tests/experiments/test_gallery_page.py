@@ -17,6 +17,8 @@ from experiments.gallery.methods import ON_SIGNALS
 from experiments.gallery.pictures import read_list, read_table
 from experiments.tasks.surfaces import SURFACES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 GALLERY = ROOT / "docs" / "gallery"
 

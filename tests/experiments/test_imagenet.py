@@ -12,6 +12,8 @@ from experiments.data import Split, cifar10
 from experiments.engine import command_line
 from experiments.engine.finder import paper as find
 
+pytestmark = pytest.mark.slow
+
 W = {"fc6": {"kernel": np.array([[0.5, -2.0]]), "bias": np.array([0.75])}}
 G = {"fc6": {"kernel": np.array([[0.02, -0.03]]), "bias": np.array([0.06])}}
 

@@ -16,6 +16,8 @@ from experiments.bench.lenet.check import DifferentTrainingError
 from experiments.bench.lenet.task import STEPS, Training, Weights, enlarged_digits
 from experiments.engine import command_line
 
+pytestmark = pytest.mark.slow
+
 COMMITTED = Path(__file__).parents[2] / "experiments" / "results" / "lenet_speed" / "cpu"
 
 

@@ -20,6 +20,8 @@ from experiments.engine.rows import Row
 from experiments.models.sigmoid_net import SigmoidNet
 from tests.experiments.test_loop import fake
 
+pytestmark = pytest.mark.slow
+
 QUIET = Console(file=io.StringIO())
 CONTENDERS = {
     "lsalr": partial(adaptax.lsalr, learning_rate=0.1, momentum=0.9),

@@ -42,6 +42,8 @@ from experiments.engine.programs import Programs
 from experiments.models import Params, functional
 from experiments.models.caffe_layers import drop
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 QUIET = Console(file=io.StringIO())
 INPUTS, CLASSES = 8 * 8 * 3, 2
