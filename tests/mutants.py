@@ -62,7 +62,7 @@ MUTANTS = [
         ("full_like(gradients, 0), state)[-1]", "full_like(gradients, 0), state)[0]", "the nearest for the farthest"),
         tests="test_nesterov.py::test_inside_is_the_reach_of_the_next_gradient"),
     *of("methods/adamax.py",
-        ("divide(scalar(settings", "divide(u * scalar(settings", "the rate not divided by the maximum",
+        ("divide(scalar(eta, u)", "divide(u * scalar(eta, u)", "the rate not divided by the maximum",
          "::test_steps_are_made_of_what_is_inside")),
     *of("methods/adadelta.py",
         ("divide(D + scalar(eps, D), E + scalar(eps, E))", "divide(D, E + scalar(eps, E))", "eps lost in the rate",
