@@ -4,10 +4,10 @@
 
 The names below are promised. What the modules hold besides serves the experiments of this repository, and may change:
 
-task        what is minimized, on which data, for how long
-contenders  the methods, each a function of its learning rate
+task        what is minimized, on which data, for how long; problem: as pure functions; streams: data in pieces
+methods     the optimizers, each a function of its learning rate; schedules of it; trials: what is tried of each
 protocol    the grid, its extension, the choice on validation, the rerun with new seeds
-step        one training step; program: one member, that is one rate and one seed; layouts: a grid of them at once
+step        one training step; program: one member, that is one trial and one seed; blocks: many of them at once
 record      what stays on the disk: the same format for whatever is run; results: that of a comparison
 analysis    intervals, targets, profiles
 report      tables and pictures of it
@@ -20,6 +20,9 @@ if any(find_spec(name) is None for name in ("matplotlib", "rich")):
     raise ImportError("adaptax.comparison needs pip install 'adaptax[comparison]'")
 
 from adaptax.comparison.errors import InputError as InputError
+from adaptax.comparison.methods import Method as Method
+from adaptax.comparison.outcome import Best as Best
+from adaptax.comparison.outcome import Comparison as Comparison
 from adaptax.comparison.protocol import Grid as Grid
 from adaptax.comparison.protocol import Protocol as Protocol
 from adaptax.comparison.starts import multistart as multistart

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adaptax.comparison.protocol import Phase, best_rate, is_at_edge
+from adaptax.comparison.curve import Curve
+from adaptax.comparison.protocol import Phase, best_trial, is_at_edge
 from adaptax.comparison.results import TaskRecord
 from adaptax.comparison.statistics import Estimate, estimate, over_seeds, paired
-from adaptax.comparison.train import Curve
+from adaptax.comparison.trials import Trial
 
 BASELINES = ("optax_momentum", "optax_adam", "adam")  # the best of those that take part sets a task's target
 BASELINE = BASELINES[0]  # to which all others are compared
@@ -57,9 +58,21 @@ def curves(record: TaskRecord, contender: str, phase: Phase) -> list[Curve]:
     return [result.curve for result in record.results.get(contender, []) if result.phase == phase]
 
 
+def trial_of(record: TaskRecord, contender: str) -> Trial | None:
+    """Return the trial that validation chose."""
+    return best_trial(curves(record, contender, "tune"))
+
+
 def rate_of(record: TaskRecord, contender: str) -> float | None:
-    """Return the rate that validation chose."""
-    return best_rate(curves(record, contender, "tune"))
+    """Return its rate."""
+    best = trial_of(record, contender)
+    return None if best is None else best.rate
+
+
+def at_best_settings(record: TaskRecord, contender: str) -> list[Curve]:
+    """Return what was tuned with the schedule and settings that validation chose, or with all where it chose none."""
+    tuned, best = curves(record, contender, "tune"), trial_of(record, contender)
+    return tuned if best is None else [curve for curve in tuned if curve.combination == best.combination]
 
 
 def at_edge(record: TaskRecord, contender: str) -> bool:
@@ -75,9 +88,9 @@ def ends(record: TaskRecord, contender: str, phase: Phase = "final") -> Ends:
 
 
 def sensitivity(record: TaskRecord, contender: str) -> dict[float, Estimate | None]:
-    """Return the validation score at the end by rate; None where a seed diverged."""
+    """Return the validation score at the end by rate, at the best settings; None where a seed diverged."""
     by_rate: dict[float, list[Curve]] = {}
-    for curve in curves(record, contender, "tune"):
+    for curve in at_best_settings(record, contender):
         by_rate.setdefault(curve.rate, []).append(curve)
     return {
         rate: None
@@ -158,6 +171,16 @@ def difference(record: TaskRecord, contender: str, other: str, phase: Phase = "f
     return Difference(of, "none shown")
 
 
+def by_mean(record: TaskRecord) -> list[str]:
+    """Return the methods, the lowest test score first."""
+
+    def mean(name: str) -> float:
+        of = ends(record, name)
+        return float(of.estimate.mean) if of.scores else np.inf
+
+    return sorted(record.results, key=mean)
+
+
 def best_of(record: TaskRecord) -> list[str]:
     """Name the method with the lowest mean test score, and those that cannot be told from it."""
     means = {
@@ -186,7 +209,7 @@ def difference_at_a_tenth(record: TaskRecord, contender: str, base: str) -> Diff
     if best is None:
         return None
     tenth = {
-        name: {c.seed: c.validation[-1] for c in curves(record, name, "tune")
+        name: {c.seed: c.validation[-1] for c in at_best_settings(record, name)
                if np.isclose(c.rate, best / 10, rtol=0.01) and c.diverged_at is None}
         for name in (contender, base)
     }  # fmt: skip

@@ -15,11 +15,18 @@ class Compiled:
 
     def __init__(self, function: Callable, **options: Any) -> None:
         """Compile nothing yet."""
-        self.seconds = 0.0
+        self.function, self.seconds = function, 0.0
         self._jitted, self._by_shape, self._lock = jax.jit(function, **options), {}, threading.Lock()
 
     def __call__(self, *arguments: Any) -> Any:
         """Run, after compiling for shapes that are new."""
+        return self._for(arguments)(*arguments)
+
+    def prepare(self, *arguments: Any) -> jax.stages.Compiled:
+        """Compile for arrays, or for what they are like, and return the program."""
+        return self._for(arguments)
+
+    def _for(self, arguments: tuple) -> jax.stages.Compiled:
         leaves, structure = jax.tree.flatten(arguments)
         shape = (structure, *(jax.typeof(leaf) for leaf in leaves))
         with self._lock:
@@ -27,4 +34,4 @@ class Compiled:
                 start = time.monotonic()
                 self._by_shape[shape] = self._jitted.lower(*arguments).compile()
                 self.seconds += time.monotonic() - start
-        return self._by_shape[shape](*arguments)
+        return self._by_shape[shape]

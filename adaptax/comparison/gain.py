@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adaptax.comparison.train import Curve
+from adaptax.comparison.curve import Curve
 
 DRAWS = 2000  # of k starts, for halving, whose outcome has no closed form
 

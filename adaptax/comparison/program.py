@@ -1,27 +1,38 @@
-"""One member, that is one rate and one seed, and the programs of a task: begin, train on, score."""
+"""One member, that is one trial with one seed, and the programs of a task: begin, train on, score."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
+from adaptax.comparison import problem, schedules
+from adaptax.comparison.blocks import OverBlock
 from adaptax.comparison.compiled import Compiled
-from adaptax.comparison.contenders import Contender
-from adaptax.comparison.layouts import OverGrid
+from adaptax.comparison.devices import Devices
+from adaptax.comparison.methods import Method
+from adaptax.comparison.problem import Functions
+from adaptax.comparison.schedules import CONSTANT, Schedule
 from adaptax.comparison.step import take_step
 from adaptax.comparison.task import Batch, Layout, Params, Task
+from adaptax.comparison.trials import Trial
 
-SCORED_AT_ONCE = 50  # examples: a CPU's caches hold the maps of so many pictures
+SCORED_AT_ONCE = (50, 500)  # examples in a slice, at least and at most
+SCORED_BYTES = 2**21  # of the largest array of a slice: a CPU's caches hold it
+CHANCE = 0x0DD5  # sets the keys of the steps apart from those of the initial weights
 
 
 class Member(NamedTuple):
     """Where one member stands."""
 
     params: Params
+    rest: Any  # what else the model carries
     state: Any  # the optimizer's
     step: jax.Array  # how many it has taken
     diverged_at: jax.Array  # the first step at which its training loss was not finite; 0 while there is none
@@ -30,84 +41,186 @@ class Member(NamedTuple):
 class OfSeed(NamedTuple):
     """What the members of one seed have in common."""
 
-    seed: jax.Array
-    order: jax.Array | None  # (steps, batch_size), the numbers of the examples; None: all in every step
+    seed: ArrayLike
+    batches: Any  # of each step the numbers of the examples, or the examples; None: all in every step
+
+
+class Tried(NamedTuple):
+    """What a member tries, as numbers that a program takes."""
+
+    rate: ArrayLike
+    schedule: ArrayLike  # its place among the task's
+    settings: Mapping[str, ArrayLike]
 
 
 class Programs:
-    """What all contenders of a task share."""
+    """What all methods of a task share."""
 
-    def __init__(self, task: Task, layout: Layout) -> None:
+    def __init__(self, task: Task, layout: Layout, schedules_: Mapping[str, Schedule] | None = None) -> None:
         """Compile nothing yet."""
-        self.task, self.layout = task, layout
+        self.task, self.layout, self.devices = task, layout, Devices(alone=layout != "vmap")
+        self.schedules = schedules_ or schedules.choose([CONSTANT])
+        self.functions = problem.of(task.problem)
         # One after the other: the random numbers of all seeds at once take three times as long to compile.
         draw = jax.vmap if layout == "vmap" else lambda of_one: lambda seeds: jax.lax.map(of_one, seeds)
-        self.draw = Compiled(draw(lambda seed: task.problem.init(jax.random.key(seed))))
-        self.score = self._mean(task.problem.score)
-        self.loss = self._mean(task.problem.loss)
+        self.draw = Compiled(draw(self.functions.init))
+        self.score = self._mean(self.functions.score)
+        self.loss = self._mean(self.functions.train_score)
+        self._of = functools.cache(self._make)
 
-    def of(self, contender: Contender) -> Program:
-        """Give the programs of one contender."""
-        return Program(self, contender)
+    def of(self, method: Method) -> Program:
+        """Give the programs of a method; methods that differ in numbers alone share them."""
+        key = _key(method)
+        return Program(self._of(key), method, tuple(self.schedules))
 
-    def _mean(self, score: Callable[[Params, Batch], jax.Array]) -> OverGrid:
-        return OverGrid(self.layout, lambda rate, of_seed, params, split: mean_over(score, params, split))
+    def _make(self, key: tuple) -> _Compiled:
+        (function, args, keywords), judged_at, _ = key
+        make = functools.partial(function, *args, **dict(keywords)) if args or keywords else function
+        return _Compiled(self, Method(make=make, judged_at=judged_at))
+
+    def _mean(self, score: Callable[[Any, Any, Batch], jax.Array]) -> OverBlock:
+        return OverBlock(
+            self.devices,
+            lambda tried, of_seed, judged, split: mean_over(
+                lambda pair, part: score(pair[0], pair[1], part), judged, split
+            ),
+        )
+
+
+def _key(method: Method) -> tuple:
+    """Tell programs apart: partials of one function with equal settings make the same."""
+    make, others = method.make, (method.judged_at, tuple(sorted({*method.search, *method.numbers})))
+    if isinstance(make, functools.partial):
+        key = ((make.func, make.args, tuple(sorted(make.keywords.items()))), *others)
+        with contextlib.suppress(TypeError):  # a setting that is a list
+            hash(key)
+            return key
+    return ((make, (), ()), *others)
+
+
+class _Compiled:
+    """The compiled functions of methods that differ in numbers alone."""
+
+    def __init__(self, programs: Programs, method: Method) -> None:
+        """Compile nothing yet."""
+        task, functions, devices = programs.task, programs.functions, programs.devices
+        known = tuple(programs.schedules.values())
+        self.begin = OverBlock(devices, lambda tried, drawn, _, shared: begin(method, known, task, tried, drawn))
+        self.train = OverBlock(
+            devices,
+            lambda tried, of_seed, member, data: train_on(task, functions, method, known, tried, of_seed, member, data),
+            consumes=True,
+        )
+        self.judged = OverBlock(devices, lambda tried, of_seed, member, shared: judged_params(method, member))
 
 
 class Program:
-    """One contender on one task."""
+    """One method on one task."""
 
-    def __init__(self, programs: Programs, contender: Contender) -> None:
+    def __init__(self, compiled: _Compiled, method: Method, schedules: tuple[str, ...]) -> None:
         """Compile nothing yet."""
-        task, layout = programs.task, programs.layout
-        self.begin = OverGrid(layout, lambda rate, params, _, shared: begin(contender, rate, params))
-        self.train = OverGrid(
-            layout,
-            lambda rate, of_seed, member, data: train_on(task, contender, rate, of_seed.order, member, data),
-            consumes=True,
-        )
-        self.judged = OverGrid(layout, lambda rate, of_seed, member, shared: judged_params(contender, member))
+        self.begin, self.train, self.judged = compiled.begin, compiled.train, compiled.judged
+        self._method, self._schedules = method, schedules
 
     @property
     def compile_seconds(self) -> float:
-        """Return how long compiling took what only this contender needs."""
+        """Return how long compiling took what only this method, and those that share it, needs."""
         return sum(part.compile_seconds for part in (self.begin, self.train, self.judged))
 
+    def tried(self, trials: Sequence[Sequence[Trial]]) -> Tried:
+        """Write trials, a list for every seed, as numbers: (seeds, trials)."""
 
-def begin(contender: Contender, rate: ArrayLike, params: Params) -> Member:
-    """Start a member."""
-    return Member(params, contender.make(learning_rate=rate).init(params), jnp.int32(0), jnp.int32(0))
+        def numbers(of: Callable[[Trial], float], dtype: Any) -> np.ndarray:
+            return np.array([[of(trial) for trial in of_seed] for of_seed in trials], dtype)
+
+        def setting(trial: Trial, name: str) -> float:
+            return dict(trial.combination.settings).get(name, self._method.numbers.get(name, np.nan))
+
+        floating = jnp.result_type(float)
+        names = sorted({*self._method.search, *self._method.numbers})
+        return Tried(
+            numbers(lambda trial: trial.rate, floating),
+            numbers(lambda trial: self._schedules.index(trial.combination.schedule), np.int32),
+            {name: numbers(lambda trial, name=name: setting(trial, name), floating) for name in names},
+        )
+
+
+def optimizer_of(method: Method, known: Sequence[Schedule], task: Task, tried: Tried) -> Any:
+    """Make a member's optimizer."""
+    rate = schedules.learning_rate(known, tried.schedule, tried.rate, task.steps)
+    return method.make(learning_rate=rate, **tried.settings)
+
+
+def begin(method: Method, known: Sequence[Schedule], task: Task, tried: Tried, drawn: tuple[Params, Any]) -> Member:
+    """Start a member from params, and the rest that its model carries."""
+    params, rest = drawn
+    state = optimizer_of(method, known, task, tried).init(params)
+    return Member(params, rest, state, jnp.int32(0), jnp.int32(0))
 
 
 def train_on(
-    task: Task, contender: Contender, rate: ArrayLike, order: ArrayLike | None, member: Member, data: Batch
+    task: Task,
+    functions: Functions,
+    method: Method,
+    known: Sequence[Schedule],
+    tried: Tried,
+    of_seed: OfSeed,
+    member: Member,
+    data: Batch | None,
 ) -> Member:
-    """Train a member until its next evaluation, on the examples of these numbers; without an order, on all of them."""
-    optimizer = contender.make(learning_rate=rate)
+    """Train a member until its next evaluation, on the examples of these numbers; without data, on those that came."""
+    optimizer = optimizer_of(method, known, task, tried)
 
-    def step(member: Member, numbers: jax.Array | None) -> tuple[Member, None]:
-        batch = data if numbers is None else jax.tree.map(lambda part: part[numbers], data)
-        params, state, value, *_ = take_step(task.problem.loss, optimizer, member.params, member.state, batch)
+    def step(member: Member, item: Any) -> tuple[Member, None]:
+        batch = item if data is None else data if item is None else jax.tree.map(lambda part: part[item], data)
+        key = _key_of(of_seed.seed, member.step) if functions.has_key else None
+
+        def loss(params: Params) -> tuple[jax.Array, Any]:
+            return functions.loss(params, member.rest, batch, key)
+
+        params, state, (value, rest), *_ = take_step(loss, optimizer, member.params, member.state, has_aux=True)
         is_new = (member.diverged_at == 0) & ~jnp.isfinite(value)
         count = member.step + 1
-        return Member(params, state, count, jnp.where(is_new, count, member.diverged_at)), None
+        return Member(params, rest, state, count, jnp.where(is_new, count, member.diverged_at)), None
 
-    return jax.lax.scan(step, member, order, length=task.evaluate_every)[0]
-
-
-def judged_params(contender: Contender, member: Member) -> Params:
-    """Give the params that a method wants to be judged by."""
-    return member.params if contender.judged_at is None else contender.judged_at(member.state, member.params)
+    length = task.evaluate_every if of_seed.batches is None else None
+    return jax.lax.scan(step, member, of_seed.batches, length=length)[0]
 
 
-def mean_over(score: Callable[[Params, Batch], jax.Array], params: Params, split: Batch) -> jax.Array:
+def _key_of(seed: ArrayLike, step: jax.Array) -> jax.Array:
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), CHANCE), step)
+
+
+def judged_params(method: Method, member: Member) -> tuple[Params, Any]:
+    """Give the params that a method wants to be judged by, and the rest."""
+    params = member.params if method.judged_at is None else method.judged_at(member.state, member.params)
+    return params, member.rest
+
+
+def mean_over(score: Callable[[Any, Batch], jax.Array], judged: Any, split: Batch) -> jax.Array:
     """Score a split in slices; a score is a mean over the examples."""
     count = len(jax.tree.leaves(split)[0])
-    whole = count - count % SCORED_AT_ONCE if count > SCORED_AT_ONCE else 0
+    at_once = min(count, _scored_at_once(score, judged, split))
+    whole = count - count % at_once if count > at_once else 0
     total = 0.0
     if whole:
-        slices = jax.tree.map(lambda part: part[:whole].reshape(-1, SCORED_AT_ONCE, *part.shape[1:]), split)
-        total = jax.lax.map(lambda part: score(params, part), slices).sum() * SCORED_AT_ONCE
+        slices = jax.tree.map(lambda part: part[:whole].reshape(-1, at_once, *part.shape[1:]), split)
+        total = jax.lax.map(lambda part: score(judged, part), slices).sum() * at_once
     if whole < count:
-        total += score(params, jax.tree.map(lambda part: part[whole:], split)) * (count - whole)
+        total += score(judged, jax.tree.map(lambda part: part[whole:], split)) * (count - whole)
     return jnp.asarray(total) / count
+
+
+def _scored_at_once(score: Callable[[Any, Batch], jax.Array], judged: Any, split: Batch) -> int:
+    """Return how many examples are scored in a slice: of small nets more, of those with large maps fewer."""
+    least, most = SCORED_AT_ONCE
+    some = jax.tree.map(lambda part: jax.ShapeDtypeStruct((least, *part.shape[1:]), part.dtype), split)
+    largest = _largest(jax.make_jaxpr(score)(judged, some).jaxpr)
+    return min(most, max(least, least * SCORED_BYTES // largest))
+
+
+def _largest(jaxpr: Any) -> int:
+    """Return the bytes of the largest array that a program makes."""
+    made = [v.aval.size * v.aval.dtype.itemsize for eqn in jaxpr.eqns for v in eqn.outvars if hasattr(v.aval, "size")]
+    inner = [getattr(p, "jaxpr", p) for eqn in jaxpr.eqns for p in eqn.params.values()]
+    return max([1, *made, *(_largest(one) for one in inner if hasattr(one, "eqns"))])

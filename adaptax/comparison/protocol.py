@@ -1,27 +1,31 @@
 """How a method is judged on a task: the same for every method, and nothing is chosen on the test set.
 
-1. tune      every rate of a log grid, the same for all, with the task's tuning seeds
-2. extend    where the best rate is at an edge of the grid, two rates beyond it, as often as needed up to a limit
-3. final     the best rate with new seeds, from the start; the test set is read at the end, once
+1. tune      every schedule and setting of a method at every rate of a log grid, with the task's tuning seeds; every
+             method has as many trials (`adaptax.comparison.trials`)
+2. extend    where the best rate of a schedule and setting is at an edge of the grid, rates beyond it, as often as
+             needed up to a limit
+3. final     the best trial with new seeds, from the start; the test set is read at the end, once
 4. default   the rate of the method's own paper, untuned, with the same new seeds
 
-The best rate has the lowest mean validation score at the end of training, among those of which no seed diverged. Only
+The best trial has the lowest mean validation score at the end of training, among those of which no seed diverged. Only
 the end counts: rankings change on the way (Wen et al. 2025, "Fantastic pretraining optimizers").
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
+from adaptax.comparison.curve import Curve
 from adaptax.comparison.errors import InputError
-from adaptax.comparison.train import Curve
+from adaptax.comparison.schedules import CONSTANT
+from adaptax.comparison.trials import Combination, Trial
 
 Phase = Literal["tune", "final", "default"]
-BEYOND = 2  # rates that an extension adds
+BEYOND = 2  # rates of the coarsest grid that an extension adds
 NEW_SEEDS_FROM = 1000  # tuning seeds are below
 DIGITS = 3  # of a rate, so that it can be read and typed
 
@@ -44,6 +48,10 @@ class Grid:
     def __str__(self) -> str:
         """Write it as it is given."""
         return f"{self.low:g}:{self.high:g}:{self.count}"
+
+    def of(self, count: int) -> Grid:
+        """Return a grid with so many rates between the same ends."""
+        return dataclasses.replace(self, count=count)
 
     def rate(self, index: int) -> float:
         """Return a rate; below 0 and from `count` on they are those of an extension."""
@@ -70,6 +78,7 @@ class Protocol:
     tuning_seeds: int | None = None  # None: the task's
     final_seeds: int = 10
     extensions: int = 3  # at most so many in either direction
+    schedules: tuple[str, ...] = (CONSTANT,)
     only_tunes: bool = False  # a sweep, without reruns and test set
 
     def __post_init__(self) -> None:
@@ -82,11 +91,19 @@ class Protocol:
             raise InputError(f"extensions must be at least 0, got {self.extensions}.")
 
 
+class Plan(NamedTuple):
+    """What of a method is tried, and the untuned rate."""
+
+    grid: Grid  # of each combination
+    combinations: tuple[Combination, ...] = (Combination(),)
+    default: float | None = None
+
+
 class Group(NamedTuple):
     """Members that are trained at once: an interruption loses at most one group of each method in flight."""
 
     phase: Phase
-    rates: tuple[float, ...]
+    trials: tuple[Trial, ...]
     seeds: tuple[int, ...]
 
 
@@ -97,58 +114,75 @@ class Result(NamedTuple):
     curve: Curve
 
 
-def next_group(protocol: Protocol, tuning_seeds: int, default: float | None, done: Iterable[Result]) -> Group | None:
+def next_group(protocol: Protocol, tuning_seeds: int, plan: Plan, done: Iterable[Result]) -> Group | None:
     """Say what to train next, given all that was; None when nothing is left."""
     done = list(done)
     tuned = [result.curve for result in done if result.phase == "tune"]
-    missing = missing_rates(protocol, tuned)
+    missing = tuple(
+        Trial(rate, combination)
+        for combination in plan.combinations
+        for rate in missing_rates(protocol, plan.grid, [curve for curve in tuned if curve.combination == combination])
+    )
     if missing:
         return Group("tune", missing, tuple(range(tuning_seeds)))
     if protocol.only_tunes:
         return None
     new = tuple(range(NEW_SEEDS_FROM, NEW_SEEDS_FROM + protocol.final_seeds))
-    wanted = {"final": best_rate(tuned), "default": default}
-    for phase, rate in wanted.items():
-        if rate is not None and not any(result.phase == phase for result in done):
-            return Group(phase, (rate,), new)
+    untuned = None if plan.default is None else Trial(plan.default, plan.combinations[0])
+    wanted = {"final": best_trial(tuned), "default": untuned}
+    for phase, trial in wanted.items():
+        if trial is not None and not any(result.phase == phase for result in done):
+            return Group(phase, (trial,), new)
     return None
 
 
-def missing_rates(protocol: Protocol, tuned: list[Curve]) -> tuple[float, ...]:
+def missing_rates(protocol: Protocol, grid: Grid, tuned: Sequence[Curve]) -> tuple[float, ...]:
     """Return the rates of the grid, then those of the next extension; none where the best is inside."""
-    grid, seen = protocol.rates, {curve.rate for curve in tuned}
+    seen = {curve.rate for curve in tuned}
     low, high = 0, grid.count - 1
+    # As far beyond the edge as on the coarsest grid.
+    beyond = BEYOND * round((grid.count - 1) / (protocol.rates.count - 1))
+    farthest = beyond * protocol.extensions
     while True:
         wanted = [grid.rate(index) for index in range(low, high + 1)]
         if absent := tuple(rate for rate in wanted if rate not in seen):
             return absent
         best = best_rate(tuned)
         below = best is None or best <= wanted[0]  # where all diverge, lower rates are missing
-        if below and low > -BEYOND * protocol.extensions:
-            low -= BEYOND
-        elif best is not None and best >= wanted[-1] and high < grid.count - 1 + BEYOND * protocol.extensions:
-            high += BEYOND
+        if below and low > -farthest:
+            low -= beyond
+        elif best is not None and best >= wanted[-1] and high < grid.count - 1 + farthest:
+            high += beyond
         else:
             return ()
 
 
 def is_at_edge(tuned: Iterable[Curve]) -> bool:
-    """Say whether the best rate is the last one tried, in spite of all extensions."""
+    """Say whether the best rate is the last one tried with its schedule and settings, in spite of all extensions."""
     tuned = list(tuned)
-    rates = sorted({curve.rate for curve in tuned})
-    return best_rate(tuned) in (rates[0], rates[-1])
+    best = best_trial(tuned)
+    if best is None:
+        return False
+    rates = sorted({curve.rate for curve in tuned if curve.combination == best.combination})
+    return best.rate in (rates[0], rates[-1])
 
 
 def best_rate(tuned: Iterable[Curve]) -> float | None:
     """Choose a rate by validation alone; None where every rate diverged with some seed."""
+    best = best_trial(tuned)
+    return None if best is None else best.rate
+
+
+def best_trial(tuned: Iterable[Curve]) -> Trial | None:
+    """Choose a trial by validation alone, of equal ones the lowest rate; None where each diverged with some seed."""
     ends = dict(_ends(tuned))
-    return min(ends, key=lambda rate: ends[rate]) if ends else None
+    return min(ends, key=lambda trial: ends[trial]) if ends else None
 
 
-def _ends(tuned: Iterable[Curve]) -> Iterator[tuple[float, float]]:
-    by_rate: dict[float, list[Curve]] = {}
+def _ends(tuned: Iterable[Curve]) -> Iterator[tuple[Trial, float]]:
+    by_trial: dict[Trial, list[Curve]] = {}
     for curve in tuned:
-        by_rate.setdefault(curve.rate, []).append(curve)
-    for rate, curves in sorted(by_rate.items()):
+        by_trial.setdefault(curve.trial, []).append(curve)
+    for trial, curves in sorted(by_trial.items(), key=lambda item: item[0].rate):
         if all(curve.diverged_at is None for curve in curves):
-            yield rate, float(np.mean([curve.validation[-1] for curve in curves]))
+            yield trial, float(np.mean([curve.validation[-1] for curve in curves]))

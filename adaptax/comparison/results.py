@@ -1,9 +1,9 @@
 """What a comparison leaves behind, a record for each task.
 
 TASK/config.json        the task, the protocol, the layout, the contenders and the data's checksum as they were run
-TASK/meta.json          commit, device, versions, of the last run; by contender `timings`: seconds of compiling,
-                        microseconds of a member's step, gradients of a step
-TASK/CONTENDER.jsonl    a line per member: phase, rate, seed, its curves, where it diverged
+TASK/meta.json          commit, device, versions, of the last run; by contender `timings`: seconds by kind of work,
+                        microseconds of a member's step, gradients of a step, how many members fit side by side
+TASK/CONTENDER.jsonl    a line per member: phase, rate, seed, its curves, where it diverged, schedule and settings
 
 A contender's file is replaced as a whole whenever a group of members is done, so an interruption loses only groups in
 flight; what is complete is never trained again.
@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from adaptax.comparison import record
+from adaptax.comparison.curve import Curve
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.files import replace
 from adaptax.comparison.protocol import Result
 from adaptax.comparison.record import Line
-from adaptax.comparison.train import Curve
+from adaptax.comparison.schedules import CONSTANT
+from adaptax.comparison.trials import Combination
 
 
 class TaskRecord(NamedTuple):
@@ -55,14 +57,13 @@ class Writer:
             self._done = before.lines
         record.write(folder, config, self._meta, self._done)
 
-    def done(self, contender: str) -> list[Result]:
-        """Give what an earlier run left of a contender."""
-        return list(map(_from_line, self._done.get(contender, ())))
+    def left(self) -> dict[str, Any]:
+        """Give what an earlier run left: lines and timings by contender."""
+        return {"lines": self._done, "timings": self._meta["timings"]}
 
-    def write(self, contender: str, results: list[Result], timing: dict[str, Any] | None) -> None:
-        """Replace a contender's results; without a timing the one of an earlier run stays."""
-        if timing is not None:
-            self._meta["timings"][contender] = timing
+    def write(self, contender: str, results: list[Result], timing: dict[str, Any]) -> None:
+        """Replace a contender's results."""
+        self._meta["timings"][contender] = timing
         self._meta["timings"] = dict(sorted(self._meta["timings"].items()))
         replace(self.folder / "meta.json", record.to_json({"format": record.FORMAT, **self._meta}))
         replace(self.folder / f"{contender}.jsonl", record.to_lines(map(_to_line, results)))
@@ -72,7 +73,7 @@ def read(folder: Path) -> TaskRecord:
     """Read a task's folder."""
     config, meta, lines = record.read(folder)
     known = [name for name in config["contenders"] if name in lines]
-    return TaskRecord(folder.name, config, meta, {name: list(map(_from_line, lines[name])) for name in known})
+    return TaskRecord(folder.name, config, meta, {name: list(map(from_line, lines[name])) for name in known})
 
 
 def read_all(folder: Path) -> list[TaskRecord]:
@@ -92,13 +93,24 @@ def _check_same(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> No
 
 
 def to_curve(line: Line) -> Curve:
-    """Read a member's curve."""
-    return Curve(**{name: tuple(value) if isinstance(value, list) else value for name, value in line.items()})
+    """Read a member's curve; the phase is none of it."""
+    line = {name: tuple(value) if isinstance(value, list) else value for name, value in line.items() if name != "phase"}
+    combination = Combination(line.pop("schedule", CONSTANT), tuple(line.pop("settings", {}).items()))
+    return Curve(**line, combination=combination)
 
 
-def _from_line(line: Line) -> Result:
-    return Result(line["phase"], to_curve({name: value for name, value in line.items() if name != "phase"}))
+def from_curve(curve: Curve) -> Line:
+    """Write a member's curve; a constant rate without further settings goes without saying."""
+    line = curve._asdict()
+    schedule, settings = line.pop("combination")
+    line |= {} if schedule == CONSTANT else {"schedule": schedule}
+    return line | ({"settings": dict(settings)} if settings else {})
+
+
+def from_line(line: Line) -> Result:
+    """Read a member."""
+    return Result(line["phase"], to_curve(line))
 
 
 def _to_line(result: Result) -> Line:
-    return {"phase": result.phase, **result.curve._asdict()}
+    return {"phase": result.phase, **from_curve(result.curve)}

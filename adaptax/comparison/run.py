@@ -2,141 +2,218 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import rich.progress
 from rich.console import Console
 
-from adaptax.comparison.contenders import Contender, applies
+from adaptax.comparison import schedules
+from adaptax.comparison.check import check_method, check_problem
 from adaptax.comparison.describe import describe
 from adaptax.comparison.environment import describe_environment
+from adaptax.comparison.field import Field
 from adaptax.comparison.files import alone_in
+from adaptax.comparison.fingerprint import code_of_method, code_of_problem
+from adaptax.comparison.live import OfTask, View
+from adaptax.comparison.methods import Method, applies, describe_method
+from adaptax.comparison.processes import check_same, from_main, is_main
 from adaptax.comparison.program import Programs
-from adaptax.comparison.progress import bars
-from adaptax.comparison.protocol import Group, Protocol, Result, next_group
+from adaptax.comparison.protocol import Group, Plan, Protocol, Result, next_group
 from adaptax.comparison.record import rounded
-from adaptax.comparison.results import Writer
+from adaptax.comparison.results import Writer, from_line
+from adaptax.comparison.schedules import CONSTANT, Schedule
 from adaptax.comparison.task import Layout, Task, checksum, config_of, load
-from adaptax.comparison.train import Cost, Field, train
+from adaptax.comparison.train import Cost, train
+from adaptax.comparison.trials import combinations, rates_each
 
-NO_COST = Cost(0.0, 0.0, 0, 1)
+Timing = dict[str, Any]
 
 
-def compare(
+def judge(
     tasks: Mapping[str, Task],
-    contenders: Mapping[str, Contender],
+    methods: Mapping[str, Method],
     protocol: Protocol,
     out: Path,
     console: Console,
     *,
+    known: Mapping[str, Schedule] | None = None,
     folder: Path | None = None,
     layout: Layout | None = None,
     resume: bool = False,
+    free: int | None = None,
+    own: Sequence[str] | None = None,
 ) -> None:
-    """Judge every contender on every task; records are in OUT/TASK."""
-    with bars(console) as progress:
+    """Judge every method on every task; records are in OUT/TASK.
+
+    Args:
+        tasks: by slug.
+        methods: by name.
+        protocol: how they are judged.
+        out: the folder of the records.
+        console: where progress is shown.
+        known: the protocol's schedules by name; None: those of `adaptax.comparison.schedules`.
+        folder: where data sets lie that are files.
+        layout: how members are computed at once; None: vmap, and on a CPU what was fastest there.
+        resume: whether to go on with what is in the folder.
+        free: bytes of memory on a device; None: what is free.
+        own: methods that are a user's own, as the task then is: what they compute is recorded; None: neither is.
+
+    Raises:
+        InputError: what cannot be compared, before anything is trained.
+    """
+    known = known or schedules.choose(protocol.schedules)
+    with View(console, disable=not is_main()) as view:
         for slug, task in tasks.items():
-            with alone_in(out / slug):
-                splits = load(task, folder)
-                chosen = layout or (task.layout_on_cpu if jax.default_backend() == "cpu" else "vmap")
-                writer = Writer(
-                    out / slug,
-                    {
-                        "task": config_of(task),
-                        "protocol": describe(protocol),
-                        "layout": chosen,
-                        "contenders": describe(contenders),
-                        "data_sha256": checksum(splits),
-                    },
-                    describe_environment(),
-                    resume,
-                )
-                field = Field(Programs(task, chosen), splits)
-                _judge_all(slug, field, contenders, protocol, writer, progress)
+            splits = load(task, folder)
+            chosen = layout or layout_of(task)
+            field = Field(Programs(task, chosen, known), splits)
+            params, rest = check_problem(field)
+            those = {name: method for name, method in methods.items() if applies(method, params)}
+            for name, method in those.items():
+                check_method(name, method, field, params, rest)
+            config = {
+                "task": config_of(task) | ({} if own is None else {"code": code_of_problem(field, params, rest)}),
+                "protocol": _describe_protocol(protocol),
+                "layout": chosen,
+                "contenders": {name: describe_method(method) for name, method in methods.items()},
+                "data_sha256": checksum(splits),
+            }
+            for name in own or ():
+                config["contenders"][name]["code"] = code_of_method(field, methods[name], params, rest)
+            check_same(config)
+            with contextlib.ExitStack() as held:
+                record = _Record(out / slug, config, resume, held)
+                _judge_all(slug, field, those, protocol, record, view, free)
+
+
+def layout_of(task: Task) -> Layout:
+    """Return the layout that is fastest, or what divides members over devices."""
+    alone_on_cpu = jax.default_backend() == "cpu" and jax.device_count() == 1
+    return task.layout_on_cpu if alone_on_cpu else "vmap"
+
+
+def plans(methods: Mapping[str, Method], protocol: Protocol) -> dict[str, Plan]:
+    """Say what of each method is tried: of every one as much."""
+    of = {name: combinations(protocol.schedules, method.search) for name, method in methods.items()}
+    counts = rates_each(protocol.rates.count, [len(each) for each in of.values()])
+    return {
+        name: Plan(protocol.rates.of(count), tuple(of[name]), method.default)
+        for (name, method), count in zip(methods.items(), counts, strict=True)
+    }
+
+
+def _describe_protocol(protocol: Protocol) -> dict[str, Any]:
+    """Write it down; older records know of no schedules, so a constant rate goes without saying."""
+    described = describe(protocol)
+    return {name: value for name, value in described.items() if name != "schedules" or value != [CONSTANT]}
+
+
+class _Record:
+    """A task's record: the main process writes it, all know what is in it."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], resume: bool, held: contextlib.ExitStack) -> None:
+        self._writer: Writer | None = None
+
+        def begin() -> dict[str, Any]:
+            held.enter_context(alone_in(folder))
+            self._writer = Writer(folder, config, describe_environment(), resume)
+            return self._writer.left()
+
+        self._left = from_main(begin)
+
+    def done(self, name: str) -> tuple[list[Result], Timing | None]:
+        """Give what an earlier run left of a method, and what it took."""
+        return list(map(from_line, self._left["lines"].get(name, []))), self._left["timings"].get(name)
+
+    def write(self, name: str, results: list[Result], timing: Timing) -> None:
+        if self._writer is not None:
+            self._writer.write(name, results, timing)
 
 
 def _judge_all(
     slug: str,
     field: Field,
-    contenders: Mapping[str, Contender],
+    methods: Mapping[str, Method],
     protocol: Protocol,
-    writer: Writer,
-    progress: rich.progress.Progress,
+    record: _Record,
+    view: View,
+    free: int | None,
 ) -> None:
-    params = jax.eval_shape(field.programs.task.problem.init, jax.random.key(0))
-    those = {name: contender for name, contender in contenders.items() if applies(contender, params)}
-    bar = progress.add_task(slug, total=sum(_expected(field, protocol, contender) for contender in those.values()))
-    for name, contender in those.items():
-        progress.update(bar, description=f"{slug} | {name}")
-        _judge(name, field, contender, protocol, writer, progress, bar)
-    progress.update(bar, description=slug, completed=progress.tasks[bar].total)
+    planned, seeds = plans(methods, protocol), protocol.tuning_seeds or field.programs.task.tuning_seeds
+    expected = sum(_expected(plan, protocol, seeds) for plan in planned.values())
+    shown = view.task(slug, expected * field.programs.task.steps)
+    for name, method in methods.items():
+        _judge(name, field, method, planned[name], protocol, seeds, record, shown, free)
+    shown.end()
 
 
 def _judge(
     name: str,
     field: Field,
-    contender: Contender,
+    method: Method,
+    plan: Plan,
     protocol: Protocol,
-    writer: Writer,
-    progress: rich.progress.Progress,
-    bar: rich.progress.TaskID,
+    seeds: int,
+    record: _Record,
+    shown: OfTask,
+    free: int | None,
 ) -> None:
-    """Train one contender's groups until none is left, each written down before the next one begins."""
-    program, done, cost = field.programs.of(contender), writer.done(name), NO_COST
-    progress.advance(bar, len(done) * field.programs.task.steps)
-    while group := next_group(protocol, tuning_seeds(field, protocol), contender.default, done):
+    """Train a method's groups until none is left, each written down before the next one begins."""
+    program = field.programs.of(method)
+    done, timing = record.done(name)
+    shown.skip(len(done) * field.programs.task.steps)
+    shown.know(name, done)
+    at_once = timing and timing.get("members_at_once")
+    while group := next_group(protocol, seeds, plan, done):
         results = _known(group, done)
         if not results:
-            curves, took = train(
+            shown.begin(name, group)
+            curves, cost = train(
                 field,
                 program,
-                group.rates,
+                group.trials,
                 group.seeds,
                 reads_test=group.phase != "tune",
-                tick=lambda steps: progress.advance(bar, steps),
+                tick=shown.advance,
+                at_once=at_once,
+                free=free,
             )
-            results, cost = (
-                [Result(group.phase, rounded(curve)) for curve in curves],
-                _add(cost, took),
-            )
+            at_once, timing = at_once or cost.at_once, _add(timing, cost)
+            results = [Result(group.phase, rounded(curve)) for curve in curves]
+            shown.know(name, results)
         done += results
-        writer.write(name, done, _timing(cost) if cost.member_steps else None)
+        record.write(name, done, timing or {})
 
 
-def tuning_seeds(field: Field, protocol: Protocol) -> int:
-    """Return how many seeds each rate of the grid gets."""
-    return protocol.tuning_seeds or field.programs.task.tuning_seeds
-
-
-def _expected(field: Field, protocol: Protocol, contender: Contender) -> int:
-    """Estimate a contender's member-steps, without extensions."""
-    members = protocol.rates.count * tuning_seeds(field, protocol)
+def _expected(plan: Plan, protocol: Protocol, seeds: int) -> int:
+    """Estimate how many members a method has, without extensions."""
+    members = plan.grid.count * len(plan.combinations) * seeds
     if not protocol.only_tunes:
-        members += protocol.final_seeds * (1 if contender.default is None else 2)
-    return members * field.programs.task.steps
+        members += protocol.final_seeds * (1 if plan.default is None else 2)
+    return members
 
 
-def _known(group: Group, done: list[Result]) -> list[Result]:
+def _known(group: Group, done: Sequence[Result]) -> list[Result]:
     """Give what was trained already for another phase: the default rate can be the best one."""
-    same = [r.curve for r in done if r.phase == "final" and group.phase == "default" and r.curve.rate == group.rates[0]]
+    same = [
+        r.curve for r in done if r.phase == "final" and group.phase == "default" and r.curve.trial == group.trials[0]
+    ]
     return [Result(group.phase, curve) for curve in same]
 
 
-def _add(one: Cost, other: Cost) -> Cost:
-    return Cost(
-        one.compile_seconds + other.compile_seconds,
-        one.run_seconds + other.run_seconds,
-        one.member_steps + other.member_steps,
-        other.gradients_per_step,
-    )
-
-
-def _timing(cost: Cost) -> dict[str, Any]:
+def _add(before: Timing | None, cost: Cost) -> Timing:
+    """Add what a group took to what those before it took, also in an earlier run."""
+    before = before or {}
+    seconds = {kind: round(before.get("seconds", {}).get(kind, 0.0) + took, 3) for kind, took in cost.seconds.items()}
+    member_steps = before.get("member_steps", 0) + cost.member_steps
     return {
-        "compile_seconds": round(cost.compile_seconds, 2),
-        "microseconds_per_member_step": round(1e6 * cost.run_seconds / max(cost.member_steps, 1), 1),
+        "compile_seconds": round(seconds["compile"], 2),
+        "microseconds_per_member_step": round(1e6 * seconds["steps"] / member_steps, 1),
         "gradients_per_step": cost.gradients_per_step,
+        "members_at_once": cost.at_once or before.get("members_at_once"),
+        "member_steps": member_steps,
+        "seconds": seconds,
     }

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from adaptax.comparison import contenders
-from adaptax.comparison.contenders import Contender
+from adaptax.comparison import blocks, methods
+from adaptax.comparison.blocks import Block, Shape
 from adaptax.comparison.errors import InputError
-from adaptax.comparison.layouts import OverGrid
-from adaptax.comparison.program import Programs, begin, judged_params, train_on
+from adaptax.comparison.field import Field
+from adaptax.comparison.methods import Method
+from adaptax.comparison.program import OfSeed, Programs
 from adaptax.comparison.task import Layout, Loss, Task
-from adaptax.comparison.train import Field, Tick
+from adaptax.comparison.trials import Trial
 
 KEPT = 0.5
 
@@ -56,24 +59,22 @@ def rungs(task: Task, halvings: int) -> tuple[int, ...]:
 
 def search(
     field: Field,
-    contender: Contender,
+    method: Method,
     rates: Sequence[float],
     seeds: Sequence[int],
     halvings: int,
-    tick: Tick = lambda member_steps: None,
+    tick: Callable[[int], None] = lambda member_steps: None,
 ) -> Outcome:
     """Train every seed with every rate, and drop the worse half at every rung but the last."""
-    programs, task = _Programs(field.programs, contender), field.programs.task
+    programs, task = _Starts(field, method), field.programs.task
     pairs = [(seed, rate) for seed in seeds for rate in rates]
-    members = programs.begin(pairs, field)
     found: dict[tuple[int, float], list[float]] = {pair: [] for pair in pairs}
-    steps_trained, alive = 0, pairs
+    members, alive, steps_trained = programs.begin(pairs), pairs, 0
     for first, last in itertools.pairwise((0, *rungs(task, halvings))):
-        for step in range(first, last, task.evaluate_every):
-            members = programs.train(alive, members, field, step)
-            tick(len(alive) * task.evaluate_every)
+        members = programs.train(alive, members, first, last)
         steps_trained += len(alive) * (last - first)
-        scores = programs.score(alive, members, field, "validation")
+        tick(len(alive) * (last - first))
+        scores = programs.score(alive, members, "validation")
         for pair, score in zip(alive, scores, strict=True):
             found[pair].append(score)
         kept = np.argsort(scores, kind="stable")
@@ -87,56 +88,62 @@ def search(
     ]
     first = jax.tree.map(lambda leaf: leaf[:1], members)
     return Outcome(
-        params=jax.tree.map(lambda leaf: leaf[0, 0], programs.judged(alive[:1], first)),
-        test=programs.score(alive[:1], first, field, "test")[0],
+        params=jax.tree.map(lambda leaf: leaf[0, 0], programs.judged(alive[:1], first)[0]),
+        test=programs.score(alive[:1], first, "test")[0],
         starts=tuple(sorted(starts, key=lambda start: (-len(start.validation), start.validation[-1]))),
         steps_trained=steps_trained,
     )
 
 
-class _OfStart(NamedTuple):
-    rate: jax.Array
-    params: Any
-    order: jax.Array | None
+Pairs = list[tuple[int, float]]  # of seeds and rates
 
 
-class _Programs:
-    """A contender's programs for a list of starts: seeds of a grid with one column, each with a rate of its own."""
+class _Starts:
+    """A method's programs for a list of starts: seeds of a grid with one column, each with a rate of its own."""
 
-    def __init__(self, shared: Programs, contender: Contender) -> None:
-        task, layout = shared.task, shared.layout
-        self._shared = shared
-        self._begin = OverGrid(layout, lambda _, start, member, data: begin(contender, start.rate, start.params))
-        self._train = OverGrid(
-            layout,
-            lambda _, start, member, data: train_on(task, contender, start.rate, start.order, member, data),
-            consumes=True,
+    def __init__(self, field: Field, method: Method) -> None:
+        self._field, self._programs, self._program = field, field.programs, field.programs.of(method)
+
+    def begin(self, pairs: Pairs) -> Any:
+        """Draw the initial params."""
+        drawn = self._programs.draw(np.array([seed for seed, _ in pairs], np.uint32))
+        return self._in_blocks(pairs, lambda tried, seeds, part: self._program.begin(tried, part, (), ()), drawn)
+
+    def train(self, pairs: Pairs, members: Any, first: int, last: int) -> Any:
+        """Train from one rung to the next."""
+
+        def train(tried: Any, seeds: np.ndarray, members: Any) -> Any:
+            for _, batches in self._field.pieces(seeds.tolist(), first, last):
+                members = self._program.train(tried, OfSeed(seeds, batches), members, self._field.data)
+            return members
+
+        return self._in_blocks(pairs, train, members)
+
+    def judged(self, pairs: Pairs, members: Any) -> Any:
+        """Give the params to be judged."""
+        return self._in_blocks(pairs, lambda tried, seeds, part: self._program.judged(tried, (), part, ()), members)
+
+    def score(self, pairs: Pairs, members: Any, split: str) -> list[float]:
+        """Score a split; what is not finite is worse than any other."""
+        of_split, judged = self._field.splits[split], self.judged(pairs, members)
+        found = self._in_blocks(
+            pairs, lambda tried, seeds, part: self._programs.score(tried, (), part, of_split), judged
         )
-        self._judged = OverGrid(layout, lambda _, start, member, data: judged_params(contender, member))
+        return [float(score) if np.isfinite(score) else float("inf") for score in np.asarray(found)[:, 0]]
 
-    def begin(self, pairs: Sequence[tuple[int, float]], field: Field) -> Any:
-        params = self._shared.draw(np.array([seed for seed, _ in pairs], np.uint32))
-        return self._begin(_COLUMN, _OfStart(_rates(pairs), params, None), (), ())
+    def _in_blocks(self, pairs: Pairs, of_block: Callable[[Any, np.ndarray, Any], Any], tree: Any) -> Any:
+        grid, layout, devices = Shape(len(pairs), 1), self._programs.layout, self._programs.devices
+        cut = blocks.cut(grid, blocks.shape_of(layout, grid, devices.count, None))
 
-    def train(self, pairs: Sequence[tuple[int, float]], members: Any, field: Field, step: int) -> Any:
-        seeds, last = [seed for seed, _ in pairs], step + self._shared.task.evaluate_every
-        of_starts = _OfStart(_rates(pairs), (), field.order(seeds, step, last))
-        return self._train(_COLUMN, of_starts, members, field.splits["train"])
+        def work(block: Block) -> Any:
+            tried = self._program.tried([[Trial(pairs[k][1])] for k in block.seeds])
+            seeds = np.array([pairs[k][0] for k in block.seeds], np.uint32)
+            done = of_block(tried, seeds, jax.tree.map(lambda leaf: leaf[block.seeds], tree))
+            return jax.tree.map(lambda leaf: leaf[: block.counts.seeds], done)
 
-    def judged(self, pairs: Sequence[tuple[int, float]], members: Any) -> Any:
-        return self._judged(_COLUMN, _OfStart(_rates(pairs), (), None), members, ())
-
-    def score(self, pairs: Sequence[tuple[int, float]], members: Any, field: Field, split: str) -> list[float]:
-        of_starts = _OfStart(_rates(pairs), (), None)
-        scores = self._shared.score(_COLUMN, of_starts, self.judged(pairs, members), field.splits[split])
-        return [float(score) if np.isfinite(score) else float("inf") for score in np.asarray(scores)[:, 0]]
-
-
-_COLUMN = np.zeros(1, np.float32)
-
-
-def _rates(pairs: Sequence[tuple[int, float]]) -> np.ndarray:
-    return np.array([rate for _, rate in pairs], np.float32)
+        with ThreadPoolExecutor(blocks.workers(layout)) as pool:
+            parts = list(pool.map(work, cut))
+        return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
 
 
 def multistart(
@@ -187,4 +194,4 @@ def multistart(
         evaluate_every=steps // evaluations,
     )
     field = Field(Programs(task, layout), data)
-    return search(field, contenders.choose([method])[method], rates, range(starts), halvings)
+    return search(field, methods.choose([method])[method], rates, range(starts), halvings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import optax
 
 import adaptax
@@ -18,19 +17,21 @@ class Step(NamedTuple):
 
     params: Tree
     state: optax.OptState
-    value: jax.Array  # the loss, at the points where the gradient was taken
+    value: Any  # the loss, at the points where the gradient was taken; with `has_aux` that and what came with it
     gradients: Tree
     updates: Tree
 
 
 def take_step(
-    loss: Callable[..., jax.Array],
+    loss: Callable[..., Any],
     optimizer: optax.GradientTransformation,
     params: Tree,
     state: optax.OptState,
     *args: Any,
+    has_aux: bool = False,
 ) -> Step:
     """Take the gradient of `loss(params, *args)` where the optimizer wants it, and hand on the loss as `value`."""
-    value, gradients = adaptax.value_and_grad(loss)(params, state, *args)
-    updates, state = optax.with_extra_args_support(optimizer).update(gradients, state, params, value=value)
+    value, gradients = adaptax.value_and_grad(loss, has_aux)(params, state, *args)
+    of_step = value[0] if has_aux else value
+    updates, state = optax.with_extra_args_support(optimizer).update(gradients, state, params, value=of_step)
     return Step(optax.apply_updates(params, updates), state, value, gradients, updates)

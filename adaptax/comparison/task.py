@@ -1,7 +1,7 @@
 """What is compared on: a problem to minimize, its data, and for how long.
 
 Nothing in it is about pictures or classes: parameters are any tree, and a batch is any tree of arrays with the examples
-along their first axis.
+along their first axis. A split is such a tree as a whole, or a function from a seed to an iterator of batches.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from adaptax.comparison.errors import InputError
 
 Batch = Any
 Params = Any
-Splits = Mapping[str, Batch]
-Layout = Literal["vmap", "map", "threads", "threads of rates"]
+Splits = Mapping[str, Any]  # by name, a batch of all examples or a function from a seed to batches
+Layout = Literal["vmap", "threads", "threads of rates"]
 SPLITS = ("train", "validation", "test")
 
 
@@ -96,6 +96,8 @@ def check_splits(splits: Splits) -> None:
     for name in SPLITS:
         if name not in splits:
             raise InputError(f"The data must have a split {name!r}, got {sorted(splits)}.")
+        if callable(splits[name]):
+            continue
         shapes = [np.shape(part) for part in jax.tree.leaves(splits[name])]
         lengths = {shape[0] if shape else 0 for shape in shapes}
         if len(lengths) != 1 or 0 in lengths:
@@ -118,9 +120,11 @@ def has_path(load: Callable[..., Any]) -> bool:
 
 
 def checksum(splits: Splits) -> str:
-    """Return the SHA-256 of all splits, in the order of their names."""
+    """Return the SHA-256 of all splits, in the order of their names; of a stream, of the first batch of seed 0."""
     digest = hashlib.sha256()
     for name in sorted(splits):
-        for part in jax.tree.leaves(splits[name]):
+        split: Any = splits[name]
+        whole = next((batch for batch in split(0)), ()) if callable(split) else split  # pyright: ignore
+        for part in jax.tree.leaves(whole):
             digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()

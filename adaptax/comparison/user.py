@@ -9,75 +9,165 @@ from typing import Any
 import jax
 from rich.console import Console
 
-from adaptax.comparison import contenders, report
-from adaptax.comparison.errors import InputError
-from adaptax.comparison.protocol import Protocol, parse_grid
-from adaptax.comparison.run import compare as judge
-from adaptax.comparison.task import Layout, Loss, Task
+from adaptax.comparison import methods as known_methods
+from adaptax.comparison import problem as problems
+from adaptax.comparison import schedules as known_schedules
+from adaptax.comparison import streams
+from adaptax.comparison.errors import InputError, nearest
+from adaptax.comparison.methods import Method
+from adaptax.comparison.module import Module
+from adaptax.comparison.outcome import SLUG, Comparison
+from adaptax.comparison.processes import is_main
+from adaptax.comparison.protocol import Grid, Protocol, parse_grid
+from adaptax.comparison.run import judge
+from adaptax.comparison.schedules import Schedule
+from adaptax.comparison.task import Layout, Loss, Task, check_splits
 
-SLUG = "yours"
+Own = str | Method | Callable[..., Any]  # a known name, a method, or a function of its learning rate
 
 
 def compare(
-    loss: Callable[[Any, Any], jax.Array],
-    init: Callable[[jax.Array], Any],
-    data: Mapping[str, Any],
+    loss: Callable[..., Any],
+    init: Callable[[jax.Array], Any] | None = None,
+    data: Mapping[str, Any] | None = None,
     *,
-    methods: Sequence[str] = (),
-    score: Callable[[Any, Any], jax.Array] | None = None,
+    methods: Sequence[str] | Mapping[str, Own],
+    model: Callable[..., Any] | None = None,
+    schedules: Sequence[str | Schedule] = ("constant",),
+    search: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
+    score: Callable[[Any, Any], Any] | None = None,
     scored: str = "loss",
     batch_size: int | None = None,
     steps: int = 1000,
     evaluations: int = 20,
-    rates: str = "1e-3:1:7",
+    rates: str | Grid = "1e-3:1:7",
     tuning_seeds: int = 3,
     seeds: int = 10,
     title: str = "Your model",
     out: str | Path = "comparison",
-    layout: Layout = "vmap",
-    resume: bool = False,
-) -> Path:
-    """Judge methods on a model of one's own by the protocol of `adaptax.comparison.protocol`.
+    layout: Layout | None = None,
+    memory: int | None = None,
+) -> Comparison:
+    r"""Judge optimizers on a model of one's own: rates are chosen on validation, then run with new seeds.
+
+    All methods have the same number of trials, initial params and batches. A record is in `out`: the same call goes on
+    where an interrupted one stopped, and what is complete is never trained again.
 
     Args:
-        loss: `loss(params, batch)`, the mean over the batch's examples; params may be any tree of arrays.
-        init: `init(key)`, initial params.
-        data: the splits "train", "validation" and "test", each a tree of arrays with the examples along the first axis.
-        methods: names of contenders, `python -m experiments tasks` lists them; none: all of them.
-        score: `score(params, batch)`, what is judged, lower is better, a mean over examples; None: the loss.
+        loss: `loss(params, batch)`, the mean over the batch's examples; `loss(params, batch, key)` for a loss with
+            chance, whose key differs for every seed and step; with `model`, `loss(module, batch)`.
+        init: `init(key)`, initial params: any tree of arrays. What is no array in it stays as it is.
+        data: the splits "train", "validation" and "test", each a tree of arrays with the examples along the first axis,
+            or a function from a seed to an iterator of such batches: endless and all of one shape for "train", one
+            pass for the others.
+        methods: names of known methods, or a mapping from names to functions of `learning_rate` (any Optax optimizer),
+            to known names, or to a `Method`, which says more.
+        model: a flax nnx module, called as `model(rngs=nnx.Rngs(seed))`, in place of `init`. It is in training mode for
+            steps and in evaluation mode for scores.
+        schedules: of the learning rate, each tried with every rate: names (see `adaptax.comparison.schedules`), or
+            functions of (peak, steps) that return an Optax schedule.
+        search: further settings by method, as `{"adamw": {"weight_decay": (0, 1e-4, 1e-2)}}`. Methods with fewer
+            settings get more rates.
+        score: `score(params, batch)` or `score(module, batch)`, what is judged: lower is better, a mean over examples;
+            None: the loss. A loss with chance needs one.
         scored: what the score is, with its unit, for the report.
-        batch_size: examples of a step; None: all of them.
+        batch_size: examples of a step; None: all of them, or as many as the batches of a function have.
         steps: how many each member takes, at least `evaluations`.
         evaluations: how often it is scored on the way; divides `steps`.
-        rates: LOW:HIGH:N, the log grid of learning rates, the same for every method.
-        tuning_seeds: seeds 0, 1, … for every rate of the grid.
-        seeds: how many new seeds the chosen rate is run with, at least 2.
+        rates: LOW:HIGH:N, the log grid of learning rates, or of the peaks of their schedules.
+        tuning_seeds: seeds 0, 1, … for every trial.
+        seeds: how many new seeds the chosen trial is run with, at least 2.
         title: the report's.
-        out: folder of records and report.
-        layout: how members are computed at once, see `adaptax.comparison.layouts`.
-        resume: go on with what is in the folder.
+        out: folder of record and report.
+        layout: how members are computed at once, see `adaptax.comparison.blocks`; None: what was fastest.
+        memory: bytes for members on each device; None: what is free.
 
     Returns:
-        The path of the report, a page without other files.
+        The comparison: `best(name)`, `print`, `plot()`, `report()`.
 
     Raises:
-        InputError: a number out of range, an unknown method, a split that is missing, a folder with other results.
+        InputError: bad input, said in one sentence before anything is trained; a folder with another comparison.
+
+    >>> import jax, jax.numpy as jnp, numpy as np, optax, tempfile
+    >>> x = np.random.default_rng(0).normal(size=(80, 3)).astype(np.float32)
+    >>> whole = {"x": x, "y": x @ np.array([1, -2, 0.5], np.float32)}
+    >>> data = {name: jax.tree.map(lambda part: part[start::4], whole)
+    ...         for start, name in enumerate(("train", "validation", "test"))}
+    >>> result = compare(
+    ...     lambda w, batch: jnp.mean((batch["x"] @ w - batch["y"]) ** 2), lambda key: jnp.zeros(3), data,
+    ...     methods={"adam": optax.adam, "clipped": lambda learning_rate: optax.chain(
+    ...         optax.clip(1.0), optax.sgd(learning_rate))},
+    ...     rates="0.01:1:3", steps=50, evaluations=5, out=tempfile.mkdtemp(),
+    ... )  # doctest: +ELLIPSIS
+    ...
+    >>> result.best("adam").rate
+    0.1
     """
+    console = Console(quiet=not is_main())
+    chosen = _methods(methods, search or {})
+    known = known_schedules.choose(schedules)
     if evaluations < 1 or steps % evaluations:
         raise InputError(f"evaluations must divide steps = {steps}, got {evaluations}.")
+    if data is None:
+        raise InputError("data must have the splits 'train', 'validation' and 'test', got None.")
+    check_splits(data)
     task = Task(
         title=title,
-        problem=Loss(init, loss, score),
+        problem=_problem(loss, init, model, score),
         data=lambda: data,
         scored=scored,
-        batch_size=batch_size,
+        batch_size=_batch_size(data, batch_size),
         steps=steps,
         evaluate_every=steps // evaluations,
         tuning_seeds=tuning_seeds,
     )
-    protocol = Protocol(rates=parse_grid(rates), final_seeds=seeds)
-    console, out = Console(), Path(out)
-    judge({SLUG: task}, contenders.choose(methods), protocol, out, console, layout=layout, resume=resume)
-    page = report.write(out, out, console)
-    console.print(f"Report: {page}")
-    return page
+    grid = rates if isinstance(rates, Grid) else parse_grid(rates)
+    protocol = Protocol(rates=grid, final_seeds=seeds, schedules=tuple(known))
+    folder = Path(out)
+    named = methods if isinstance(methods, Mapping) else {}
+    own = [name for name, make in named.items() if not isinstance(make, str)]
+    judge(
+        {SLUG: task}, chosen, protocol, folder, console, known=known, layout=layout, resume=True, free=memory, own=own
+    )
+    comparison = Comparison.read(folder)
+    if is_main():
+        console.print(f"Report: {comparison.report()}")
+    return comparison
+
+
+def _methods(wanted: Sequence[str] | Mapping[str, Own], search: Mapping[str, Any]) -> dict[str, Method]:
+    named = wanted if isinstance(wanted, Mapping) else {name: name for name in wanted}
+    if not named or isinstance(wanted, str):
+        raise InputError(f"methods must name at least one optimizer, as ('adam', 'lsalr'), got {wanted!r}.")
+    for name in search:
+        if name not in named:
+            raise InputError(f"search has settings of {name!r}, which is not compared; {nearest(name, named)}.")
+    for name in named:
+        if not name or not set(name).isdisjoint("/\\:") or name.startswith("."):
+            raise InputError(f"The name of a method must be one of a file, got {name!r}.")
+    return {name: known_methods.own(name, make, search.get(name)) for name, make in named.items()}
+
+
+def _problem(loss: Any, init: Any, model: Any, score: Any) -> Loss | Module:
+    if (init is None) == (model is None):
+        raise InputError("Give either init, a function of a key, or model, a flax nnx module's class.")
+    for name, function in {"loss": loss, "init": init or model}.items():
+        if not callable(function):
+            raise InputError(f"{name} must be a function, got {function!r}.")
+    if model is not None:
+        return Module(model, loss, score)
+    if score is None and problems.takes_key(loss):
+        raise InputError("A loss with a key needs score, which is judged without chance: score(params, batch).")
+    return Loss(init, loss, score)
+
+
+def _batch_size(data: Mapping[str, Any], batch_size: int | None) -> int | None:
+    """Return how many examples a step sees, which a stream says itself."""
+    if not callable(data["train"]):
+        return batch_size
+    first = next(iter(streams.batches_of(data["train"], 0, "train")), None)
+    if first is None:
+        raise InputError("The split 'train' must have batches, and its function yielded none.")
+    if batch_size not in (None, size := streams.size(first)):
+        raise InputError(f"batch_size must be that of the batches, {size}, or None, got {batch_size}.")
+    return size

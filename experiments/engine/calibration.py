@@ -15,11 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import optax
 
-from adaptax.comparison.contenders import Contender, Rule
+from adaptax.comparison.curve import Curve
+from adaptax.comparison.field import Field
+from adaptax.comparison.methods import Method, Rule
 from adaptax.comparison.program import Programs
 from adaptax.comparison.protocol import best_rate
 from adaptax.comparison.task import Splits, Task
-from adaptax.comparison.train import Curve, Field, train
+from adaptax.comparison.train import train
+from adaptax.comparison.trials import at_rates
 from experiments.engine.experiment import Experiment, Trial
 from experiments.engine.loop import run
 from experiments.engine.rows import curves as curves_of
@@ -41,7 +44,7 @@ def choose_rates(
     yield f"| method | {' | '.join(f'{rate:g}' for rate in rates)} | by validation | by training loss |"
     yield "|---" * (len(rates) + 3) + "|"
     for name, method in methods.items():
-        curves, _ = train(field, field.programs.of(Contender(make=method)), rates, range(seeds))
+        curves, _ = train(field, field.programs.of(Method(make=method)), at_rates(rates), range(seeds))
         losses = {rate: _loss([curve for curve in curves if curve.rate == rate]) for rate in rates}
         cells = " | ".join(_cell([curve for curve in curves if curve.rate == rate]) for rate in rates)
         yield f"| {name} | {cells} | {best_rate(curves):g} | {min(losses, key=losses.__getitem__):g} |"

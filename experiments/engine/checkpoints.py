@@ -22,6 +22,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.processes import check_same, from_main, is_main
 from experiments.engine.placement import Placement
 from experiments.engine.rows import Row
 
@@ -52,8 +53,8 @@ class Checkpoints:
         With several processes the folder must be one that all of them see; the main one decides.
         """
         mesh = self._placement.mesh
-        self._placement.check_same([begun, mesh and dict(mesh.shape)])
-        return self._placement.ask(lambda: self._begin(begun, resume))
+        check_same([begun, mesh and dict(mesh.shape)])
+        return from_main(lambda: self._begin(begun, resume))
 
     def _begin(self, begun: dict[str, Any], resume: bool) -> bool:
         path = self.folder / "begun.json"
@@ -81,7 +82,7 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Drop them all: the record is complete."""
-        if self._placement.is_main:
+        if is_main():
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:

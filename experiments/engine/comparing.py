@@ -7,10 +7,10 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from adaptax.comparison import contenders
+from adaptax.comparison import methods as known_methods
 from adaptax.comparison import report as reports
 from adaptax.comparison.protocol import Protocol, parse_grid
-from adaptax.comparison.run import compare as judge
+from adaptax.comparison.run import judge
 from adaptax.comparison.task import Layout
 from experiments.engine import finder
 from experiments.engine.places import DOCS, RECORDS
@@ -77,7 +77,9 @@ def _judge(
 ) -> None:
     chosen = {slug: finder.task(slug) for slug in _names(slugs) or finder.tasks()}
     console = Console()
-    judge(chosen, contenders.choose(_names(methods)), protocol, out, console, folder=data, layout=layout, resume=resume)
+    judge(
+        chosen, known_methods.choose(_names(methods)), protocol, out, console, folder=data, layout=layout, resume=resume
+    )
     console.print(f"Report: {reports.write(out, out, console)}")
 
 
@@ -89,7 +91,7 @@ def list_tasks() -> None:
     """List the tasks and the methods that can be compared on them."""
     for slug, task in finder.tasks().items():
         print(f"{slug}: {task.title}, {task.scored}")
-    print("Methods:", ", ".join(contenders.find_all()))
+    print("Methods:", ", ".join(known_methods.find_all()))
 
 
 def report(out: Path = DOCS, results: Path = RECORDS / "compare") -> None:

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.processes import from_main
 from experiments.engine import loading
 from experiments.engine.checkpoints import Checkpoints, Saved, Slot
 from experiments.engine.evaluation import Scores
@@ -140,8 +141,12 @@ def _train(programs: Programs, meeting: Meeting, begin: Saved, tick: Tick) -> It
     program, (step, (params, state), rows) = programs.of(meeting.method), begin
 
     def copy_if(due: bool) -> Any:
-        due = slot is not None and (due or programs.placement.agree(slot.is_due()))
-        return jax.tree.map(jnp.copy, (params, state)) if due else None  # the next chunk consumes them
+        if slot is None:
+            return None
+        ready = slot.is_due()
+        if not (due or from_main(lambda: ready)):
+            return None
+        return jax.tree.map(jnp.copy, (params, state))  # the next chunk consumes them
 
     if all_diverged(rows):
         return

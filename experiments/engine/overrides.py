@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import tyro
 
+from adaptax.comparison.processes import join
 from experiments.engine import finder, settings
 from experiments.engine.commands import Slug, perform
 from experiments.engine.experiment import Experiment
 from experiments.engine.kinds import kind_of
 from experiments.engine.places import RESULTS
-from experiments.engine.processes import join
 
 
 def run(slug: Slug) -> None:

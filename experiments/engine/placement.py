@@ -6,22 +6,17 @@ written for one device: the compiler adds the communication, so a norm over a la
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from adaptax.comparison.errors import InputError
 from experiments.engine.experiment import Experiment
 
 DATA, MODEL = "data", "model"
-LONGEST_REFUSAL = 1_000  # bytes; what is sent between processes has a fixed size
 
 
 class Placement:
@@ -34,11 +29,6 @@ class Placement:
             mesh = f"{DATA}={jax.device_count()}"
         self.mesh = None if mesh is None else _make_mesh(_parse(mesh))
 
-    @property
-    def is_main(self) -> bool:
-        """Say whether this process is the one that writes records and shows progress."""
-        return jax.process_index() == 0
-
     def check(self, experiment: Experiment) -> None:
         """Refuse batches that cannot be divided."""
         size = experiment.batch_size
@@ -50,37 +40,6 @@ class Placement:
         if self.mesh is None or self.mesh.shape[DATA] % self.process_count:
             return 0, 1
         return jax.process_index(), self.process_count
-
-    def agree(self, decision: bool) -> bool:
-        """Let the main process decide for all."""
-        return self.ask(lambda: decision)
-
-    def ask(self, decide: Callable[[], bool]) -> bool:
-        """Let the main process decide for all; what it refuses, all refuse."""
-        if self.process_count == 1:
-            return decide()
-        answer, refusal = False, ""
-        if self.is_main:
-            try:
-                answer = decide()
-            except InputError as error:
-                refusal = str(error)
-        told = np.zeros(LONGEST_REFUSAL, np.uint8)
-        said = np.frombuffer(refusal.encode()[:LONGEST_REFUSAL], np.uint8)
-        told[: said.size] = said
-        answer, told = multihost_utils.broadcast_one_to_all((np.bool_(answer), told))
-        if refusal := bytes(told).rstrip(b"\0").decode(errors="ignore"):
-            raise InputError(refusal)
-        return bool(answer)
-
-    def check_same(self, value: Any) -> None:
-        """Refuse to go on with processes that were not all given this value (of what JSON can hold)."""
-        if self.process_count == 1:
-            return
-        digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest()
-        ours = np.frombuffer(digest, np.uint8)
-        if not (multihost_utils.process_allgather(ours) == ours).all():
-            raise InputError("The processes must have the same experiment, data, versions and mesh, and have not.")
 
     def put(self, tree: Any) -> Any:
         """Copy to every device."""

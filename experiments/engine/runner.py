@@ -14,11 +14,11 @@ from adaptax.comparison.describe import describe
 from adaptax.comparison.environment import describe_environment
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.files import alone_in
+from adaptax.comparison.processes import from_main, is_main, together
 from experiments.engine import kinds, loading, records
 from experiments.engine.checkpoints import Checkpoints, check_room
 from experiments.engine.loading import Sets
 from experiments.engine.placement import Placement
-from experiments.engine.processes import together
 from experiments.engine.rows import Row
 
 
@@ -58,7 +58,7 @@ def perform(
     folder, kind = results / slug, kinds.kind_of(experiment)
     placement = kind.place(slug, experiment, mesh)
     with contextlib.ExitStack() as held, together():
-        placement.ask(lambda: _prepare(held, folder, kind.checkpoint_bytes(experiment)))
+        from_main(lambda: _prepare(held, folder, kind.checkpoint_bytes(experiment)))
         start = time.monotonic()
         sets = loading.load(experiment, data)
         environment, checksums = describe_environment(), loading.checksums(sets)
@@ -77,7 +77,7 @@ def perform(
             "resumed": went_on,  # then the seconds are those of the last part
             **done.meta,
         }
-        if placement.is_main:
+        if is_main():
             _write(folder, experiment, meta, done)
         checkpoints.remove()
     return folder

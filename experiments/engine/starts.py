@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import tyro
 from rich.console import Console
 from rich.markdown import Markdown
 
-from adaptax.comparison import contenders, record
-from adaptax.comparison.describe import describe
+from adaptax.comparison import methods as known_methods
+from adaptax.comparison import record
 from adaptax.comparison.environment import describe_environment
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.field import Field
+from adaptax.comparison.methods import describe_method
 from adaptax.comparison.program import Programs
 from adaptax.comparison.progress import bars
 from adaptax.comparison.report.starts import render
+from adaptax.comparison.results import from_curve
 from adaptax.comparison.starts import rungs
 from adaptax.comparison.task import Task, config_of, load
-from adaptax.comparison.train import Field, train
+from adaptax.comparison.train import Evaluation, train
+from adaptax.comparison.trials import at_rates
 from experiments.engine import finder
 from experiments.engine.places import RESULTS
 from experiments.tasks import heights
@@ -50,11 +53,11 @@ def multistart(
     if starts < 2:
         raise InputError(f"starts must be at least 2, to choose from, got {starts}.")
     task, folder = find(slug), out / "multistart" / slug
-    contender = contenders.choose([method])[method]
+    contender = known_methods.choose([method])[method]
     config = {
         "task": config_of(task),
         "method": method,
-        "contender": describe(contender),
+        "contender": describe_method(contender),
         "rate": rate,
         "starts": starts,
         "rungs": [step // task.evaluate_every for step in rungs(task, HALVINGS)],  # in evaluations
@@ -64,9 +67,13 @@ def multistart(
     field = Field(Programs(task, task.layout_on_cpu), load(task, data))
     program = field.programs.of(contender)
     with bars(Console()) as progress:
-        tick = partial(progress.advance, progress.add_task(slug, total=starts * task.steps))
-        curves, _ = train(field, program, [rate], range(starts), reads_test=True, tick=tick)
-    record.write(folder, config, describe_environment(), {"starts": [curve._asdict() for curve in curves]})
+        bar = progress.add_task(slug, total=starts * task.steps)
+
+        def tick(evaluation: Evaluation) -> None:
+            progress.advance(bar, evaluation.member_steps)
+
+        curves, _ = train(field, program, at_rates([rate]), range(starts), reads_test=True, tick=tick)
+    record.write(folder, config, describe_environment(), {"starts": list(map(from_curve, curves))})
     render(folder)
     Console().print(Markdown((folder / "table.md").read_text(encoding="utf-8")), f"Picture: {folder / 'figure.png'}")
 

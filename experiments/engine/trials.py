@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from adaptax.comparison.processes import is_main
 from adaptax.comparison.progress import bars
 from experiments.engine import loading
 from experiments.engine.experiment import Experiment
@@ -42,7 +43,7 @@ def checkpoint_bytes(experiment: Experiment) -> int:
 def work(job: Job) -> Done:
     """Train behind a progress bar that says what was evaluated last and how it does."""
     feeds = loading.feed(job.sets, job.placement)
-    with bars(job.console, disable=not job.placement.is_main) as progress:
+    with bars(job.console, disable=not is_main()) as progress:
         task = progress.add_task(job.slug, total=count_steps(job.experiment))
 
         def watch(rows: list[Row]) -> None:

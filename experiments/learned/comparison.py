@@ -15,9 +15,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from adaptax.comparison.contenders import Rule
+from adaptax.comparison.curve import Curve
+from adaptax.comparison.methods import Rule
 from adaptax.comparison.protocol import best_rate
-from adaptax.comparison.train import Curve
 from experiments.engine.rows import Row, of_loss
 from experiments.learned.experiment import LEARNED, RATES, RULES, Learning, at_rate
 from experiments.learned.problems import Problem

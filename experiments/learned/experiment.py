@@ -13,8 +13,8 @@ from typing import ClassVar
 import optax
 
 from adaptax import adam, learned_lstm, rmsprop
-from adaptax.comparison.contenders import Rule
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.methods import Rule
 from experiments.data import Dataset
 from experiments.learned.problems import Problem
 

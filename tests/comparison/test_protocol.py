@@ -8,10 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from adaptax.comparison.curve import Curve
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.protocol import (
     Grid,
     Group,
+    Plan,
     Protocol,
     Result,
     best_rate,
@@ -21,7 +23,7 @@ from adaptax.comparison.protocol import (
     parse_grid,
 )
 from adaptax.comparison.task import check_splits
-from adaptax.comparison.train import Curve
+from adaptax.comparison.trials import at_rates
 from tests.comparison.test_program import LINE
 
 DECADES = Grid(0.01, 1.0, 3)
@@ -40,11 +42,15 @@ def play(
     """Train every group that is asked for, with ends that a function of rate and seed gives."""
     protocol = Protocol(**({"rates": DECADES, "final_seeds": 2} | settings))
     groups, done = [], []
-    while group := next_group(protocol, seeds, default, iter(done)):
+    while group := next_group(protocol, seeds, Plan(protocol.rates, default=default), iter(done)):
         groups.append(group)
-        done += [Result(group.phase, curve(r, s, end(r, s))) for s in group.seeds for r in group.rates]
+        done += [Result(group.phase, curve(t.rate, s, end(t.rate, s))) for s in group.seeds for t in group.trials]
         assert len(groups) < 20, groups
     return groups, done
+
+
+def rates_of(group: Group) -> tuple[float, ...]:
+    return tuple(trial.rate for trial in group.trials)
 
 
 def bowl(best: float) -> Callable[[float, int], float]:
@@ -57,12 +63,14 @@ def tuned(done: list[Result]) -> list[Curve]:
 
 def test_first_the_grid_then_the_best_rate_then_the_default_one():
     assert play(bowl(0.1), default=0.02)[0] == [
-        Group("tune", (0.01, 0.1, 1.0), (0, 1)),
-        Group("final", (0.1,), NEW),
-        Group("default", (0.02,), NEW),
+        Group("tune", tuple(at_rates((0.01, 0.1, 1.0))), (0, 1)),
+        Group("final", tuple(at_rates((0.1,))), NEW),
+        Group("default", tuple(at_rates((0.02,))), NEW),
     ]
     assert [group.phase for group in play(bowl(0.1))[0]] == ["tune", "final"]
-    assert play(bowl(0.1), default=0.02, only_tunes=True)[0] == [Group("tune", (0.01, 0.1, 1.0), (0, 1))]
+    assert play(bowl(0.1), default=0.02, only_tunes=True)[0] == [
+        Group("tune", tuple(at_rates((0.01, 0.1, 1.0))), (0, 1))
+    ]
 
 
 def test_tuning_seeds_are_as_many_as_asked_for_and_new_seeds_are_none_of_them():
@@ -85,9 +93,9 @@ def test_tuning_seeds_are_as_many_as_asked_for_and_new_seeds_are_none_of_them():
 )
 def test_where_the_best_rate_is_at_an_edge_two_beyond_it_are_tried_up_to_a_limit(best, extensions, at_edge):
     groups, done = play(bowl(best))
-    assert [group.rates for group in groups if group.phase == "tune"] == [(0.01, 0.1, 1.0), *extensions]
+    assert [rates_of(group) for group in groups if group.phase == "tune"] == [(0.01, 0.1, 1.0), *extensions]
     assert all(group.seeds == (0, 1) for group in groups[:-1])
-    (final,) = groups[-1].rates
+    (final,) = rates_of(groups[-1])
     assert final == min(sorted({c.rate for c in tuned(done)}), key=lambda rate: bowl(best)(rate, 0))
     assert is_at_edge(tuned(done)) == at_edge
 
@@ -96,22 +104,30 @@ def test_where_the_best_rate_is_at_an_edge_two_beyond_it_are_tried_up_to_a_limit
 def test_the_limit_is_that_of_each_direction(extensions: int):
     for best, beyond in ((1e-9, (0.0001, 0.001)), (1e9, (10.0, 100.0))):
         groups, _ = play(bowl(best), extensions=extensions)
-        assert [group.rates for group in groups[1:-1]] == [beyond] * extensions
+        assert [rates_of(group) for group in groups[1:-1]] == [beyond] * extensions
 
 
 def test_both_edges_are_followed_where_the_best_rate_moves_from_one_to_the_other():
     """All of the grid diverges, so lower rates are tried; of these the grid's neighbor is best, and not an edge."""
     groups, done = play(lambda rate, seed: None if rate > 0.005 else -rate)
-    assert [group.rates for group in groups] == [(0.01, 0.1, 1.0), (0.0001, 0.001), (0.001,)]
+    assert [rates_of(group) for group in groups] == [(0.01, 0.1, 1.0), (0.0001, 0.001), (0.001,)]
     assert not is_at_edge(tuned(done))
     # A best rate at the low edge first, at the high one once lower rates are known to be worse: nothing is tried twice.
-    both = missing_rates(Protocol(rates=DECADES), [curve(r, 0, 1 / r) for r in (0.0001, 0.001, 0.01, 0.1, 1.0)])
+    both = missing_rates(
+        Protocol(rates=DECADES), DECADES, [curve(r, 0, 1 / r) for r in (0.0001, 0.001, 0.01, 0.1, 1.0)]
+    )
     assert both == (10.0, 100.0)
 
 
 def test_where_every_rate_diverges_lower_ones_are_tried_and_then_nothing_is_chosen():
     groups, done = play(lambda rate, seed: None, default=0.02)
-    assert [group.rates for group in groups] == [(0.01, 0.1, 1.0), (0.0001, 0.001), (1e-6, 1e-5), (1e-8, 1e-7), (0.02,)]
+    assert [rates_of(group) for group in groups] == [
+        (0.01, 0.1, 1.0),
+        (0.0001, 0.001),
+        (1e-6, 1e-5),
+        (1e-8, 1e-7),
+        (0.02,),
+    ]
     assert [group.phase for group in groups[-2:]] == ["tune", "default"]
     assert best_rate(tuned(done)) is None
     assert not is_at_edge(tuned(done))
@@ -121,7 +137,7 @@ def test_a_rate_with_which_one_seed_diverged_is_out():
     """Whichever seed it is, and however good the others are."""
     for wild in range(3):
         groups, _ = play(lambda rate, seed: None if (rate, seed) == (0.1, wild) else bowl(0.1)(rate, 0), seeds=3)  # noqa: B023
-        assert groups[-1] == Group("final", (0.01,), NEW)
+        assert groups[-1] == Group("final", tuple(at_rates((0.01,))), NEW)
 
 
 def test_the_mean_over_the_seeds_at_the_end_decides_and_no_single_seed_and_no_point_on_the_way():
@@ -139,17 +155,17 @@ def test_the_test_score_chooses_nothing():
     best = {0.01: (2.0, 0.1), 0.1: (1.0, 9.0), 1.0: (3.0, 0.2)}  # validation, test
     of = [curve(rate, 0, validation, test) for rate, (validation, test) in best.items()]
     assert best_rate(of) == 0.1
-    assert missing_rates(Protocol(rates=DECADES), of) == ()
+    assert missing_rates(Protocol(rates=DECADES), DECADES, of) == ()
 
 
 def test_what_was_done_is_not_asked_for_again():
     """An interruption leaves whole groups; from each beginning the rest is what an uninterrupted run would train."""
     groups, done = play(bowl(1e-3), default=0.5)
-    members = [len(group.rates) * len(group.seeds) for group in groups]
+    members = [len(group.trials) * len(group.seeds) for group in groups]
     protocol = Protocol(rates=DECADES, final_seeds=2)
     for number, group in enumerate(groups):
-        assert next_group(protocol, 2, 0.5, done[: sum(members[:number])]) == group
-    assert next_group(protocol, 2, 0.5, done) is None
+        assert next_group(protocol, 2, Plan(DECADES, default=0.5), done[: sum(members[:number])]) == group
+    assert next_group(protocol, 2, Plan(DECADES, default=0.5), done) is None
 
 
 def test_rates_are_in_equal_ratios_and_can_be_typed():

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adaptax.comparison import contenders, protocol, record, results
-from adaptax.comparison.describe import describe
+from adaptax.comparison import methods, protocol, record, results
 from adaptax.comparison.report import tables
 from adaptax.comparison.report.markup import to_markdown
 from adaptax.comparison.report.pairs import pairs
@@ -21,9 +20,9 @@ FIGURE = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]\d+)? ± \d+(?:\.\d+)?(?:e[+-]\d
 
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)
 def test_committed_comparison_is_of_todays_task_and_methods(folder: Path):
-    of, known = results.read(folder), contenders.find_all()
+    of, known = results.read(folder), methods.find_all()
     assert of.config["task"] == json.loads(json.dumps(config_of(finder.task(folder.name))))
-    today = json.loads(json.dumps(describe({name: known[name] for name in of.config["contenders"]})))
+    today = json.loads(json.dumps({name: methods.describe_method(known[name]) for name in of.config["contenders"]}))
     assert of.config["contenders"] == today
     assert set(of.results) == set(of.timings) == {path.stem for path in folder.glob("*.jsonl")}
     assert of.meta["uncommitted_changes"] is False
@@ -36,7 +35,8 @@ def test_committed_comparison_is_complete(folder: Path):
     rules = protocol.Protocol(**settings | {"rates": protocol.Grid(**settings["rates"])})
     seeds = rules.tuning_seeds or of.config["task"]["tuning_seeds"]
     for name, done in of.results.items():
-        assert protocol.next_group(rules, seeds, of.config["contenders"][name]["default"], done) is None, name
+        plan = protocol.Plan(rules.rates, default=of.config["contenders"][name]["default"])
+        assert protocol.next_group(rules, seeds, plan, done) is None, name
 
 
 @pytest.mark.skipif(not COMMITTED, reason="nothing was compared yet")

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from adaptax.comparison import analysis, report
+from adaptax.comparison.curve import Curve
 from adaptax.comparison.describe import describe
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.protocol import Grid, Protocol, Result
@@ -20,7 +21,6 @@ from adaptax.comparison.report.conditions import CONDITIONS, conditions
 from adaptax.comparison.report.markup import Cell, Section, Table, to_html_table, to_markdown
 from adaptax.comparison.results import TaskRecord, Writer
 from adaptax.comparison.statistics import Estimate
-from adaptax.comparison.train import Curve
 from experiments.engine import finder
 
 T_975 = {1: 12.706205, 2: 4.302653}  # Student's t by degrees of freedom, from a printed table

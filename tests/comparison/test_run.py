@@ -15,24 +15,25 @@ import pytest
 from rich.console import Console
 
 import adaptax
+from adaptax.comparison import Comparison, results, run
 from adaptax.comparison import compare as compare_own
-from adaptax.comparison import results, run
-from adaptax.comparison.contenders import Contender
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.field import Field
 from adaptax.comparison.files import alone_in
+from adaptax.comparison.methods import Method
 from adaptax.comparison.program import Program, Programs
 from adaptax.comparison.protocol import Grid, Protocol
 from adaptax.comparison.report import pictures
 from adaptax.comparison.task import Loss, Task
-from adaptax.comparison.train import Field, train
+from adaptax.comparison.train import Evaluation, train
 from experiments.engine import command_line, finder
 from tests.comparison.test_program import DATA, LINE, init, loss, score
 
 QUIET = Console(file=io.StringIO())
-CONTENDERS = {
-    "sgd": Contender(make=functools.partial(optax.sgd), default=0.05),
+METHODS = {
+    "sgd": Method(make=functools.partial(optax.sgd), default=0.05),
     # Its default is the best rate of the grid, see below.
-    "smoothed": Contender(make=functools.partial(adaptax.smoothed_nesterov, points=2), default=0.1),
+    "smoothed": Method(make=functools.partial(adaptax.smoothed_nesterov, points=2), default=0.1),
 }
 PROTOCOL = Protocol(rates=Grid(0.01, 1.0, 3), tuning_seeds=2, final_seeds=2, extensions=1)
 TASKS = {"line": LINE}
@@ -43,15 +44,15 @@ OF_SMOOTHED = [GRID, ((0.1,), (1000, 1001))]
 GROUPS = OF_SGD + OF_SMOOTHED
 
 
-class Kept(Programs):
+@functools.cache
+def kept_of(task: Task, layout: str) -> Programs:
     """Programs that are compiled once for all tests; a resumed run computes what a new one does."""
-
-    @functools.cache  # noqa: B019
-    def of(self, contender: Contender) -> Program:
-        return super().of(contender)
+    return Programs(task, layout)
 
 
-kept = functools.cache(Kept)
+def kept(task: Task, layout: str, known: dict) -> Programs:
+    assert list(known) == ["constant"]
+    return kept_of(task, layout)
 
 
 @pytest.fixture(autouse=True)
@@ -63,8 +64,8 @@ def quick(monkeypatch: pytest.MonkeyPatch):
 
 
 def compare(out: Path, **changes: Any) -> dict[str, bytes]:
-    arguments = {"tasks": TASKS, "contenders": CONTENDERS, "protocol": PROTOCOL, "layout": "threads"} | changes
-    run.compare(**arguments, out=out, console=QUIET)
+    arguments = {"tasks": TASKS, "methods": METHODS, "protocol": PROTOCOL, "layout": "threads"} | changes
+    run.judge(**arguments, out=out, console=QUIET)
     return files(out)
 
 
@@ -75,7 +76,7 @@ def files(out: Path) -> dict[str, bytes]:
 
 
 class Log(NamedTuple):
-    groups: list[tuple]  # those that were trained to the end: rates, seeds, how often each split was read
+    groups: list[tuple]  # those that were trained to the end: rates, seeds, after which ticks the test split was read
     ticks: list[int]
 
 
@@ -85,20 +86,22 @@ def watch(monkeypatch: pytest.MonkeyPatch, interrupt_at: int | None = None) -> L
 
     class Seen(dict):
         def __getitem__(self, name: str) -> Any:
-            reads.append(name)
+            reads.append((name, len(log.ticks)))
             return super().__getitem__(name)
 
-    def watched(field: Field, program: Program, rates: tuple, seeds: tuple, *, tick: Any, **options: Any) -> Any:
-        def count(steps: int) -> None:
-            log.ticks.append(steps)
+    def watched(field: Field, program: Program, trials: tuple, seeds: tuple, *, tick: Any, **options: Any) -> Any:
+        def count(evaluation: Evaluation) -> None:
+            log.ticks.append(evaluation.member_steps)
             if len(log.ticks) == interrupt_at:
                 raise KeyboardInterrupt
-            tick(steps)
+            tick(evaluation)
 
         field.splits = Seen(field.splits)
         reads.clear()
-        result = train(field, program, rates, seeds, tick=count, **options)
-        log.groups.append((rates, seeds, reads.count("test")))
+        before = len(log.ticks)
+        result = train(field, program, trials, seeds, tick=count, **options)
+        rates = tuple(trial.rate for trial in trials)
+        log.groups.append((rates, seeds, [at - before for name, at in reads if name == "test"]))
         return result
 
     monkeypatch.setattr(run, "train", watched)
@@ -142,12 +145,13 @@ def test_the_test_split_is_read_at_the_end_of_the_reruns_and_never_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     log = watch(monkeypatch)
-    compare(tmp_path)
-    assert [reads for *_, reads in log.groups] == [0, 0, 1, 1, 0, 1]
+    compare(tmp_path, layout="vmap")
+    # Its shape when the program is compiled, the examples after the last evaluation; each group has three.
+    assert [reads for *_, reads in log.groups] == [[], [], [0, 3], [0, 3], [], [0, 3]]
     assert {(min(seeds) >= 1000) == bool(reads) for _, seeds, reads in log.groups} == {True}
     log.groups.clear()
     compare(tmp_path / "sweep", protocol=Protocol(rates=PROTOCOL.rates, extensions=0, only_tunes=True))
-    assert [(seeds, reads) for _, seeds, reads in log.groups] == [((0, 1, 2), 0)] * 2
+    assert [(seeds, reads) for _, seeds, reads in log.groups] == [((0, 1, 2), [])] * 2
 
 
 class Target(NamedTuple):
@@ -167,8 +171,8 @@ def test_validation_alone_chooses(tmp_path: Path):
     data = {name: np.full(2, to, np.float32) for name, to in {"train": 1.0, "validation": 0.3, "test": 0.9}.items()}
     task = Task(title="", problem=Target(), data=lambda: data, scored="", batch_size=None, steps=1, evaluate_every=1)
     protocol = Protocol(rates=Grid(0.1, 0.9, 3), tuning_seeds=1, final_seeds=2)
-    contenders = {"sgd": Contender(make=functools.partial(optax.sgd), default=0.9)}
-    compare(tmp_path, tasks={"line": task}, contenders=contenders, protocol=protocol, layout="vmap")
+    methods = {"sgd": Method(make=functools.partial(optax.sgd), default=0.9)}
+    compare(tmp_path, tasks={"line": task}, methods=methods, protocol=protocol, layout="vmap")
     (read,) = results.read_all(tmp_path)
     ends = {(r.phase, r.curve.rate): r.curve for r in read.results["sgd"]}
     assert list(ends) == [("tune", 0.1), ("tune", 0.3), ("tune", 0.9), ("final", 0.3), ("default", 0.9)]
@@ -194,7 +198,7 @@ def test_a_resumed_comparison_chooses_as_an_uninterrupted_one(tmp_path: Path):
     data = dict.fromkeys(("train", "validation", "test"), np.ones(2, np.float32))
     task = Task(title="", problem=Flat(), data=lambda: data, scored="", batch_size=None, steps=1, evaluate_every=1)
     assert Flat().score(jnp.float32(0.1), None) != Flat().score(jnp.float32(0.9), None)
-    settings = {"tasks": {"line": task}, "contenders": {"sgd": Contender(make=optax.sgd)}, "layout": "vmap"}
+    settings = {"tasks": {"line": task}, "methods": {"sgd": Method(make=optax.sgd)}, "layout": "vmap"}
     settings["protocol"] = Protocol(rates=Grid(0.1, 0.9, 2), tuning_seeds=1, final_seeds=2, extensions=0)
     whole = compare(tmp_path, **settings)
     of = tmp_path / "line/sgd.jsonl"
@@ -209,7 +213,7 @@ def test_interrupted_and_resumed_it_leaves_the_same_bytes_and_trains_no_group_tw
 ):
     """Ctrl-C in the first method's grid, extension and last rerun, in the second one's grid: each loses one group."""
     trained = []
-    for interrupt_at, finished in ((2, 0), (5, 1), (8, 2), (4, 1), (None, 2)):
+    for interrupt_at, finished in ((2, 0), (20, 1), (20, 2), (8, 1), (None, 2)):
         log = watch(monkeypatch, interrupt_at)
         if interrupt_at is None:
             assert compare(tmp_path, resume=True) == files(whole)
@@ -228,7 +232,7 @@ def timings_in(out: Path) -> dict[str, Any]:
 def test_what_is_complete_is_read_and_not_trained(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch):
     before = compare(tmp_path)
     timings = timings_in(tmp_path)
-    assert timings.keys() == CONTENDERS.keys()
+    assert timings.keys() == METHODS.keys()
     log = watch(monkeypatch)
     assert compare(tmp_path, resume=True) == before
     assert not log.ticks
@@ -242,16 +246,16 @@ def test_what_is_complete_is_read_and_not_trained(tmp_path: Path, whole: Path, m
 
 
 def test_methods_join_a_comparison_and_those_that_were_there_stay(tmp_path: Path, whole: Path):
-    for name, contender in CONTENDERS.items():
-        compare(tmp_path, contenders={name: contender}, resume=True)
+    for name, method in METHODS.items():
+        compare(tmp_path, methods={name: method}, resume=True)
     assert files(tmp_path) == files(whole)
-    assert timings_in(tmp_path).keys() == CONTENDERS.keys()
+    assert timings_in(tmp_path).keys() == METHODS.keys()
 
 
 def test_a_method_that_needs_a_matrix_is_left_out_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     log = watch(monkeypatch)
-    muon = Contender(make=optax.contrib.muon, default=0.02, needs_matrix=True)
-    left = compare(tmp_path, contenders={"muon": muon, "sgd": CONTENDERS["sgd"]})
+    muon = Method(make=optax.contrib.muon, default=0.02, needs_matrix=True)
+    left = compare(tmp_path, methods={"muon": muon, "sgd": METHODS["sgd"]})
     assert sorted(left) == ["config.json", "sgd.jsonl"]
     assert [(rates, seeds) for rates, seeds, _ in log.groups] == OF_SGD
 
@@ -279,8 +283,8 @@ def with_line(**changes: Any) -> dict[str, Any]:
         ({"protocol": Protocol(rates=PROTOCOL.rates, tuning_seeds=2, final_seeds=3, extensions=1)}, "protocol"),
         ({"protocol": Protocol(tuning_seeds=2, final_seeds=2, extensions=1)}, "protocol"),
         ({"layout": "vmap"}, "layout"),
-        ({"contenders": {"sgd": Contender(make=functools.partial(optax.sgd, momentum=0.9), default=0.05)}}, "sgd"),
-        ({"contenders": {"sgd": Contender(make=functools.partial(optax.sgd), default=0.06)}}, "sgd"),
+        ({"methods": {"sgd": Method(make=functools.partial(optax.sgd, momentum=0.9), default=0.05)}}, "sgd"),
+        ({"methods": {"sgd": Method(make=functools.partial(optax.sgd), default=0.06)}}, "sgd"),
         (with_line(title="Another", data=lambda: OTHER_DATA) | {"layout": "vmap"}, "task and layout and data_sha256"),
     ],
 )
@@ -309,7 +313,7 @@ def test_two_comparisons_in_one_folder_are_refused(tmp_path: Path, monkeypatch: 
 def test_a_seed_that_diverged_survives_the_disk(tmp_path: Path):
     """Nothing that is not a number stands in the file; a curve that was cut is read as it was written."""
     protocol = Protocol(rates=Grid(0.1, 1e30, 2), tuning_seeds=2, only_tunes=True)
-    compare(tmp_path, contenders={"sgd": CONTENDERS["sgd"]}, protocol=protocol)
+    compare(tmp_path, methods={"sgd": METHODS["sgd"]}, protocol=protocol)
     text = (tmp_path / "line/sgd.jsonl").read_text()
     assert not re.search("nan|inf", text, re.IGNORECASE)
     (read,) = results.read_all(tmp_path)
@@ -318,7 +322,7 @@ def test_a_seed_that_diverged_survives_the_disk(tmp_path: Path):
     assert (fine.diverged_at, len(fine.train), len(fine.validation), fine.test) == (None, 3, 3, None)
 
 
-def your_compare(out: Path, **changes: Any) -> Path:
+def your_compare(out: Path, **changes: Any) -> Comparison:
     settings = {"methods": ["optax_sgd", "adam"], "score": score, "batch_size": 4, "steps": 9, "evaluations": 3}
     settings |= {"rates": "0.01:1:3", "tuning_seeds": 2, "seeds": 2, "out": out, "title": "A line of one's own"}
     arguments = {"loss": loss, "init": init, "data": DATA} | settings | changes
@@ -327,15 +331,15 @@ def your_compare(out: Path, **changes: Any) -> Path:
 
 def test_ones_own_model_is_compared_as_a_task_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """The same numbers as the task of the same loss and data; page and Markdown say them."""
-    page = your_compare(tmp_path / "yours", methods=["optax_sgd"], layout="threads")
+    page = your_compare(tmp_path / "yours", methods=["optax_sgd"], layout="threads").report()
     assert page == tmp_path / "yours/report.html"
     assert f"Report: {page}" in capsys.readouterr().out.replace("\n", "")
     assert "A line of one&#x27;s own" in page.read_text()
     assert "# A line of one's own" in page.with_suffix(".md").read_text()
-    contenders = {"optax_sgd": Contender(make=functools.partial(optax.sgd), default=0.01)}
+    methods = {"optax_sgd": Method(make=functools.partial(optax.sgd), default=0.01)}
     protocol = Protocol(rates=Grid(0.01, 1.0, 3), final_seeds=2)
     task = Task(**(vars(LINE) | {"tuning_seeds": 2, "train_examples_scored": 1000}))
-    compare(tmp_path / "task", tasks={"line": task}, contenders=contenders, protocol=protocol)
+    compare(tmp_path / "task", tasks={"line": task}, methods=methods, protocol=protocol)
     ours, theirs = (tmp_path / name / "optax_sgd.jsonl" for name in ("yours/yours", "task/line"))
     assert ours.read_bytes() == theirs.read_bytes()
     assert json.loads((tmp_path / "yours/yours/config.json").read_text())["data_sha256"]

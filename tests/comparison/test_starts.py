@@ -9,14 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adaptax.comparison import contenders, gain
-from adaptax.comparison.describe import describe
+from adaptax.comparison import gain, methods
+from adaptax.comparison.curve import Curve
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.field import Field
 from adaptax.comparison.program import Programs
 from adaptax.comparison.report import starts as report
 from adaptax.comparison.starts import multistart, rungs, search
 from adaptax.comparison.task import config_of
-from adaptax.comparison.train import Curve, Field, train
+from adaptax.comparison.train import train
+from adaptax.comparison.trials import at_rates
 from experiments.engine.starts import find
 from experiments.tasks.heights import task as surface_task
 from experiments.tasks.surfaces import SURFACES
@@ -36,8 +38,8 @@ def wells():
     """A surface with traps, so that starts end at different heights, and every start's whole curve."""
     task = surface_task("hills_and_canyon")
     field = Field(Programs(task, "threads"), task.data())
-    adam = contenders.choose(["adam"])["adam"]
-    curves, _ = train(field, field.programs.of(adam), [0.25], range(12), reads_test=True)
+    adam = methods.choose(["adam"])["adam"]
+    curves, _ = train(field, field.programs.of(adam), at_rates([0.25]), range(12), reads_test=True)
     return field, adam, curves
 
 
@@ -61,7 +63,7 @@ def test_search_drops_what_the_whole_curves_say(wells):
 
 def test_a_start_that_diverges_is_the_first_to_go(wells):
     field, _, _ = wells
-    sgd = contenders.choose(["optax_sgd"])["optax_sgd"]
+    sgd = methods.choose(["optax_sgd"])["optax_sgd"]
     outcome = search(field, sgd, [0.01, 1e20], range(3), halvings=1)
     assert [start.rate for start in outcome.starts[:3]] == [0.01] * 3
     assert all(start.validation == (np.inf,) for start in outcome.starts[3:])
@@ -133,9 +135,7 @@ def test_a_model_of_ones_own():
 def test_committed_record_is_of_todays_task_and_its_table_says_what_its_starts_say(folder):
     config, curves = report.read(folder)
     assert config["task"] == json.loads(json.dumps(config_of(find(folder.name))))
-    assert config["contender"] == json.loads(
-        json.dumps(describe(contenders.choose([config["method"]])[config["method"]]))
-    )
+    assert config["contender"] == json.loads(json.dumps(methods.describe_method(methods.find_all()[config["method"]])))
     assert [c.seed for c in curves] == list(range(config["starts"]))
     text = (folder / "table.md").read_text(encoding="utf-8")
     assert text == report.to_markdown(config, curves)

@@ -12,8 +12,10 @@ import pytest
 from rich.console import Console
 
 import adaptax
+from adaptax.comparison import processes
 from adaptax.comparison.errors import InputError
-from experiments.engine import checkpoints, loading, loop, placement, programs, records, runner, trials
+from adaptax.comparison.processes import from_main
+from experiments.engine import checkpoints, loading, loop, programs, records, runner, trials
 from experiments.engine.experiment import Experiment, Trial
 from experiments.engine.placement import Placement
 from experiments.engine.rows import Row
@@ -179,19 +181,26 @@ def test_what_the_main_process_refuses_all_refuse_in_its_words(monkeypatch: pyte
     def refuse() -> bool:
         raise InputError("The folder 'für alle' is locked.")
 
-    main, other = Placement(), Placement()
-    main.process_count = other.process_count = 2
-    monkeypatch.setattr(Placement, "is_main", property(lambda self: self is main))
-    monkeypatch.setattr(placement.multihost_utils, "broadcast_one_to_all", lambda told: sent.append(told) or sent[0])
-    for one in (main, other):
+    def broadcast(told: np.ndarray) -> np.ndarray:
+        """The main process is asked first; it says how long its answer is, then the answer."""
+        if processes.is_main():
+            sent.append(told)
+            return told
+        return sent.pop(0)
+
+    monkeypatch.setattr(processes.jax, "process_count", lambda: 2)
+    monkeypatch.setattr(processes.multihost_utils, "broadcast_one_to_all", broadcast)
+    for number in range(2):
+        monkeypatch.setattr(processes, "is_main", lambda number=number: number == 0)
         with pytest.raises(InputError, match=r"^The folder 'für alle' is locked\.$"):
-            one.ask(refuse if one is main else lambda: pytest.fail("only the main process decides"))
+            from_main(refuse if number == 0 else lambda: pytest.fail("only the main process decides"))
+    assert not sent
 
 
 def test_the_main_process_tells_the_others_when_a_checkpoint_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Left to themselves, one would save and wait for others that train on. Here nothing is due but by its word."""
     asked, kept = [], []
-    monkeypatch.setattr(Placement, "agree", lambda self, is_due: asked.append(is_due) or True)
+    monkeypatch.setattr(loop, "from_main", lambda is_due: asked.append(is_due()) or True)
     monkeypatch.setattr(checkpoints.Slot, "save", lambda self, saved: kept.append(saved.step))
     loop.run(small("heavy"), checkpoints=checkpoints.Checkpoints(tmp_path))
     assert asked == [False, False]  # the end is always kept

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.processes import join
 from experiments.engine import command_line, loop, records
 from experiments.engine.experiment import Experiment
-from experiments.engine.processes import join
 from tests.experiments.test_mesh import small as of_many
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,8 @@ SECONDS = 300  # until something hangs; a machine may be slow
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from experiments.engine import checkpoints, command_line, processes, finder, trials
+from adaptax.comparison import processes
+from experiments.engine import checkpoints, command_line, finder, trials
 from tests.experiments.test_processes import small
 
 checkpoints.SECONDS_BETWEEN = 0.0

@@ -17,11 +17,11 @@ import optax
 import pytest
 
 import adaptax
-from adaptax.comparison import contenders
-from adaptax.comparison.contenders import Contender, applies
+from adaptax.comparison import methods
 from adaptax.comparison.describe import describe
 from adaptax.comparison.errors import InputError
-from adaptax.comparison.program import begin, judged_params, train_on
+from adaptax.comparison.methods import Method, applies
+from adaptax.comparison.program import OfSeed, Programs, Tried, begin, judged_params, train_on
 from adaptax.comparison.task import SPLITS, Loss, Splits, Task, check_splits
 from experiments.data import Split, scaling, sources
 from experiments.engine import finder
@@ -126,7 +126,8 @@ def test_a_task_is_written_down_and_says_when_it_changed(slug: str):
     assert json.loads(text) == written
     assert " at 0x" not in text
     others = {"title": "?", "scored": "?", "steps": 7 * task.steps, "evaluate_every": task.steps, "tuning_seeds": 99}
-    others |= {"batch_size": 3, "train_examples_scored": 77, "layout_on_cpu": "map", "data": dict}
+    other_layout = "vmap" if task.layout_on_cpu != "vmap" else "threads"
+    others |= {"batch_size": 3, "train_examples_scored": 77, "layout_on_cpu": other_layout, "data": dict}
     others |= {"problem": Loss(dict, max)}
     assert others.keys() == {field.name for field in dataclasses.fields(Task)}
     for name, value in others.items():
@@ -269,7 +270,7 @@ def test_rare_features_and_their_logistic_loss():
     assert 0.3 < splits["train"].classes.mean() < 0.7
 
 
-METHODS = contenders.find_all()
+METHODS = methods.find_all()
 START = {"w": jnp.array([[1.0, -2.0], [0.5, 1.5]])}
 
 
@@ -281,20 +282,25 @@ def bowl(params: Any, matrix: jax.Array) -> jax.Array:
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_steps_downhill_in_one_program_for_all_rates(name: str):
     """The rate is traced, so no method may look at its value; twenty steps, each rate by itself."""
-    contender, matrix = METHODS[name], jnp.array([[2.0, 0.3], [0.3, 0.5]])
+    method, matrix = METHODS[name], jnp.array([[2.0, 0.3], [0.3, 0.5]])
     task = Task(title="", problem=Loss(dict, bowl), data=dict, scored="", batch_size=None, steps=20, evaluate_every=20)
 
-    highest = 1.0 if contender.default == 1.0 else 0.03  # those that find their rate themselves want a factor of 1
+    highest = 1.0 if method.default == 1.0 else 0.03  # those that find their rate themselves want a factor of 1
     highest = 0.2 if name == "learned_lstm" else highest  # its own steps would lead across the bowl and back
 
+    programs = Programs(task, "vmap")
+    known, functions = tuple(programs.schedules.values()), programs.functions
+
     def end(rate: jax.Array) -> jax.Array:
-        member = train_on(task, contender, rate, None, begin(contender, rate, START), matrix)
-        return bowl(judged_params(contender, member), matrix)
+        tried = Tried(rate, jnp.int32(0), {})
+        member = begin(method, known, task, tried, (START, ()))
+        member = train_on(task, functions, method, known, tried, OfSeed(jnp.uint32(0), None), member, matrix)
+        return bowl(judged_params(method, member)[0], matrix)
 
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         ends = np.asarray(jax.jit(jax.vmap(end))(jnp.array([0.1, 1.0]) * highest))
     assert bowl(START, matrix) > ends[0] > ends[1]
-    assert applies(contender, START)
+    assert applies(method, START)
 
 
 def test_every_method_of_ours_and_those_of_optax_that_are_asked_for_take_part():
@@ -305,10 +311,10 @@ def test_every_method_of_ours_and_those_of_optax_that_are_asked_for_take_part():
     optaxs = "sgd momentum adam adamw nadam lion rmsprop adagrad lamb adabelief schedule_free_adamw prodigy muon"
     around = {f"{rate}_{where}" for rate in ("lsalr", "local_gains") for where in ("nag", "adagrad", "adam")}
     assert METHODS.keys() >= ours | around | {f"optax_{name}" for name in optaxs.split()}
-    assert list(contenders.choose(["lsalr", "adam"])) == ["lsalr", "adam"]
-    assert contenders.choose([]).keys() == METHODS.keys()
+    assert list(methods.choose(["lsalr", "adam"])) == ["lsalr", "adam"]
+    assert methods.choose([]).keys() == METHODS.keys()
     with pytest.raises(InputError, match=r"^There is no method 'optax_muonn'; the nearest is 'optax_muon'\.$"):
-        contenders.choose(["adam", "optax_muonn"])
+        methods.choose(["adam", "optax_muonn"])
 
 
 def test_default_rates_are_those_of_the_methods_own_signatures():
@@ -332,9 +338,9 @@ def test_a_rate_inside_nesterov_scales_the_gradient_and_one_around_adam_scales_t
             updates, state = update(gradient, state, params)
         return np.asarray(updates)
 
-    inside = second_step(contenders.inside_nesterov(0.1, lambda: three))
+    inside = second_step(methods.inside_nesterov(0.1, lambda: three))
     np.testing.assert_allclose(inside, -0.1 * 3 * (0.9 * np.array([1.0, -2.0]) + np.array([0.5, 4.0])), rtol=1e-6)
-    around = second_step(contenders.outside(0.1, lambda: three, adaptax.scale_by_moments))
+    around = second_step(methods.outside(0.1, lambda: three, adaptax.scale_by_moments))
     np.testing.assert_allclose(around, 3 * second_step(adaptax.adam(0.1)), rtol=1e-6)
 
 
@@ -343,7 +349,7 @@ def test_muon_is_left_out_where_there_is_no_matrix():
     assert not applies(muon, {"a": jnp.ones(3), "b": jnp.ones((2, 2, 2)), "c": jnp.ones(())})
     assert applies(muon, {"a": jnp.ones(3), "b": jnp.ones((2, 2))})
     assert [name for name, contender in METHODS.items() if not applies(contender, jnp.ones(3))] == ["optax_muon"]
-    assert applies(Contender(make=optax.sgd), jnp.ones(()))
+    assert applies(Method(make=optax.sgd), jnp.ones(()))
 
 
 def test_the_learned_optimizer_meets_small_nets_alone():

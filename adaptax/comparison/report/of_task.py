@@ -34,7 +34,7 @@ def describe_task(record: TaskRecord, is_final: bool) -> Iterator[Section]:
         "µs a step",
     ]
     best = analysis.best_of(record) if is_final else []
-    rows = [_row(record, name, name in best) for name in _by_mean(record)] if is_final else []
+    rows = [_row(record, name, name in best) for name in analysis.by_mean(record)] if is_final else []
     yield Section(task["title"], paragraphs, Table(header, rows) if is_final else None, task=record.slug)
     yield Section(f"{task['title']}: how much the rate matters", [SENSITIVITY], _sensitivity(record))
 
@@ -43,14 +43,6 @@ SENSITIVITY = (
     "Validation score at the end by learning rate, mean over the tuning seeds; the best of each method is bold. "
     "A rate with which a seed diverged is empty (×)."
 )
-
-
-def _by_mean(record: TaskRecord) -> list[str]:
-    def mean(name: str) -> float:
-        of = analysis.ends(record, name)
-        return float(of.estimate.mean) if of.scores else np.inf
-
-    return sorted(record.results, key=mean)
 
 
 def _row(record: TaskRecord, name: str, is_best: bool) -> list[Cell]:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from adaptax.comparison import analysis
+from adaptax.comparison.methods import shown
 from adaptax.comparison.results import TaskRecord
 
 # Okabe and Ito's, which the color-blind can tell apart.
@@ -29,6 +30,8 @@ FAMILIES = {
     "Optax's": ("optax_adam", "optax_adamw", "optax_nadam", "optax_rmsprop", "optax_adagrad", "optax_adabelief"),
     "without a schedule": ("optax_momentum", "optax_prodigy", "optax_schedule_free_adamw", "learned_lstm"),
 }  # fmt: skip
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+WIDE = (7.0, 4.4)  # inches
 SIZE = (4.4, 4.2)  # inches: a panel is as wide as a phone
 DECADES = 7  # above a task's lowest score; higher are only runs that blow up
 A_DECADE = 10.0  # from the lowest score to the highest; below it a log axis would have too few numbers
@@ -53,6 +56,23 @@ def families(names: Collection[str]) -> Iterator[tuple[str, list[str]]]:
             yield family, present
     if others := [name for name in names if name not in shown]:
         yield "others", others
+
+
+def by_rate(record: TaskRecord) -> Figure:
+    """Draw the score against the rate at the best settings, a line for each method, its interval a band."""
+    picture = Figure(figsize=WIDE, layout="constrained")
+    panel = picture.subplots()
+    for number, name in enumerate(analysis.by_mean(record)):
+        of = {rate: value for rate, value in analysis.sensitivity(record, name).items() if value is not None}
+        rates, means = np.array(list(of)), np.array([value.mean for value in of.values()])
+        half = np.nan_to_num(np.array([value.half_width for value in of.values()]))
+        color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
+        panel.plot(rates, means, color=color, marker=marker, label=shown(name))
+        panel.fill_between(rates, means - half, means + half, color=color, alpha=0.15, linewidth=0)
+    task = record.config["task"]
+    panel.set(xscale="log", xlabel="learning rate", ylabel=f"validation: {task['scored']}")
+    picture.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    return picture
 
 
 def profile(records: Sequence[TaskRecord]) -> list[str]:

@@ -13,12 +13,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from adaptax.comparison import record
+from adaptax.comparison.curve import Curve
 from adaptax.comparison.gain import Gain, expected, expected_of_halving
 from adaptax.comparison.report import markup
 from adaptax.comparison.report.markup import Cell, Section, Table
 from adaptax.comparison.report.pictures import COLORS
 from adaptax.comparison.results import to_curve
-from adaptax.comparison.train import Curve
 
 TRIES = (1, 4, 16, 64)
 WIDE = 10  # a range of scores by so much is drawn on a logarithmic axis

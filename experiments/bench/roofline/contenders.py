@@ -11,7 +11,7 @@ from functools import partial
 import optax
 
 import adaptax.methods
-from adaptax.comparison.contenders import MOMENTUM, find_all
+from adaptax.comparison.methods import MOMENTUM, find_all
 from experiments.bench.roofline import pytorch
 from experiments.bench.roofline.measure import Contender, prepare
 

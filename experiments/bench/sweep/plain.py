@@ -13,13 +13,13 @@ import numpy as np
 import optax
 
 from adaptax.comparison import batches
-from adaptax.comparison.contenders import Contender
+from adaptax.comparison.methods import Method
 from adaptax.comparison.program import mean_over
 from adaptax.comparison.step import take_step
 from adaptax.comparison.task import Batch, Params, Splits, Task
 
 
-def run(task: Task, contender: Contender, splits: Splits, rates: Sequence[float], seeds: Sequence[int]) -> np.ndarray:
+def run(task: Task, contender: Method, splits: Splits, rates: Sequence[float], seeds: Sequence[int]) -> np.ndarray:
     """Train and score every member; return the validation scores at the end, (seeds, rates)."""
     on_device = {name: jax.tree.map(jax.numpy.asarray, split) for name, split in splits.items()}
     count = len(jax.tree.leaves(splits["train"])[0])

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from adaptax.comparison.record import Line, Record
 from adaptax.comparison.report.markup import Cell, Section, Table
+from adaptax.comparison.train import KINDS
 from experiments.bench.frame import grouped, machine, table
 
 
 def sections(of: Record) -> Iterator[Section]:
-    """Write both tables."""
+    """Write the tables."""
     config, kinds = of.config, grouped(of.lines["rows"], "kind")
     what = (
         f"{config['rates']} rates × {config['seeds']} seeds of `{config['task']}` with {config['method']}, "
@@ -17,6 +18,8 @@ def sections(of: Record) -> Iterator[Section]:
         f"{machine(of.meta)}; others kept {of.meta['cores_of_others']} cores busy."
     )
     yield Section("", [what], whole(kinds["whole"]))
+    spent = "Seconds of the sweeps by kind of work, mean over the threads; medians of the rounds:"
+    yield Section("", [spent], of_what(kinds["of what"]))
     below = "Microseconds of one member's step by task and layout, the grid as in tuning:"
     yield Section("", [below], by_task(kinds["step"]))
 
@@ -30,6 +33,14 @@ def whole(rows: list[Line]) -> Table:
         middle, spread = statistics.median(ratios), f"{min(ratios):.1f} to {max(ratios):.1f}"
         lines.append([how, f"{statistics.median(of):.1f}", f"{middle:.1f}", spread])
     return table(["", "seconds", "times faster", "in single rounds"], lines)
+
+
+def of_what(rows: list[Line]) -> Table:
+    """Show what the seconds of each layout went to."""
+    lines = []
+    for how, of in grouped(rows, "how").items():
+        lines.append([how, *(f"{statistics.median(row[kind] for row in of):.1f}" for kind in KINDS)])
+    return table(["", *KINDS], lines)
 
 
 def by_task(rows: list[Line]) -> Table:

@@ -11,12 +11,14 @@ from typing import get_args
 import jax
 import numpy as np
 
-from adaptax.comparison import contenders
-from adaptax.comparison.contenders import Contender
+from adaptax.comparison import methods as known_methods
+from adaptax.comparison.field import Field
+from adaptax.comparison.methods import Method
 from adaptax.comparison.program import Programs
 from adaptax.comparison.record import Line, Record
 from adaptax.comparison.task import Layout, Splits, Task, load
-from adaptax.comparison.train import Field, train
+from adaptax.comparison.train import Cost, train
+from adaptax.comparison.trials import at_rates
 from experiments.bench import frame, neighbors
 from experiments.bench.sweep import plain, report
 from experiments.engine import finder
@@ -38,7 +40,7 @@ def run(out: Path = RESULTS, data: Path | None = None, overwrite: bool = False) 
         data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
         overwrite: Replace a record that was made with other settings.
     """
-    folder, contender = out / "sweep_speed" / jax.default_backend(), contenders.choose([METHOD])[METHOD]
+    folder, contender = out / "sweep_speed" / jax.default_backend(), known_methods.choose([METHOD])[METHOD]
     config = {"task": SLUG, "method": METHOD, "rates": len(RATES), "seeds": len(SEEDS), "steps": STEPS}
     config |= {"rounds": ROUNDS}
     meta = frame.begin(folder, config, overwrite)
@@ -48,7 +50,7 @@ def run(out: Path = RESULTS, data: Path | None = None, overwrite: bool = False) 
     frame.keep(folder, Record(config, meta, {"rows": rows}), report.sections)
 
 
-def whole(task: Task, contender: Contender, data: Path | None) -> Iterator[Line]:
+def whole(task: Task, contender: Method, data: Path | None) -> Iterator[Line]:
     """Time whole sweeps in turn, compiling included on both sides, and check that they do the same work."""
     task = dataclasses.replace(task, steps=STEPS, evaluate_every=STEPS // 20)
     splits = load(task, data)
@@ -58,29 +60,31 @@ def whole(task: Task, contender: Contender, data: Path | None) -> Iterator[Line]
         if how == PLAIN:
             ends = expected = plain.run(task, contender, splits, RATES, SEEDS)
         else:
-            ends = _sweep(task, contender, splits, how)
+            ends, cost = _sweep(task, contender, splits, how)
         seconds = round(time.perf_counter() - start, 2)
         low = slice(len(RATES) // 2)  # rates, at which both must come to the same
         np.testing.assert_allclose(ends[:, low], expected[:, low], rtol=0, atol=SAME, equal_nan=False, err_msg=how)
         yield {"kind": "whole", "round": number, "how": how, "seconds": seconds}
+        if how != PLAIN:
+            yield {"kind": "of what", "round": number, "how": how, **cost.seconds}
 
 
-def _sweep(task: Task, contender: Contender, splits: Splits, layout: Layout) -> np.ndarray:
+def _sweep(task: Task, contender: Method, splits: Splits, layout: Layout) -> tuple[np.ndarray, Cost]:
     field = Field(Programs(task, layout), splits)
-    curves, _ = train(field, field.programs.of(contender), RATES, SEEDS)
+    curves, cost = train(field, field.programs.of(contender), at_rates(RATES), SEEDS)
     ends = [np.nan if curve.diverged_at else curve.validation[-1] for curve in curves]
-    return np.array(ends).reshape(len(SEEDS), len(RATES))
+    return np.array(ends).reshape(len(SEEDS), len(RATES)), cost
 
 
-def by_task(known: dict[str, Task], contender: Contender, data: Path | None) -> Iterator[Line]:
+def by_task(known: dict[str, Task], contender: Method, data: Path | None) -> Iterator[Line]:
     """Time a member's step in every layout on every task, the grid as in its tuning."""
     splits_of = lru_cache(maxsize=1)(lambda slug: load(known[slug], data))
     for slug, layout in frame.watched(itertools.product(known, LAYOUTS)):
         task = dataclasses.replace(known[slug], steps=CHUNKS * known[slug].evaluate_every)
         field = Field(Programs(task, layout), splits_of(slug))
         program, seeds = field.programs.of(contender), range(task.tuning_seeds)
-        _, first = train(field, program, RATES, seeds)
-        _, cost = train(field, program, RATES, seeds)
-        microseconds = round(1e6 * cost.run_seconds / cost.member_steps, 1)
-        compiling = round(first.compile_seconds, 2)
+        _, first = train(field, program, at_rates(RATES), seeds)
+        _, cost = train(field, program, at_rates(RATES), seeds)
+        microseconds = round(1e6 * cost.seconds["steps"] / cost.member_steps, 1)
+        compiling = round(first.seconds["compile"], 2)
         yield {"kind": "step", "task": slug, "how": layout, "microseconds": microseconds, "compile": compiling}

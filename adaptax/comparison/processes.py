@@ -10,12 +10,17 @@ JAX itself notices first (that the first process died, that nobody came), it say
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 
 from adaptax.comparison.errors import InputError
 
@@ -49,6 +54,39 @@ def _check(processes: int | None, process: int | None, coordinator: str | None) 
     host, _, port = coordinator.rpartition(":")
     if not (host and port.isdecimal()):
         raise InputError(f"coordinator must be like 10.0.0.1:1234, or auto, got {coordinator!r}.")
+
+
+def is_main() -> bool:
+    """Say whether this process is the one that writes, and shows progress."""
+    return jax.process_index() == 0
+
+
+def from_main(decide: Callable[[], Any]) -> Any:
+    """Let the main process decide for all (what JSON can hold); what it refuses, all refuse."""
+    if jax.process_count() == 1:
+        return decide()
+    said = {}
+    if is_main():
+        try:
+            said = {"answer": decide()}
+        except InputError as error:
+            said = {"refusal": str(error)}
+    text = np.frombuffer(json.dumps(said).encode(), np.uint8)
+    size = int(multihost_utils.broadcast_one_to_all(np.int32(text.size)))
+    told = bytes(multihost_utils.broadcast_one_to_all(np.resize(text, size)))
+    said = json.loads(told)
+    if "refusal" in said:
+        raise InputError(said["refusal"])
+    return said["answer"]
+
+
+def check_same(value: Any) -> None:
+    """Refuse to go on with processes that were not all given this value (of what JSON can hold)."""
+    if jax.process_count() == 1:
+        return
+    ours = np.frombuffer(hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest(), np.uint8)
+    if not (multihost_utils.process_allgather(ours) == ours).all():
+        raise InputError("The processes must have the same settings, data, versions and mesh, and have not.")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,66 @@
+"""All devices of all processes in a row, over which members are divided; one device alone changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+Tree = Any
+MEMBERS = "members"
+NOWHERE, SEEDS, TRIALS = PartitionSpec(), PartitionSpec(MEMBERS), PartitionSpec(None, MEMBERS)
+
+
+class Devices:
+    """A row of devices."""
+
+    def __init__(self, *, alone: bool = False) -> None:
+        """Take all there are, or only the first one of this process."""
+        self.count = 1 if alone else jax.device_count()
+        kinds = {"axis_types": (AxisType.Auto,)}
+        self._mesh = jax.make_mesh((self.count,), (MEMBERS,), **kinds) if self.count > 1 else None
+
+    def divide(self, of_block: Callable, along: PartitionSpec) -> Callable:
+        """Let every device compute its part of the members of a block, along their seeds or their trials."""
+        if self._mesh is None:
+            return of_block
+        of_seeds = along if along == SEEDS else NOWHERE
+        specs = (along, of_seeds, along, NOWHERE)
+        return jax.shard_map(of_block, mesh=self._mesh, in_specs=specs, out_specs=along, check_vma=False)
+
+    def put(self, tree: Tree, along: PartitionSpec = NOWHERE) -> Tree:
+        """Lay arrays where `divide` wants them."""
+        if self._mesh is None:
+            return tree
+        sharding = NamedSharding(self._mesh, along)
+
+        def put(leaf: Any) -> Any:
+            if isinstance(leaf, jax.ShapeDtypeStruct):
+                return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding, weak_type=leaf.weak_type)
+            if isinstance(leaf, jax.Array) and leaf.sharding == sharding:
+                return leaf
+            if jax.process_count() == 1:
+                return jax.device_put(leaf, sharding)
+            whole = np.asarray(leaf)
+            return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])
+
+        return jax.tree.map(put, tree)
+
+    def fetch(self, tree: Tree) -> Tree:
+        """Read arrays as a whole, in every process."""
+        if jax.process_count() == 1:
+            return jax.device_get(tree)
+        return jax.tree.map(np.asarray, multihost_utils.process_allgather(tree, tiled=True))
+
+
+def free_bytes() -> int:
+    """Return how much memory is free on the first device of this process; of a CPU that is the machine's."""
+    stats = jax.local_devices()[0].memory_stats()
+    if stats and "bytes_limit" in stats:
+        return stats["bytes_limit"] - stats["bytes_in_use"]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,50 @@
+"""What a function computes, as a short text: it tells whether a user changed his model since a record was begun."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from adaptax.comparison.check import SEED, SEEDS, batch_of, one
+from adaptax.comparison.field import Field
+from adaptax.comparison.methods import Method
+from adaptax.comparison.program import OfSeed
+from adaptax.comparison.trials import Trial, combinations
+
+DIGITS = 16
+
+
+def code_of_problem(field: Field, params: Any, rest: Any) -> str:
+    """Tell problems apart by what initial params, loss and score compute."""
+    functions, batch = field.programs.functions, batch_of(field)
+    key = jax.eval_shape(jax.random.key, SEED) if functions.has_key else None
+    return "-".join(
+        [
+            fingerprint(functions.init, SEED),
+            fingerprint(functions.loss, params, rest, batch, key),
+            fingerprint(functions.score, params, rest, field.splits["validation"]),
+        ]
+    )
+
+
+def code_of_method(field: Field, method: Method, params: Any, rest: Any) -> str:
+    """Tell methods apart by what a step computes."""
+    program = field.programs.of(method)
+    tried = program.tried([[Trial(0.1, combinations(field.programs.schedules, method.search)[0])]])
+    members = program.begin.eval_shape(tried, *one((params, rest)), (), ())
+    return fingerprint(program.train.of_block, tried, OfSeed(SEEDS, field.like(1)), members, field.data)
+
+
+def fingerprint(function: Callable, *arguments: Any) -> str:
+    """Return the first digits of the SHA-256 of a function's jaxpr and of the arrays that it holds."""
+    traced = jax.make_jaxpr(function)(*arguments)
+    text = re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr))  # where Python keeps a function differs from run to run
+    digest = hashlib.sha256(text.encode())
+    for constant in traced.consts:
+        digest.update(np.asarray(constant).tobytes())
+    return digest.hexdigest()[:DIGITS]

@@ -1,0 +1,205 @@
+"""The methods that can be compared: those of adaptax, rates around its directions, Optax's, and a user's own.
+
+A method is a function of its learning rate, which may be traced; its other settings are its paper's, or Optax's
+defaults. `default` is the learning rate that its paper or reference implementation gives, for those who tune nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import optax
+from jax.typing import ArrayLike
+
+import adaptax
+import adaptax.methods
+from adaptax.comparison.describe import describe
+from adaptax.comparison.errors import InputError, nearest
+from adaptax.comparison.record import rounded
+
+Rule = Callable[..., optax.GradientTransformation]
+MOMENTUM = 0.9  # of those that have it and no default for it
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Method:
+    """An optimizer as a function of its learning rate, and how it wants to be tried and judged.
+
+    >>> Method(make=optax.contrib.schedule_free_adamw, judged_at=optax.contrib.schedule_free_eval_params)
+    ... # doctest: +ELLIPSIS
+    Method(make=<function schedule_free_adamw at ...>, ...)
+    """
+
+    make: Rule  # called with `learning_rate`, and by name with what is searched
+    default: float | None = None  # the learning rate for those who tune nothing; None: its source gives none
+    judged_at: Callable[[Any, Any], Any] | None = None  # the params to judge, from state and params; None: the params
+    search: Mapping[str, Sequence[float]] = dataclasses.field(
+        default_factory=dict
+    )  # further settings, and their values
+    numbers: Mapping[str, float] = dataclasses.field(
+        default_factory=dict
+    )  # methods that differ in these share programs
+    needs_matrix: bool = False  # whether without a leaf of two axes it would be another method
+    most_weights: int | None = None  # beyond which it would take longer than all others together
+    shown: str = ""  # the expression that makes it
+
+
+NOT_RECORDED = ("shown",)
+ONLY_IF_SET = ("search", "numbers")  # older records know nothing of them
+
+
+def describe_method(method: Method) -> dict[str, Any]:
+    """Write a method down for a record."""
+    unset = [name for name in ONLY_IF_SET if not getattr(method, name)]
+    return {name: value for name, value in describe(method).items() if name not in (*NOT_RECORDED, *unset)}
+
+
+def shown(name: str) -> str:
+    """Return the expression that makes a known method; a user's own carries the name that he gave it."""
+    return _SHOWN.get(name, name)
+
+
+def own(name: str, make: Any, search: Mapping[str, Sequence[float]] | None = None) -> Method:
+    """Return a method from what a user names it by: a function of a rate, a known method's name, or a `Method`."""
+    method = choose([make])[make] if isinstance(make, str) else make
+    if not isinstance(method, Method):
+        if not callable(method):
+            raise InputError(
+                f"The method {name!r} must be a function of a learning rate or a known name, got {make!r}."
+            )
+        method = _from_function(method)
+    return dataclasses.replace(method, search=_checked(name, method, search)) if search else method
+
+
+def _from_function(make: Rule) -> Method:
+    """Take the numbers out of a `functools.partial`, so that it shares its program with others of the same function."""
+    if not isinstance(make, partial):
+        return Method(make=make)
+    numbers = {name: value for name, value in make.keywords.items() if type(value) is float}
+    others = {name: value for name, value in make.keywords.items() if name not in numbers}
+    return Method(make=partial(make.func, *make.args, **others), numbers=numbers)
+
+
+def _checked(name: str, method: Method, search: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]:
+    """Return what is searched, every value a number."""
+    known = inspect.signature(method.make).parameters
+    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
+        for setting in search:
+            if setting not in known:
+                raise InputError(f"The method {name!r} has no setting {setting!r}; {nearest(setting, known)}.")
+    for setting, values in search.items():
+        if not values or not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+            raise InputError(f"search must give numbers for {setting!r} of {name!r}, got {values!r}.")
+    return {setting: rounded(tuple(map(float, values))) for setting, values in search.items()}
+
+
+def find_all() -> dict[str, Method]:
+    """Return every known method by name."""
+    return _ours() | _around() | _optax()
+
+
+def choose(names: Iterable[str]) -> dict[str, Method]:
+    """Return some, in the order asked for; nobody asked for nobody means all."""
+    known = find_all()
+    names = list(names) or list(known)
+    for name in names:
+        if name not in known:
+            raise InputError(f"There is no method {name!r}; {nearest(name, known)}.")
+    return {name: known[name] for name in names}
+
+
+def _ours() -> dict[str, Method]:
+    found = {module.name: _found(module.name) for module in pkgutil.iter_modules(adaptax.methods.__path__)}
+    learned = partial(adaptax.learned_lstm, weights="mnist")  # of its nets the one that was trained on a net
+    shown = "learned_lstm(weights='mnist')"
+    of_net = dataclasses.replace(found["learned_lstm"], make=learned, most_weights=100_000, shown=shown)
+    return found | {"learned_lstm": of_net}
+
+
+def _found(slug: str) -> Method:
+    method = getattr(importlib.import_module(f"adaptax.methods.{slug}"), slug)
+    parameters = inspect.signature(method).parameters
+    needs_momentum = "momentum" in parameters and parameters["momentum"].default is inspect.Parameter.empty
+    rate = parameters["learning_rate"].default
+    return Method(
+        make=partial(method, **({"momentum": MOMENTUM} if needs_momentum else {})),
+        default=None if rate is inspect.Parameter.empty else rate,
+        shown=f"{slug}(momentum={MOMENTUM})" if needs_momentum else slug,
+    )
+
+
+def _around() -> dict[str, Method]:
+    """Put a rate per layer and gains per weight around three directions; around plain descent they are methods."""
+    rates = {"lsalr": adaptax.lsalr_rate, "local_gains": adaptax.local_gains_rate}
+    around = {
+        "nag": inside_nesterov,
+        "adagrad": partial(outside, direction=partial(adaptax.scale_by_history, initial=0.0)),
+        "adam": partial(outside, direction=adaptax.scale_by_moments),
+    }
+    shown = {
+        "nag": "chain(scale_by_rate({}_rate()), nesterov())",
+        "adagrad": "rescale(scale_by_history(), {}_rate())",
+        "adam": "rescale(scale_by_moments(), {}_rate())",
+    }
+    return {
+        f"{rate_name}_{name}": Method(make=partial(place, rate=rate), shown=shown[name].format(rate_name))
+        for rate_name, rate in rates.items()
+        for name, place in around.items()
+    }
+
+
+def inside_nesterov(learning_rate: ArrayLike, rate: Callable[[], adaptax.Rate]) -> optax.GradientTransformation:
+    """Put a rate inside the velocity of true Nesterov, as Caffe's solvers do."""
+    return optax.chain(adaptax.scale_by_rate(rate()), adaptax.nesterov(learning_rate, MOMENTUM))
+
+
+def outside(
+    learning_rate: ArrayLike, rate: Callable[[], adaptax.Rate], direction: Rule
+) -> optax.GradientTransformation:
+    """Put a rate outside a direction that would cancel it inside."""
+    return optax.chain(adaptax.rescale(direction(), rate()), optax.scale_by_learning_rate(learning_rate))
+
+
+def _optax() -> dict[str, Method]:
+    """List Optax's; default rates are those of the papers, of sgd and momentum PyTorch's and Keras' common .01."""
+    contrib = optax.contrib
+    of = {
+        "sgd": Method(make=partial(optax.sgd), default=0.01),
+        "momentum": Method(make=partial(optax.sgd, momentum=MOMENTUM), default=0.01),
+        "adam": Method(make=partial(optax.adam), default=0.001),
+        "adamw": Method(make=partial(optax.adamw), default=0.001),
+        "nadam": Method(make=partial(optax.nadam), default=0.002),
+        "lion": Method(make=partial(optax.lion), default=0.0001),
+        "rmsprop": Method(make=partial(optax.rmsprop), default=0.001),
+        "adagrad": Method(make=partial(optax.adagrad), default=0.01),
+        "lamb": Method(make=partial(optax.lamb), default=0.001),
+        "adabelief": Method(make=partial(optax.adabelief), default=0.001),
+        "prodigy": Method(make=partial(contrib.prodigy), default=1.0),
+        "schedule_free_adamw": Method(
+            make=partial(contrib.schedule_free_adamw),
+            default=0.0025,
+            judged_at=contrib.schedule_free_eval_params,
+        ),
+        "muon": Method(make=partial(contrib.muon), default=0.02, needs_matrix=True),
+    }
+    shown = {name: f"optax.{'contrib.' if hasattr(contrib, name) else ''}{name}" for name in of}
+    shown["momentum"] = f"optax.sgd(momentum={MOMENTUM})"
+    return {f"optax_{name}": dataclasses.replace(method, shown=shown[name]) for name, method in of.items()}
+
+
+def applies(method: Method, params: Any) -> bool:
+    """Say whether a method is itself on these parameters, and bearable."""
+    leaves = jax.tree.leaves(params)
+    if method.most_weights is not None and sum(leaf.size for leaf in leaves) > method.most_weights:
+        return False
+    return not method.needs_matrix or any(leaf.ndim == 2 for leaf in leaves)
+
+
+_SHOWN = {name: method.shown or name for name, method in find_all().items()}

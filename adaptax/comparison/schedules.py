@@ -1,0 +1,88 @@
+"""Schedules of the learning rate: each is a function of the peak and of how many steps there are.
+
+| name | the rate of step t of T, with peak η and warmup W = T / 10 |
+| --- | --- |
+| constant | η |
+| linear | η (1 - t / T) |
+| cosine | η (1 + cos(π t / T)) / 2 |
+| warmup_linear | η (t + 1) / W up to step W, then η (1 - (t - W) / (T - W)) |
+| warmup_cosine | η (t + 1) / W up to step W, then η (1 + cos(π (t - W) / (T - W))) / 2 |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from adaptax.comparison.errors import InputError, nearest
+
+Schedule = Callable[[Any, int], optax.ScalarOrSchedule]  # of (peak, steps)
+CONSTANT = "constant"
+WARMUP = 0.1  # of the steps
+
+
+def _constant(peak: Any, steps: int) -> Any:
+    del steps
+    return peak
+
+
+def _linear(peak: Any, steps: int) -> Callable[[Any], Any]:
+    return lambda count: peak * (1 - count / steps)
+
+
+def _cosine(peak: Any, steps: int) -> Callable[[Any], Any]:
+    return lambda count: peak * (1 + jnp.cos(jnp.pi * count / steps)) / 2
+
+
+def _after_warmup(schedule: Callable[[Any, int], Callable[[Any], Any]]) -> Schedule:
+    def warm(peak: Any, steps: int) -> Callable[[Any], Any]:
+        first = max(1, round(WARMUP * steps))
+        then = schedule(peak, steps - first)
+        return lambda count: jnp.where(count < first, peak * (count + 1) / first, then(count - first))
+
+    return warm
+
+
+SCHEDULES: Mapping[str, Schedule] = {
+    CONSTANT: _constant,
+    "linear": _linear,
+    "cosine": _cosine,
+    "warmup_linear": _after_warmup(_linear),
+    "warmup_cosine": _after_warmup(_cosine),
+}
+
+
+def choose(wanted: Sequence[str | Schedule]) -> dict[str, Schedule]:
+    """Return schedules by name; a function is called as it calls itself."""
+    chosen: dict[str, Schedule] = {}
+    for one in wanted:
+        name = one if isinstance(one, str) else getattr(one, "__name__", str(one))
+        if isinstance(one, str) and one not in SCHEDULES:
+            raise InputError(f"There is no schedule {one!r}; {nearest(one, SCHEDULES)}.")
+        if not isinstance(one, str) and not callable(one):
+            raise InputError(f"schedules must be names or functions of (peak, steps), got {one!r}.")
+        if name in chosen:
+            raise InputError(f"schedules must have different names, got {name!r} twice.")
+        chosen[name] = SCHEDULES[one] if isinstance(one, str) else one
+    if not chosen:
+        raise InputError("schedules must name at least one, got none.")
+    return chosen
+
+
+def learning_rate(
+    schedules: Sequence[Schedule], number: jax.Array, peak: jax.Array, steps: int
+) -> optax.ScalarOrSchedule:
+    """Return a member's learning rate under the schedule of that number; a number where no schedule varies it."""
+    made = [schedule(peak, steps) for schedule in schedules]
+    if not any(map(callable, made)):
+        return made[0]
+    of_count = [one if callable(one) else lambda count, one=one: one for one in made]
+    if len(of_count) == 1:
+        return of_count[0]
+    dtype = jnp.result_type(float)
+    branches = [lambda count, one=one: jnp.asarray(one(count), dtype) for one in of_count]
+    return lambda count: jax.lax.switch(number, branches, count)
