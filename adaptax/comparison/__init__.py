@@ -25,6 +25,8 @@ from adaptax.comparison.outcome import Best as Best
 from adaptax.comparison.outcome import Comparison as Comparison
 from adaptax.comparison.protocol import Grid as Grid
 from adaptax.comparison.protocol import Protocol as Protocol
+from adaptax.comparison.rates import FoundRate as FoundRate
+from adaptax.comparison.rates import find_rate as find_rate
 from adaptax.comparison.starts import multistart as multistart
 from adaptax.comparison.task import Task as Task
 from adaptax.comparison.user import compare as compare

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from adaptax.comparison.errors import InputError
+from adaptax.comparison.errors import InputError, in_short
 from adaptax.comparison.field import Field
 from adaptax.comparison.methods import Method
 from adaptax.comparison.program import OfSeed
@@ -40,7 +40,7 @@ def check_problem(field: Field) -> tuple[Any, Any]:
         jax.eval_shape(jax.vmap(functions.loss, (0, 0, None, None)), *two, batch, key)
     except Exception as error:
         raise InputError(
-            f"The model cannot be vmapped, so no members can stand side by side: {_first(error)}"
+            f"The model cannot be vmapped, so no members can stand side by side: {in_short(error)}"
         ) from error
     return params, rest
 
@@ -55,8 +55,10 @@ def batch_of(field: Field) -> Any:
 
 
 def _check_scalar(name: str, found: Any) -> None:
-    if getattr(found, "shape", None) != () or not jnp.issubdtype(found.dtype, jnp.floating):
-        raise InputError(f"The {name} must be a real scalar, got {getattr(found, 'str_short', lambda: found)()}.")
+    if not hasattr(found, "dtype"):
+        raise InputError(f"The {name} must be a real scalar, got {type(found).__name__}.")
+    if found.shape != () or not jnp.issubdtype(found.dtype, jnp.floating):
+        raise InputError(f"The {name} must be a real scalar, got {found.dtype}{list(found.shape)}.")
 
 
 def check_method(name: str, method: Method, field: Field, params: Any, rest: Any) -> None:
@@ -82,7 +84,7 @@ def check_method(name: str, method: Method, field: Field, params: Any, rest: Any
     except Exception as error:
         raise InputError(
             f"The method {name!r} cannot be trained with a learning rate, schedule and settings that are arrays: "
-            f"{_first(error)}"
+            f"{in_short(error)}"
         ) from error
 
 
@@ -90,19 +92,11 @@ def _called(name: str, make: Callable, **settings: Any) -> Any:
     try:
         return make(**settings)
     except Exception as error:
-        raise InputError(f"The method {name!r} cannot be made: {_first(error)}") from error
+        raise InputError(f"The method {name!r} cannot be made: {in_short(error)}") from error
 
 
 def _traced(name: str, function: Callable, *arguments: Any) -> Any:
     try:
         return jax.eval_shape(function, *arguments)
-    except InputError:
-        raise
     except Exception as error:
-        raise InputError(f"The {name} cannot be computed: {_first(error)}") from error
-
-
-def _first(error: Exception) -> str:
-    """Return the first line of what an error says, with its kind."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].rstrip('.') if lines else ''}."
+        raise InputError(f"The {name} cannot be computed: {in_short(error)}") from error

@@ -47,6 +47,16 @@ class Field:
         else:
             yield from zip(ends, streams.pieces(self.stream, list(seeds), first, last, every), strict=True)
 
+    def start(self, seeds: Sequence[int]) -> np.ndarray:
+        """Return the training loss of each seed's initial params."""
+        functions = self.programs.functions
+
+        def of_seed(seed: jax.Array, scored: Any) -> jax.Array:
+            params, rest = functions.init(seed)
+            return functions.train_score(params, rest, scored)
+
+        return np.asarray(jax.jit(jax.vmap(of_seed, (0, None)))(np.array(seeds, np.uint32), self.scored))
+
     def like(self, seeds: int) -> Any:
         """Return what the first piece is like, without drawing it."""
         task = self.programs.task

@@ -66,7 +66,7 @@ def shown(name: str) -> str:
     return _SHOWN.get(name, name)
 
 
-def own(name: str, make: Any, search: Mapping[str, Sequence[float]] | None = None) -> Method:
+def own(name: str, make: Any, search: Mapping[str, Sequence[Any]] | None = None) -> Method:
     """Return a method from what a user names it by: a function of a rate, a known method's name, or a `Method`."""
     method = choose([make])[make] if isinstance(make, str) else make
     if not isinstance(method, Method):
@@ -87,7 +87,7 @@ def _from_function(make: Rule) -> Method:
     return Method(make=partial(make.func, *make.args, **others), numbers=numbers)
 
 
-def _checked(name: str, method: Method, search: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]:
+def _checked(name: str, method: Method, search: Mapping[str, Sequence[Any]]) -> dict[str, tuple[float, ...]]:
     """Return what is searched, every value a number."""
     known = inspect.signature(method.make).parameters
     if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):

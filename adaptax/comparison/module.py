@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 
-from adaptax.comparison.errors import InputError
+from adaptax.comparison.errors import InputError, in_short
 from adaptax.comparison.problem import Functions, Tree
 
 
@@ -32,12 +32,15 @@ class Module:
             raise InputError("model must be a flax nnx module, and flax is not installed: pip install flax.") from error
 
         def built(seed: Any) -> Any:
-            module = self.model(rngs=nnx.Rngs(seed))
-            if not isinstance(module, nnx.Module):
-                raise InputError(f"model(rngs=…) must return a flax nnx module, got {type(module).__name__}.")
-            return module
+            return self.model(rngs=nnx.Rngs(jax.random.key(seed)))  # as of the seed, which may be traced
 
-        abstract = nnx.eval_shape(lambda: built(0))
+        kinds = []  # what comes out of `eval_shape` has lost its own
+        try:
+            abstract = nnx.eval_shape(lambda: (module := built(0), kinds.append(type(module)))[0])
+        except Exception as error:
+            raise InputError(f"model(rngs=…) cannot be built: {in_short(error)}") from error
+        if not issubclass(kinds[0], nnx.Module):
+            raise InputError(f"model(rngs=…) must return a flax nnx module, got {kinds[0].__name__}.")
         _, like, _ = nnx.split(abstract, nnx.Param, ...)
         graphs = {}
         for mode in ("train", "eval"):
@@ -49,7 +52,8 @@ class Module:
             return nnx.to_pure_dict(params), rest
 
         def merged(mode: str, params: Tree, rest: Tree) -> Any:
-            state = jax.tree.map(lambda leaf: leaf, like)  # a copy, filled in place
+            # Copies: flax fills the first in place, and lets only variables of the innermost trace be changed.
+            state, rest = jax.tree.map(lambda leaf: leaf, (like, rest))
             nnx.replace_by_pure_dict(state, params)
             return nnx.merge(graphs[mode], state, rest)
 

@@ -31,18 +31,22 @@ def _constant(peak: Any, steps: int) -> Any:
 
 
 def _linear(peak: Any, steps: int) -> Callable[[Any], Any]:
-    return lambda count: peak * (1 - count / steps)
+    return lambda count: peak * (1 - _share(count, steps))
 
 
 def _cosine(peak: Any, steps: int) -> Callable[[Any], Any]:
-    return lambda count: peak * (1 + jnp.cos(jnp.pi * count / steps)) / 2
+    return lambda count: peak * (1 + jnp.cos(jnp.pi * _share(count, steps))) / 2
+
+
+def _share(count: Any, steps: int) -> jax.Array:
+    return jnp.asarray(count, jnp.result_type(float)) / steps
 
 
 def _after_warmup(schedule: Callable[[Any, int], Callable[[Any], Any]]) -> Schedule:
     def warm(peak: Any, steps: int) -> Callable[[Any], Any]:
         first = max(1, round(WARMUP * steps))
         then = schedule(peak, steps - first)
-        return lambda count: jnp.where(count < first, peak * (count + 1) / first, then(count - first))
+        return lambda count: jnp.where(count < first, peak * _share(count + 1, first), then(count - first))
 
     return warm
 
@@ -56,7 +60,7 @@ SCHEDULES: Mapping[str, Schedule] = {
 }
 
 
-def choose(wanted: Sequence[str | Schedule]) -> dict[str, Schedule]:
+def choose(wanted: Sequence[Any]) -> dict[str, Schedule]:
     """Return schedules by name; a function is called as it calls itself."""
     chosen: dict[str, Schedule] = {}
     for one in wanted:
@@ -73,9 +77,7 @@ def choose(wanted: Sequence[str | Schedule]) -> dict[str, Schedule]:
     return chosen
 
 
-def learning_rate(
-    schedules: Sequence[Schedule], number: jax.Array, peak: jax.Array, steps: int
-) -> optax.ScalarOrSchedule:
+def learning_rate(schedules: Sequence[Schedule], number: jax.Array, peak: Any, steps: int) -> optax.ScalarOrSchedule:
     """Return a member's learning rate under the schedule of that number; a number where no schedule varies it."""
     made = [schedule(peak, steps) for schedule in schedules]
     if not any(map(callable, made)):

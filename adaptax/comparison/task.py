@@ -61,7 +61,7 @@ class Task:
     """A problem, its data and a budget, the same for every method."""
 
     title: str
-    problem: Problem
+    problem: Any  # a `Problem`, or what views itself as functions (`problem.py`)
     data: Callable[[], Splits]  # "train", "validation" and "test"; it may take `path`, a folder with data sets
     scored: str  # what the score is, with its unit
     batch_size: int | None  # None: the full batch

@@ -20,10 +20,7 @@ from adaptax.comparison.outcome import SLUG, Comparison
 from adaptax.comparison.processes import is_main
 from adaptax.comparison.protocol import Grid, Protocol, parse_grid
 from adaptax.comparison.run import judge
-from adaptax.comparison.schedules import Schedule
 from adaptax.comparison.task import Layout, Loss, Task, check_splits
-
-Own = str | Method | Callable[..., Any]  # a known name, a method, or a function of its learning rate
 
 
 def compare(
@@ -31,10 +28,10 @@ def compare(
     init: Callable[[jax.Array], Any] | None = None,
     data: Mapping[str, Any] | None = None,
     *,
-    methods: Sequence[str] | Mapping[str, Own],
+    methods: Sequence[str] | Mapping[str, Any],
     model: Callable[..., Any] | None = None,
-    schedules: Sequence[str | Schedule] = ("constant",),
-    search: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
+    schedules: Sequence[Any] = ("constant",),
+    search: Mapping[str, Mapping[str, Sequence[Any]]] | None = None,
     score: Callable[[Any, Any], Any] | None = None,
     scored: str = "loss",
     batch_size: int | None = None,
@@ -47,6 +44,7 @@ def compare(
     out: str | Path = "comparison",
     layout: Layout | None = None,
     memory: int | None = None,
+    progress: bool = True,
 ) -> Comparison:
     r"""Judge optimizers on a model of one's own: rates are chosen on validation, then run with new seeds.
 
@@ -81,6 +79,7 @@ def compare(
         out: folder of record and report.
         layout: how members are computed at once, see `adaptax.comparison.blocks`; None: what was fastest.
         memory: bytes for members on each device; None: what is free.
+        progress: whether to show what is trained, the best so far and the time left.
 
     Returns:
         The comparison: `best(name)`, `print`, `plot()`, `report()`.
@@ -97,13 +96,11 @@ def compare(
     ...     lambda w, batch: jnp.mean((batch["x"] @ w - batch["y"]) ** 2), lambda key: jnp.zeros(3), data,
     ...     methods={"adam": optax.adam, "clipped": lambda learning_rate: optax.chain(
     ...         optax.clip(1.0), optax.sgd(learning_rate))},
-    ...     rates="0.01:1:3", steps=50, evaluations=5, out=tempfile.mkdtemp(),
-    ... )  # doctest: +ELLIPSIS
-    ...
+    ...     rates="0.01:1:3", steps=50, evaluations=5, out=tempfile.mkdtemp(), progress=False)
     >>> result.best("adam").rate
     0.1
     """
-    console = Console(quiet=not is_main())
+    console = Console(quiet=not (progress and is_main()))
     chosen = _methods(methods, search or {})
     known = known_schedules.choose(schedules)
     if evaluations < 1 or steps % evaluations:
@@ -113,10 +110,10 @@ def compare(
     check_splits(data)
     task = Task(
         title=title,
-        problem=_problem(loss, init, model, score),
+        problem=problem_of(loss, init, model, score),
         data=lambda: data,
         scored=scored,
-        batch_size=_batch_size(data, batch_size),
+        batch_size=batch_size_of(data, batch_size),
         steps=steps,
         evaluate_every=steps // evaluations,
         tuning_seeds=tuning_seeds,
@@ -131,11 +128,11 @@ def compare(
     )
     comparison = Comparison.read(folder)
     if is_main():
-        console.print(f"Report: {comparison.report()}")
+        console.print(f"Report: {comparison.report()}", soft_wrap=True)
     return comparison
 
 
-def _methods(wanted: Sequence[str] | Mapping[str, Own], search: Mapping[str, Any]) -> dict[str, Method]:
+def _methods(wanted: Sequence[str] | Mapping[str, Any], search: Mapping[str, Any]) -> dict[str, Method]:
     named = wanted if isinstance(wanted, Mapping) else {name: name for name in wanted}
     if not named or isinstance(wanted, str):
         raise InputError(f"methods must name at least one optimizer, as ('adam', 'lsalr'), got {wanted!r}.")
@@ -148,7 +145,8 @@ def _methods(wanted: Sequence[str] | Mapping[str, Own], search: Mapping[str, Any
     return {name: known_methods.own(name, make, search.get(name)) for name, make in named.items()}
 
 
-def _problem(loss: Any, init: Any, model: Any, score: Any) -> Loss | Module:
+def problem_of(loss: Any, init: Any, model: Any, score: Any) -> Loss | Module:
+    """Return what is minimized, of what a user gives."""
     if (init is None) == (model is None):
         raise InputError("Give either init, a function of a key, or model, a flax nnx module's class.")
     for name, function in {"loss": loss, "init": init or model}.items():
@@ -161,7 +159,7 @@ def _problem(loss: Any, init: Any, model: Any, score: Any) -> Loss | Module:
     return Loss(init, loss, score)
 
 
-def _batch_size(data: Mapping[str, Any], batch_size: int | None) -> int | None:
+def batch_size_of(data: Mapping[str, Any], batch_size: int | None) -> int | None:
     """Return how many examples a step sees, which a stream says itself."""
     if not callable(data["train"]):
         return batch_size

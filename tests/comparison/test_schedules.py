@@ -1,0 +1,69 @@
+"""Schedules are what their table says; in one program each member has the one that is its own."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from adaptax.comparison import schedules
+from adaptax.comparison.errors import InputError
+
+STEPS, PEAK = 40, 0.3
+
+
+def warm(t: int, after: float) -> float:
+    return PEAK * (t + 1) / 4 if t < 4 else after
+
+
+TWINS = {  # of step t, in plain numbers: T = 40, W = 4
+    "constant": lambda t: PEAK,
+    "linear": lambda t: PEAK * (1 - t / 40),
+    "cosine": lambda t: PEAK * (1 + np.cos(np.pi * t / 40)) / 2,
+    "warmup_linear": lambda t: warm(t, PEAK * (1 - (t - 4) / 36)),
+    "warmup_cosine": lambda t: warm(t, PEAK * (1 + np.cos(np.pi * (t - 4) / 36)) / 2),
+}
+
+
+def test_every_schedule_has_its_twin():
+    assert TWINS.keys() == schedules.SCHEDULES.keys()
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_schedule_is_its_formula_at_every_step(name: str):
+    made = schedules.SCHEDULES[name](jnp.float32(PEAK), STEPS)
+    ours = [made(jnp.int32(t)) if callable(made) else made for t in range(STEPS)]
+    np.testing.assert_allclose(ours, [TWINS[name](t) for t in range(STEPS)], rtol=2e-6, atol=1e-8)
+
+
+def test_side_by_side_each_has_its_own_schedule_and_peak():
+    chosen = schedules.choose(["cosine", "constant", lambda peak, steps: optax.constant_schedule(peak / steps)])
+    assert list(chosen) == ["cosine", "constant", "<lambda>"]
+    known = tuple(chosen.values())
+
+    def rates(number: jax.Array, peak: jax.Array) -> jax.Array:
+        of_count = schedules.learning_rate(known, number, peak, STEPS)
+        return jnp.stack([of_count(jnp.int32(t)) for t in (0, 7, 39)])
+
+    ours = jax.vmap(rates)(jnp.array([0, 1, 2, 0]), jnp.array([PEAK, PEAK, PEAK, 2 * PEAK]))
+    cosine = np.array([TWINS["cosine"](t) for t in (0, 7, 39)])
+    np.testing.assert_allclose(ours, [cosine, [PEAK] * 3, [PEAK / STEPS] * 3, 2 * cosine], rtol=2e-6, atol=2e-8)
+
+
+def test_a_constant_rate_alone_stays_a_number():
+    """So a method that takes no schedule can be compared, and the state of one that does is what it was."""
+    assert schedules.learning_rate([schedules.SCHEDULES["constant"]], jnp.int32(0), 0.5, STEPS) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (["cosin"], r"^There is no schedule 'cosin'; the nearest is 'cosine'\.$"),
+        (["cosine", "cosine"], r"^schedules must have different names, got 'cosine' twice\.$"),
+        ([0.1], r"^schedules must be names or functions of \(peak, steps\), got 0\.1\.$"),
+        ([], r"^schedules must name at least one, got none\.$"),
+    ],
+)
+def test_what_is_no_schedule_is_refused(wanted: list, message: str):
+    with pytest.raises(InputError, match=message):
+        schedules.choose(wanted)
