@@ -15,6 +15,8 @@ from flax import nnx
 from adaptax.comparison import compare
 from adaptax.comparison.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((48, 5)).astype(np.float32)
 Y = np.sin(X.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -93,7 +95,8 @@ def test_linen_trains_by_its_own_init_and_apply_with_a_key(tmp_path: Path):
 
     found = curves(tmp_path, loss, lambda key: net.init(key, jnp.ones((1, 5)), False), score=score)
     assert all(len(of) == 2 for (_, rate), of in found.items() if rate <= 0.1)
-    assert len({of for (_, rate), of in found.items() if rate <= 0.1}) == 4
+    ended = [of for (_, rate), of in found.items() if rate <= 0.1]
+    assert len(set(ended)) == len(ended) >= 4
 
 
 def test_equinox_keeps_its_functions(tmp_path: Path):
