@@ -26,9 +26,9 @@ test: $(VENV)/installed  ## the suite, doctests included, but for what is marked
 slow: $(VENV)/installed  ## what is marked slow: the suite is whole only with it
 	$(IN_VENV)python -m pytest -n auto --durations 12 -m slow
 
-browser: $(VENV)/installed  ## the explorer in the system's Chromium: what it shows, and that its numbers are the library's
+browser: $(VENV)/installed  ## explorer and report in the system's Chromium: what they show, and that the numbers are right
 	ADAPTAX_BROWSER=1 $(IN_VENV)python -m pytest tests/experiments/test_explorer.py \
-		tests/experiments/test_explorer_numbers.py
+		tests/experiments/test_explorer_numbers.py tests/comparison/test_wheel.py
 
 mutants: $(VENV)/installed  ## wrong formulas on purpose: the tests must kill every one
 	$(IN_VENV)python -m tests.mutants $(ONLY)

@@ -1,6 +1,7 @@
 """The wheel, as a user installs it: outside the clone, without and with the extra; it needs the package index."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,34 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-USE = """
-import jax
-import numpy as np
-
-from adaptax.comparison import compare
-
-random = np.random.default_rng(0)
-weights = random.normal(size=5)
+PAGE = ROOT / "docs" / "compare.md"
+BLOCK = re.compile(r"(<!-- not run[^\n]*\n)?```python\n(.*?)```", re.DOTALL)
 
 
-def draw(count):
-    x = random.normal(size=(count, 5))
-    return {"x": x, "y": x @ weights}
-
-
-page = compare(
-    loss=lambda params, batch: ((batch["x"] @ params["w"] - batch["y"]) ** 2).mean(),
-    init=lambda key: {"w": jax.random.normal(key, (5,))},
-    data={"train": draw(64), "validation": draw(32), "test": draw(32)},
-    methods=["optax_momentum", "adam", "lsalr"],
-    batch_size=16,
-    steps=40,
-    evaluations=4,
-    seeds=3,
-    out="mine",
-)
-print(page)
-"""
+def code_of_the_page() -> str:
+    """Give what a reader would type, block after block."""
+    return "\n".join(code for skipped, code in BLOCK.findall(PAGE.read_text(encoding="utf-8")) if not skipped)
 
 
 def run(*command: object, folder: Path) -> subprocess.CompletedProcess:
@@ -45,13 +25,15 @@ def run(*command: object, folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def install(python: Path, what: str) -> None:
-    done = run(python, "-m", "pip", "install", "--constraint", ROOT / "constraints.txt", what, folder=python.parent)
+def install(python: Path, *what: str) -> None:
+    done = run(python, "-m", "pip", "install", "--constraint", ROOT / "constraints.txt", *what, folder=python.parent)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.slow
-def test_the_wheel_compares_outside_the_clone(tmp_path: Path):
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel, install it into an environment of its own, type what the page says; return the report."""
+    tmp_path = tmp_path_factory.mktemp("outside")
     built = run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", tmp_path, ROOT, folder=tmp_path)
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("adaptax-*.whl")
@@ -63,10 +45,36 @@ def test_the_wheel_compares_outside_the_clone(tmp_path: Path):
     without = run(python, "-c", "import adaptax.comparison", folder=tmp_path)
     assert without.stderr.splitlines()[-1] == "ImportError: adaptax.comparison needs pip install 'adaptax[comparison]'"
 
-    install(python, f"{wheel}[comparison]")
-    done = run(python, "-c", USE, folder=tmp_path)
+    install(python, f"{wheel}[comparison]", "flax", "scikit-learn")
+    code = code_of_the_page() + "print(found.rate, found.edge, Comparison.read('my_comparison').best('mine').rate)\n"
+    done = run(python, "-c", f"from adaptax.comparison import Comparison\n{code}", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "mine/report.html"
-    assert (tmp_path / "mine" / "report.md").read_text().startswith("# Which method for which task?")
-    members = {path.stem for path in (tmp_path / "mine" / "yours").glob("*.jsonl")}
-    assert members == {"optax_momentum", "adam", "lsalr"}
+    rate, edge, best = map(float, done.stdout.splitlines()[-1].split())
+    assert 1e-3 < rate < edge
+    assert 1e-3 <= best <= 1
+    table = done.stdout[done.stdout.index("method") :]
+    assert all(name in table for name in ("mine", "adam", "lsalr", "muon"))
+    members = {path.stem for path in (tmp_path / "my_comparison" / "yours").glob("*.jsonl")}
+    assert members == {"mine", "adam", "lsalr", "muon"}
+    return tmp_path / "my_comparison" / "report.html"
+
+
+@pytest.mark.slow
+def test_the_page_of_the_docs_runs_outside_the_clone(report: Path):
+    text = report.read_text(encoding="utf-8")
+    assert text.count("<svg") >= 1
+    assert "http" not in re.sub(r"http://www\.w3\.org/\S+", "", text)  # nothing from elsewhere
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_report_opens_in_a_browser_without_errors(report: Path, browser, width: int):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(report.as_uri())
+    assert page.locator("h1").is_visible()
+    assert page.locator("svg").first.is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert not errors
