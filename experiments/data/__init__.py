@@ -1,7 +1,5 @@
 """Data sets, each a module: `load(...)` gives named splits; how they are scaled is the experiment's business."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

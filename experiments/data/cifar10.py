@@ -5,8 +5,6 @@ or its archive, in the data folder: `cifar-10-batches-bin` or `cifar-10-binary.t
 `cifar-10-python.tar.gz`. Scale the pictures with `experiments.data.scaling.minus_mean` and the training split's mean.
 """
 
-from __future__ import annotations
-
 import os
 import pickle
 import tarfile

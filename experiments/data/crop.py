@@ -1,7 +1,5 @@
 """Cutting and mirroring pictures on the device: bytes travel, and only there do they become floats."""
 
-from __future__ import annotations
-
 import functools
 
 import jax

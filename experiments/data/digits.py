@@ -4,8 +4,6 @@ The split is fixed and keeps the share of each class: 1,000 to train, 297 to cho
 on (`validation`), 500 to test.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split

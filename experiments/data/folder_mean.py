@@ -1,7 +1,5 @@
 """The mean of all training pictures of a folder, computed once and kept in the user's cache."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Writing a small data set out as a folder of JPEG pictures in ImageNet's layout, to try what reads ImageNet."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

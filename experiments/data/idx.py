@@ -3,8 +3,6 @@
 Type 8, unsigned byte, is the only one that MNIST uses; lengths are big-endian, four bytes each.
 """
 
-from __future__ import annotations
-
 import gzip
 import math
 import struct

@@ -6,8 +6,6 @@ cut to 227 x 227, anywhere and mirrored half of the time to train, in the middle
 Here chance is drawn, on the host; the cutting is done on the device: `experiments.data.crop`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Mapping

@@ -6,8 +6,6 @@ from an upright, centered letter of the usual size: 0 not at all, 1 by up to `TU
 the grey levels of the paper and of the letter, 0 black and 1 white.
 """
 
-from __future__ import annotations
-
 import string
 from collections.abc import Iterator, Sequence
 from pathlib import Path

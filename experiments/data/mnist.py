@@ -4,8 +4,6 @@ LeCun, Cortes & Burges, "The MNIST database of handwritten digits". The four fil
 lie in the folder `mnist` of the data folder. Scale the pictures with `experiments.data.scaling.by_256`.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

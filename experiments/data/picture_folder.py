@@ -1,7 +1,5 @@
 """Pictures in folders named after their class, as ImageNet's are: FOLDER/<class>/<picture>.JPEG, read one by one."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ The batches depend on seed, epoch and the numbers of the pictures alone, never o
 is drawn for each picture from (seed, epoch, number of the picture). An interrupted epoch is resumed where it stopped.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 

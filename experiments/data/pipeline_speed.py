@@ -1,7 +1,5 @@
 """How many pictures a second a folder gives, decoded, placed and on the device, before any net has seen them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from pathlib import Path

@@ -7,8 +7,6 @@ ImageNet   x - mean image     of 256 x 256, cut and mirrored with the picture: `
 Every scaling is called with the pictures and the mean training picture, whether it needs that or not.
 """
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -5,8 +5,6 @@ downloaded here is held against its published checksum: one's own copy may have 
 of every file is checked by whoever reads it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import http.client
 import os

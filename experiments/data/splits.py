@@ -1,7 +1,5 @@
 """Pictures held out for tuning, and fewer for testing."""
 
-from __future__ import annotations
-
 from adaptax.comparison.errors import InputError
 from experiments.data import Dataset, Split
 

@@ -5,8 +5,6 @@ choose_rates   every method at every rate of one grid, by the protocol: a rate w
 descend        plain gradient descent, for settings that only the course of the loss tells
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial

@@ -7,8 +7,6 @@ Orbax writes each under a temporary name and renames it when it is complete. All
 ours, because Orbax (0.12.8) mixes up the folders of two that are written at once.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import shutil
@@ -75,7 +73,7 @@ class Checkpoints:
         path.write_text(json.dumps(begun, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return False
 
-    def of(self, trial: str, number: int) -> Slot:
+    def of(self, trial: str, number: int) -> "Slot":
         """Give the place of one contender."""
         return Slot(self.folder / trial / str(number), self._writer, self._placement)
 

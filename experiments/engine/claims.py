@@ -7,8 +7,6 @@ place of a contender several may stand, the same method at several rates: the on
 split at the end is taken.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any, Literal
 

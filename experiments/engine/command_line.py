@@ -1,7 +1,5 @@
 """The commands of `python -m experiments`: functions whose docstrings are the help; what is called is imported."""
 
-from __future__ import annotations
-
 import importlib
 import sys
 from collections.abc import Callable

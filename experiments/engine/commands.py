@@ -1,7 +1,5 @@
 """The commands that run the papers' experiments and make tables, figures and the evidence page of their records."""
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from pathlib import Path

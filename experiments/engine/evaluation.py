@@ -1,9 +1,7 @@
 """How a net is scored: mean cross-entropy and error on every split, in slices that fit the memory."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,13 +12,17 @@ from experiments.engine.experiment import Experiment
 from experiments.engine.placement import Placement
 from experiments.models import Net, Params
 
-if TYPE_CHECKING:
-    from experiments.engine.programs import OnDevice
-
 PICTURES_AT_ONCE = 1_000  # of each seed; the activations of 10,000 pictures on 10 seeds would not fit every device
 
 Scores = dict[str, jax.Array]  # split -> loss, error in per cent
 OfPictures = tuple[jax.Array, jax.Array]  # the loss of each, and whether it was taken for another class
+
+
+class OnDevice(NamedTuple):
+    """A data set as the programs take it."""
+
+    splits: dict[str, Split]  # none where batches come from a stream
+    mean: jax.Array  # of the training pictures
 
 
 def evaluation(experiment: Experiment, net: Net, placement: Placement) -> Callable[[Params, OnDevice], Scores]:

@@ -1,7 +1,5 @@
 """The evidence page: each published claim, what was run, our figures, the verdict. Made from the records alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Both feeds have the same three parts: `data`, what a program always gets; `piece
 evaluations in as many pieces as there are calls of the program; `score`, the evaluation.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator
@@ -20,10 +18,10 @@ from experiments.data import Dataset, Split
 from experiments.data.imagenet import Folders, Placed, place_anywhere, place_centrally
 from experiments.data.pipeline import Pipeline
 from experiments.data.scaling import mean_image
-from experiments.engine.evaluation import Scores
+from experiments.engine.evaluation import OnDevice, Scores
 from experiments.engine.experiment import Experiment
 from experiments.engine.placement import Placement
-from experiments.engine.programs import OnDevice, Programs
+from experiments.engine.programs import Programs
 from experiments.models import Params
 
 PICTURES_AT_ONCE = 50  # when a stream is scored, as Caffe's test batches

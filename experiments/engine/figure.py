@@ -3,8 +3,6 @@
 "A with B" is drawn as A is, but dashed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import math

@@ -8,8 +8,6 @@ sections           what its table says, from a record
 draw               its figure, from a record into a file
 """
 
-from __future__ import annotations
-
 import importlib
 import itertools
 from pathlib import Path

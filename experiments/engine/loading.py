@@ -1,7 +1,5 @@
 """The data of an experiment: each set is read once, before anything is compiled, and then put where programs get it."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from pathlib import Path

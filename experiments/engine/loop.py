@@ -4,8 +4,6 @@ Here is the order of things: what is compiled is in `programs`, where the pictur
 is kept for a run that is killed in `checkpoints`, what lies on which device in `placement`.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import threading

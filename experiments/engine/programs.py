@@ -4,8 +4,6 @@ Contenders that differ only in numbers (learning rates, bonuses) share one progr
 arguments. Compiling is most of the time that small experiments take.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,7 +15,7 @@ import optax
 
 from adaptax.comparison.step import take_step
 from experiments.data import Split
-from experiments.engine.evaluation import cross_entropy, evaluation, tally
+from experiments.engine.evaluation import OnDevice, cross_entropy, evaluation, tally
 from experiments.engine.experiment import Experiment
 from experiments.engine.placement import Placement
 from experiments.models import Net, Params, functional
@@ -28,13 +26,6 @@ Settings = dict[str, float]
 # seed's numbers do not depend on how many others there are.
 SIDE_BY_SIDE_WEIGHTS = 100_000
 CHANCE = 0x0DD5  # sets the keys of the steps, for dropout, apart from those of the initial weights
-
-
-class OnDevice(NamedTuple):
-    """A data set as the programs take it."""
-
-    splits: dict[str, Split]  # none where batches come from a stream
-    mean: jax.Array  # of the training pictures
 
 
 class Program(NamedTuple):

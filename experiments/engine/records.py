@@ -3,8 +3,6 @@
 A loss that is no longer finite is `null` with "diverged": true, and nothing follows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple

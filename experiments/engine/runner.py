@@ -1,7 +1,5 @@
 """Run an experiment of either kind while one watches; leave record, table and figure in a folder."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable

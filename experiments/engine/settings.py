@@ -3,8 +3,6 @@
 A setting is a keyword with a number, a word or a truth value; it can be replaced by another of the same type.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Train many starts of a task to the end, and tell what the best of k is worth: record, table and picture."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The table of a record, one row per contender, made from the record alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The kind in which contenders train one model: `experiments.engine.experiment`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax

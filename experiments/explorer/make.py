@@ -1,7 +1,5 @@
 """`python -m experiments explorer`: join template, style, programs and tables into one page that needs nothing else."""
 
-from __future__ import annotations
-
 import json
 from importlib.resources import files
 from pathlib import Path

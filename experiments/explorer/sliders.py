@@ -3,8 +3,6 @@
 A slider moves over a list of values, so each of its positions can be named, and its ends tested.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What the page is told: names, colors, markers, settings, equations, signals; all read from where they are written."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Mapping

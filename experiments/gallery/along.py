@@ -4,8 +4,6 @@ A weight that descends a positive gradient runs down while epochs run up, so the
 downhill then leads to later epochs, and a method that looks ahead reads the signal there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple

@@ -3,8 +3,6 @@
 The contours are drawn once; a frame is that picture with the lines drawn over it.
 """
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path as File

@@ -1,7 +1,5 @@
 """Pictures of methods on signals: small multiples, a signal per column, the same axes along every row."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """Pictures of paths over a surface: contours in gray, true to scale, a path per method in its color."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 import jax

@@ -4,8 +4,6 @@ Some of these paths are chaotic: rounding errors grow from step to step until th
 every path is run again from starts that differ by about 1e-15, and the lowest and highest end of all are kept.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from operator import itemgetter
 from typing import NamedTuple

@@ -7,8 +7,6 @@ Others    Adadelta's accumulator takes in the step before η = 100 scales it, RM
           root: as the library has them.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import jax.numpy as jnp

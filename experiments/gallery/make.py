@@ -1,7 +1,5 @@
 """The commands `signals`, `surfaces` and `gallery`: pictures, films and tables in one folder, and the page of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -8,8 +8,6 @@ named is the library's default.
 Eve is not among them, since a signal has no loss; over a surface every method is given the height as its loss.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any

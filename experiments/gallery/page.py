@@ -3,8 +3,6 @@
 The tables are made of the CSV files beside the pictures; nothing in them is typed by hand.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 

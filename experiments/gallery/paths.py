@@ -1,7 +1,5 @@
 """Run a method over a surface."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple

@@ -5,8 +5,6 @@ hundredth of the global minimum. It has diverged once it is farther from the ori
 elsewhere, in another minimum, still on its way, or bouncing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What a command leaves in its folder: pictures, tables, and a list of the pictures with titles and captions."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -44,7 +42,7 @@ def save(figure: Figure, path: Path) -> None:
     small.save(path, optimize=True)
 
 
-def write_table(path: Path, rows: Iterable[NamedTuple | Mapping[str, Any]]) -> None:
+def write_table(path: Path, rows: Iterable[Any]) -> None:
     """Write rows as CSV; numbers with ten digits."""
     rows = [row if isinstance(row, Mapping) else row._asdict() for row in rows]
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -10,8 +10,6 @@ the last column tells: ten times the gradient takes a linear filter ten times as
 gradient's size no farther.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -4,8 +4,6 @@ The expected best of k starts, drawn from many without repetition, is exact: `ad
 counts as having found the global minimum if it ends lower than every other minimum.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ The article's five have Okabe and Ito's colors, the others Paul Tol's muted ones
 of color vision, and where all thirteen meet, markers and dashes differ too.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 DASHED, SHORT, DOTTED = (0, (5, 1.2)), (0, (2.5, 1)), (0, (1, 1))

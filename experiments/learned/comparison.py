@@ -6,8 +6,6 @@ the same functions, with the same batches, which nobody has seen before. A famil
 judged is the mean over many of them side by side, each with batches that are drawn anew at every step.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any

@@ -3,8 +3,6 @@
 Plain values and partials only, as in `experiments.engine.experiment`, so that it can be written down.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial

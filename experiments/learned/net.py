@@ -3,8 +3,6 @@
 Kernels start truncated normal with standard deviation 1/√rows and biases at 0, as Sonnet's do in the authors' code.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -6,8 +6,6 @@ net         cross-entropy of a net on random pictures, others at every step; the
 Andrychowicz et al. 2016, sections 3.1 and 3.2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple

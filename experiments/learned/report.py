@@ -1,7 +1,5 @@
 """Table and figure of a learned optimizer's record, made from the record alone."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

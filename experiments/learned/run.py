@@ -1,7 +1,5 @@
 """The kind in which an optimizer is learned, then compared: `experiments.learned.experiment`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

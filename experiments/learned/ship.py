@@ -1,7 +1,5 @@
 """The weights that come with the library: a copy of a record's, and beside it how they were made."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import shutil

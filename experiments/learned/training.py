@@ -6,8 +6,6 @@ the lowest loss after the last step are kept (early stopping, section 3 of Andry
 to chance comes from the epoch's number, so a period needs nothing of the ones before but what `Meta` holds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

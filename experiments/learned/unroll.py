@@ -7,8 +7,6 @@ Functions are minimized side by side; the optimizer treats each weight alone, so
 vector, which is also faster.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import jax

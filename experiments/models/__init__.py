@@ -1,7 +1,5 @@
 """Nets in flax nnx, one file each; viewed as two pure functions of a nested dict, and as a problem to compare on."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import inspect

@@ -10,8 +10,6 @@ Normalization is across 5 channels, α = 1e-4, β = .75. Biases start at 0 in co
 + 4,096 · (9,216 + 1) + 4,096 · (4,096 + 1) + 1,000 · (4,096 + 1) = 60,965,224 weights.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import jax

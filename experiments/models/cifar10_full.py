@@ -8,8 +8,6 @@ Normalization is within channels, 3 x 3, α = 5e-5, β = .75. Biases start at 0.
 32 · (75 + 1) + 32 · (800 + 1) + 64 · (800 + 1) + 10 · (1,024 + 1) = 89,578 weights.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import jax

@@ -8,8 +8,6 @@ No nonlinearity stands between ip1 and ip2. Biases start at 0.
 32 · (75 + 1) + 32 · (800 + 1) + 64 · (800 + 1) + 64 · (1,024 + 1) + 10 · (64 + 1) = 145,578 weights.
 """
 
-from __future__ import annotations
-
 import jax
 from flax import nnx
 

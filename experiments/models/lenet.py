@@ -7,8 +7,6 @@ No nonlinearity follows the convolutions but the maxima. Kernels start as `xavie
 20 · (25 + 1) + 50 · (20 · 25 + 1) + 500 · (800 + 1) + 10 · (500 + 1) = 431,080 weights.
 """
 
-from __future__ import annotations
-
 import jax
 from flax import nnx
 

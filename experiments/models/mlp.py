@@ -4,8 +4,6 @@ Kernels start as Glorot's uniform ±√(6 / (inputs + outputs)), biases at 0. Fo
 classes: 64 · (784 + 1) + 64 · (64 + 1) + 10 · (64 + 1) = 55,050 weights.
 """
 
-from __future__ import annotations
-
 import itertools
 from typing import Literal
 

@@ -3,8 +3,6 @@
 29 x 29 inputs, 100 units, 26 classes: 100 · (29 · 29 + 1) + 26 · (100 + 1) = 86,826 weights.
 """
 
-from __future__ import annotations
-
 import jax
 from flax import nnx
 

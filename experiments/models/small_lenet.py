@@ -9,8 +9,6 @@ convolutions but the maxima, weights start uniform on ±√(3 / inputs), biases 
 A convolution is spelled as sliced patches and one matrix product: see `patches`.
 """
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 from flax import nnx

@@ -1,7 +1,5 @@
 """Article 003's surfaces as tasks: the weights are a place, the loss is the height above the lowest point."""
 
-from __future__ import annotations
-
 import dataclasses
 from functools import partial
 

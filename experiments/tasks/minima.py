@@ -1,7 +1,5 @@
 """The minima of a surface in the article's square: a fine mesh, then a compass search from each of its low points."""
 
-from __future__ import annotations
-
 import functools
 
 import jax

@@ -4,8 +4,6 @@
 `two_minimums` is its "Bad_init".
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import jax
