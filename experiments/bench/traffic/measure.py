@@ -10,8 +10,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 from adaptax.comparison.record import Line
-from experiments.bench.roofline.layouts import Shape, resnet50, weights
-from experiments.bench.roofline.measure import best_bytes, training_step, trees
+from experiments.bench.roofline.measure import Shape, best_bytes, resnet50, training_step, trees, weights
 from experiments.bench.traffic.kernels import count
 
 LARGE = 0.01  # of the params' bytes: what a kernel moves at least to be called large
