@@ -1,15 +1,37 @@
-"""`python -m experiments explorer`: join template, style, programs and tables into one page that needs nothing else."""
+"""`python -m experiments explorer`: join template, style, programs and tables into one page that needs nothing else.
 
+What the page is told (names, colors, markers, settings, equations, signals) is read from where it is written.
+"""
+
+import inspect
 import json
+import re
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import jax.numpy as jnp
+import matplotlib
+import numpy as np
+from latex2mathml.converter import convert
+from matplotlib.markers import MarkerStyle
+
+import adaptax
 from experiments.engine.places import DOCS
-from experiments.explorer.tables import tables
+from experiments.explorer.sliders import fixed, sliders
+from experiments.gallery.methods import INK, METHODS, Method, Style
+from experiments.gallery.paths import LEVELS
+from experiments.gallery.phase_maps import FAR
+from experiments.tasks.signals import SIGNALS, title
+from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES, describe
 
 COMPUTE = ("surfaces.js", "methods.js", "run.js")
 DRAW = ("draw.js", "ground.js", "paths.js", "curves.js")
 PROGRAMS = (*COMPUTE, *DRAW, "page.js", "inside.js", "controls.js")
+WORLDS = ("surfaces", "signals")
+MOMENTUM = r"v_t = \mu v_{t-1} - \eta g_t, \qquad \Delta w = v_t"  # the one method that is Optax's
+EQUATION = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
 
 
 def explorer(out: Path = DOCS / "explorer.html") -> None:
@@ -35,3 +57,79 @@ def _read(name: str) -> str:
 def _as_script(value: object) -> str:
     """Return a value as JavaScript, which unlike JSON has an Infinity; no tag may end the script."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+
+
+def tables() -> dict[str, Any]:
+    """Return everything that the page's programs read from `LAB`."""
+    return {
+        "side": SIDE,
+        "start": START,
+        "steps": STEPS,
+        "far": FAR,
+        "ink": INK,
+        "levels": list(LEVELS),
+        "grays": grays(),
+        "surfaces": {name: {"title": title(name), "about": describe(name)} for name in SURFACES},
+        "signals": {name: {"title": title(name), "values": _numbers(values)} for name, values in SIGNALS.items()},
+        "methods": {slug: _method(slug, method) for slug, method in METHODS.items()},
+    }
+
+
+def grays() -> list[str]:
+    """Return the color below the first level, between each two, and above the last, as in the pictures of surfaces."""
+    middles = [LEVELS[0], *np.add(LEVELS[:-1], LEVELS[1:]) / 2, LEVELS[-1]]
+    shades = matplotlib.colormaps["Greys_r"]((np.array(middles) + 10) / 22)[:, :3]
+    return [matplotlib.colors.to_hex(1 - 0.55 * (1 - shade)) for shade in shades]
+
+
+def _numbers(values: np.ndarray) -> list[float]:
+    return [float(f"{value:.12g}") for value in values]  # the same page from any machine's sine
+
+
+def _method(slug: str, method: Method) -> dict[str, Any]:
+    about, equation = _words(slug, method.style.label)
+    return {
+        **_look(method.style),
+        "about": about,
+        "equation": equation,
+        "labels": labels(method),
+        "looksAhead": method.looks_ahead,
+        "fixed": fixed(slug),
+        "worlds": {world: {key: of._asdict() for key, of in sliders(method, world).items()} for world in WORLDS},
+    }
+
+
+def labels(method: Method) -> list[str]:
+    """Return the names of a method's inner quantities, in their order."""
+    settings = {key: of.usual for key, of in sliders(method, "surfaces").items()}
+    optimizer, w = method.build(**settings), jnp.ones(2)
+    _, state = optimizer.update(w, optimizer.init(w))
+    return list(method.inner(w, state, settings))
+
+
+def _words(slug: str, label: str) -> tuple[str, str]:
+    """Return a method's first sentence, without its name, and its equations as MathML, from its docstring."""
+    if slug == "momentum":
+        return "Steps that add up while they agree.", _mathml(MOMENTUM)
+    docstring = inspect.getdoc(inspect.getmodule(getattr(adaptax, slug))) or ""
+    about = docstring.splitlines()[0]
+    name, _, rest = about.partition(": ")
+    about = rest[0].upper() + rest[1:] if name.lower() == label.lower() else about
+    return about, "\n".join(map(_mathml, EQUATION.findall(docstring)))
+
+
+def _mathml(tex: str) -> str:
+    """Return the equations of one line, each for itself, so that they can stand below each other."""
+    parts = re.split(r"\\q?quad", " ".join(tex.split()))
+    return "\n".join(convert(part.strip(" ,"), display="block") for part in parts)
+
+
+def _look(style: Style) -> Mapping[str, Any]:
+    marker = MarkerStyle(style.marker)
+    outlines = marker.get_path().transformed(marker.get_transform()).to_polygons()
+    return {
+        "label": style.label,
+        "color": style.color,
+        "marker": [np.round(outline[:, :2], 3).tolist() for outline in outlines],
+        "dash": [] if isinstance(style.line, str) else list(style.line[1]),
+    }

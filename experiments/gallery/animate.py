@@ -16,9 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from experiments.gallery.draw_surfaces import draw_contours, mark_start
-from experiments.gallery.lasagne import ON_SURFACES
-from experiments.gallery.paths import Path
+from experiments.gallery.methods import ON_SURFACES
+from experiments.gallery.paths import Path, draw_contours, mark_start
 from experiments.tasks.signals import title
 
 SIZE = (8.32, 4.48)  # inches at 100 dots: both a multiple of 16, as the film's coder wants

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from adaptax.comparison.report import markup
 from adaptax.comparison.report.markup import Cell, Section, Table
-from experiments.gallery.ends import CHAOTIC, NEIGHBORS
-from experiments.gallery.lasagne import ARTICLE
+from experiments.gallery.ends import CHAOTIC, NEIGHBORS, STARTS, TRAPS, TRIES
+from experiments.gallery.methods import ARTICLE
 from experiments.gallery.pictures import Picture, read_list, read_table
 from experiments.gallery.responses import EPOCHS, PERIOD
-from experiments.gallery.starts import STARTS, TRAPS, TRIES
 from experiments.tasks.minima import find_minima
 from experiments.tasks.signals import title
 from experiments.tasks.surfaces import STEPS, SURFACES

@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from adaptax.comparison.step import take_step
-from experiments.gallery.lasagne import ON_SURFACES
+from experiments.gallery.methods import ON_SURFACES
 from experiments.tasks.minima import find_minima
 from experiments.tasks.signals import title
 from experiments.tasks.surfaces import START, SURFACES

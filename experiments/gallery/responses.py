@@ -17,10 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from experiments.gallery.along import trace_methods
-from experiments.gallery.draw_signals import GRADIENT, finish, grid, name_row
-from experiments.gallery.methods import ON_SIGNALS, Method
-from experiments.gallery.styles import INK
+from experiments.gallery.along import GRADIENT, finish, grid, name_row, trace_methods
+from experiments.gallery.methods import INK, ON_SIGNALS, Method
 
 EPOCHS = 400
 PERIOD = 100

@@ -9,8 +9,8 @@ import pytest
 from helpers import x64
 
 import adaptax
+from experiments.explorer.make import labels
 from experiments.explorer.sliders import ends
-from experiments.explorer.tables import labels
 from experiments.gallery.methods import METHODS
 from experiments.tasks.signals import EPOCHS, SIGNALS, read_at
 from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from helpers import x64
 
-from experiments.gallery import along, draw_signals, pictures, responses
+from experiments.gallery import along, pictures, responses
 from experiments.gallery.methods import METHODS, ON_SIGNALS
 from experiments.tasks.signals import SIGNALS, read_at
 
@@ -206,7 +206,7 @@ def test_a_methods_picture_has_a_row_per_quantity_and_a_line_per_setting(slug, t
     method, trace = ON_SIGNALS[slug], traces[slug]
     rows = {"step": trace.steps} | ({"gradient read ahead": trace.slopes} if slug == "nesterov" else {})
     rows |= along.in_order(trace.quantities)
-    figure = draw_signals.draw_method(method, trace)
+    figure = along.draw_method(method, trace)
     panels = np.array(figure.axes).reshape(len(rows), len(SIGNALS))
     assert [panel.get_ylabel() for panel in panels[:, 0]] == list(rows)
     assert [panel.get_title() for panel in panels[0]] == [name.replace("_", " ") for name in SIGNALS]
@@ -221,9 +221,7 @@ def test_a_methods_picture_has_a_row_per_quantity_and_a_line_per_setting(slug, t
 
 
 def test_the_overview_has_a_row_per_method_at_its_middle_setting(traces):
-    figure = draw_signals.draw_overview(
-        {slug: along.Trace(of.steps[1], of.slopes[1], {}) for slug, of in traces.items()}
-    )
+    figure = along.draw_overview({slug: along.Trace(of.steps[1], of.slopes[1], {}) for slug, of in traces.items()})
     panels = np.array(figure.axes).reshape(len(ON_SIGNALS), len(SIGNALS))
     for of_row, (slug, method) in zip(panels, ON_SIGNALS.items(), strict=True):
         assert of_row[0].get_ylabel().split("\n") == [method.style.label, f"{method.symbol} = {method.values[1]:g}"]

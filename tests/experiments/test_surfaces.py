@@ -15,11 +15,9 @@ from PIL import Image
 
 import adaptax
 from adaptax.comparison.step import take_step
-from experiments.gallery import animate, draw_surfaces, ends, paths, phase_maps, starts
-from experiments.gallery.lasagne import ARTICLE, ON_SURFACES
-from experiments.gallery.methods import METHODS
+from experiments.gallery import animate, ends, paths, phase_maps
+from experiments.gallery.methods import ARTICLE, METHODS, ON_SURFACES, STYLES
 from experiments.gallery.pictures import save
-from experiments.gallery.styles import STYLES
 from experiments.tasks import minima
 from experiments.tasks.surfaces import START, STEPS, SURFACES
 
@@ -256,12 +254,12 @@ def test_expected_best_is_the_mean_over_all_draws():
     heights = np.array([3.0, 1.0, 4.0, 1.5, 9.0, 2.6])
     for tries in (1, 2, 4, 6):
         draws = [min(draw) for draw in itertools.combinations(heights, tries)]
-        assert starts.expected_best(heights, tries) == pytest.approx(np.mean(draws))
+        assert ends.expected_best(heights, tries) == pytest.approx(np.mean(draws))
 
 
 def test_odds_count_ends_below_the_second_minimum():
     heights = np.concatenate([np.linspace(1.0, 1.4, 32), np.linspace(1.6, 4.0, 31), [np.nan]])
-    odds = starts.odds("s", "m", heights, lowest=1.0, second=1.5)
+    odds = ends.odds("s", "m", heights, lowest=1.0, second=1.5)
     assert (odds.found, odds.best_of_1, odds.best_of_64) == (0.5, np.inf, 0.0)
 
 
@@ -312,7 +310,7 @@ def test_a_picture_is_written_with_its_colors(tmp_path):
         slug: {"wobbly": paths.Path(points, np.zeros(6), np.zeros((5, 2)), {})}
         for slug, points in zip(ON_SURFACES, corners, strict=True)
     }
-    save(draw_surfaces.draw_surface("wobbly", some), tmp_path / "w.png")
+    save(paths.draw_surface("wobbly", some), tmp_path / "w.png")
     colors = np.unique(np.asarray(Image.open(tmp_path / "w.png").convert("RGB")).reshape(-1, 3), axis=0).astype(int)
     for style in (STYLES[slug] for slug in ON_SURFACES):
         wanted = np.array([int(style.color[i : i + 2], 16) for i in (1, 3, 5)])
@@ -327,7 +325,7 @@ def lines_of(panel):
 def test_a_surfaces_picture_has_every_path_and_tells_its_end():
     straight = np.stack([np.linspace(-2, 2, 6), np.linspace(1, -1, 6)], axis=1)
     some = {slug: {"wobbly": paths.Path(k * straight, np.full(6, k), None, {})} for k, slug in enumerate(ON_SURFACES)}
-    left, right = draw_surfaces.draw_surface("wobbly", some).axes
+    left, right = paths.draw_surface("wobbly", some).axes
     assert len(left.lines) == 1 + len(ARTICLE)
     drawn = lines_of(left) | lines_of(right)
     np.testing.assert_array_equal(drawn.pop("start"), [START])
@@ -338,7 +336,7 @@ def test_a_surfaces_picture_has_every_path_and_tells_its_end():
 
 def test_three_momenta_are_drawn_over_every_surface(travelled):
     three = {"nesterov_0.25": "μ = 0.25", "nesterov": "μ = 0.9", "nesterov_0.975": "μ = 0.975"}
-    figure = draw_surfaces.draw_momenta({slug: travelled[slug][0] for slug in three})
+    figure = paths.draw_momenta({slug: travelled[slug][0] for slug in three})
     assert [panel.get_title() for panel in figure.axes] == [*(name.replace("_", " ") for name in SURFACES), ""]
     for panel, name in zip(figure.axes, SURFACES, strict=False):
         drawn = lines_of(panel)
@@ -349,19 +347,19 @@ def test_three_momenta_are_drawn_over_every_surface(travelled):
 
 def test_starts_are_drawn_as_shares_and_as_best_of_k():
     odds = [
-        starts.Odds(surface, method.style.label, k / 20 + s / 100, 2.0 + k, 1.0 + s, 0.1, 0.0)
-        for s, surface in enumerate(starts.TRAPS)
+        ends.Odds(surface, method.style.label, k / 20 + s / 100, 2.0 + k, 1.0 + s, 0.1, 0.0)
+        for s, surface in enumerate(ends.TRAPS)
         for k, method in enumerate(ON_SURFACES.values())
     ]
-    panels = np.array(starts.draw(odds).axes).reshape(2, len(starts.TRAPS))
+    panels = np.array(ends.draw(odds).axes).reshape(2, len(ends.TRAPS))
     names = [tick.get_text() for tick in panels[0, 0].get_yticklabels()]  # the others share them
     assert names == [method.style.label for method in ON_SURFACES.values()]
     for s, (above, below) in enumerate(panels.T):
-        assert above.get_title() == starts.TRAPS[s].replace("_", " ")
+        assert above.get_title() == ends.TRAPS[s].replace("_", " ")
         np.testing.assert_allclose([bar.get_width() for bar in above.patches], [5 * k + s for k in range(13)])
         for k, (bar, method) in enumerate(zip(above.patches, ON_SURFACES.values(), strict=True)):
             assert bar.get_facecolor()[:3] == to_rgb(method.style.color)
-            expected = [(1, 2.0 + k), (4, 1.0 + s), (16, 0.1), (64, starts.FLOOR)]
+            expected = [(1, 2.0 + k), (4, 1.0 + s), (16, 0.1), (64, ends.FLOOR)]
             np.testing.assert_array_equal(lines_of(below)[method.style.label], expected)
 
 
