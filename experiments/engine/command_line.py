@@ -24,7 +24,7 @@ COMMANDS = {
     "compare": "engine.comparing:compare",
     "report": "engine.comparing:report",
     "multistart": "engine.starts:multistart",
-    "ship": "learned.ship:ship",
+    "ship": "learned.report:ship",
     "roofline": "bench.roofline.run:run",
     "traffic": "bench.traffic.run:run",
     "lenet-speed": "bench.lenet.run:run",

@@ -1,23 +1,37 @@
-"""Table and figure of a learned optimizer's record, made from the record alone."""
+"""What is made of a learned optimizer's record alone: table, figure, and the weights that come with the library.
 
+Those are a copy of the record's, and beside it how they were made.
+"""
+
+import dataclasses
+import json
 import math
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import tyro
 from matplotlib.axes import Axes
 
+import adaptax.methods
+from adaptax.comparison.errors import InputError
 from adaptax.comparison.report.markup import Section
 from adaptax.comparison.report.pictures import COLORS
 from adaptax.comparison.statistics import Estimate, over_seeds, paired
+from experiments.engine import finder, records
 from experiments.engine.figure import band, picture
+from experiments.engine.places import RECORDS
 from experiments.engine.records import Record
 from experiments.engine.rows import Row, curves
 from experiments.engine.table import by_trial, compared, named, show
-from experiments.learned.experiment import LEARNED, META_TRAINING, RATES
+from experiments.learned.experiment import LEARNED, META_TRAINING, RATES, WEIGHTS, Learning, LearningPlan
 
 COLUMNS_OF_FIGURE = 3
 SHARES = (0.2, 0.5, 1.0)  # of the steps, at which the table has a column
 LARGE = 1e4  # a loss that is written with fewer digits
+METHODS = Path(adaptax.methods.__file__).parent
+PREFIX = "learned_"  # of an experiment's slug; what follows is the weights' name
 
 
 def sections(record: Record) -> list[Section]:
@@ -92,3 +106,38 @@ def _draw_trial(axes: Axes, record: Record, trial: str, title: str) -> None:
         band(axes, of.steps, of.loss, color, label=named(name, of))
     axes.set(title=title, xlabel="steps", ylabel="loss", yscale="log")
     axes.legend(fontsize=8)
+
+
+def ship(slug: tyro.conf.Positional[str], results: Path = RECORDS, methods: Path = METHODS) -> Path:
+    """Copy the weights of a learned optimizer's record into the library, and beside them how they were made."""
+    if not isinstance(finder.paper(slug), Learning):
+        raise InputError(f"{slug!r} learns no optimizer, so it has no weights to ship.")
+    file = methods / f"learned_lstm_{slug.removeprefix(PREFIX)}.npz"
+    made = how_made(slug, records.read(results / slug))
+    shutil.copyfile(results / slug / WEIGHTS, file)
+    file.with_suffix(".json").write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(file)
+    return file
+
+
+def how_made(slug: str, record: Record) -> dict[str, Any]:
+    """Say how the weights of a record came about and what they do."""
+    plan = {field.name: record.config[field.name] for field in dataclasses.fields(LearningPlan)}
+    return {
+        "command": f"python -m experiments run {slug}",
+        "record": f"experiments/results/{slug}",
+        **{name: record.meta[name] for name in ("commit", "uncommitted_changes", "processor", "python", "versions")},
+        "config": {**plan, "problem": next(iter(record.config["trials"].values()))["problem"]},
+        "kept_after_epochs": kept(record).step,
+        "validation_loss": kept(record).loss,
+        "losses_after_the_last_step": {trial: _ends(record, trial) for trial in record.config["trials"]},
+    }
+
+
+def _ends(record: Record, trial: str) -> dict[str, dict[str, float]]:
+    """Return mean and half width of the 95 % interval of everyone who was compared."""
+    ends = {}
+    for name in compared(record, trial):
+        mean, half_width = over_seeds(curves(record.rows, trial, name, "test").at("loss"))
+        ends[name] = {"mean": round(float(mean), 6), "half_width": round(float(half_width), 6)}
+    return ends
