@@ -12,10 +12,10 @@ from rich.console import Console
 from adaptax.comparison import record
 from adaptax.comparison.describe import describe
 from experiments.engine import evidence as evidence_page
-from experiments.engine import finder, loading, runner
-from experiments.engine.kinds import sections_of, to_terminal, write_figure, write_table
+from experiments.engine import feeds, finder, runner
 from experiments.engine.loop import count_steps
 from experiments.engine.places import DOCS, RECORDS, RESULTS
+from experiments.engine.runner import sections_of, to_terminal, write_figure, write_table
 
 # So few that the whole demo stays under a minute on two CPU cores; the committed records have 10 seeds.
 DEMO_SEEDS = 3
@@ -93,7 +93,7 @@ def demo(seeds: int = DEMO_SEEDS, out: Path = RESULTS / "demo") -> None:
     """Run the short experiments that need no files on a few seeds, in under a minute: tables here, pictures in OUT."""
     start = time.monotonic()
     for slug, experiment in finder.comparisons().items():
-        if not loading.reads_files(experiment) and count_steps(experiment) <= DEMO_STEPS:
+        if not feeds.reads_files(experiment) and count_steps(experiment) <= DEMO_STEPS:
             few = dataclasses.replace(experiment, seeds=min(seeds, experiment.seeds))
             perform(slug, few, out, resume=True, overwrite=True)
             print(f"Picture: {out / slug / 'figure.png'}\n")

@@ -4,16 +4,19 @@ Both feeds have the same three parts: `data`, what a program always gets; `piece
 evaluations in as many pieces as there are calls of the program; `score`, the evaluation.
 """
 
+import functools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from adaptax.comparison import batches
+from adaptax.comparison.task import call_with_path, checksum, has_path
 from experiments.data import Dataset, Split
 from experiments.data.imagenet import Folders, Placed, place_anywhere, place_centrally
 from experiments.data.pipeline import Pipeline
@@ -25,6 +28,7 @@ from experiments.engine.programs import Programs
 from experiments.models import Params
 
 PICTURES_AT_ONCE = 50  # when a stream is scored, as Caffe's test batches
+Sets = dict[str, Dataset | Folders]  # by trial
 
 
 class Held:
@@ -133,3 +137,40 @@ Feed = Held | Streamed
 
 def _as_split(batch: Placed) -> Split:
     return Split(batch, batch.class_)
+
+
+def load_sets(experiment: Experiment, folder: Path | None = None) -> Sets:
+    """Read the data of every trial, from `folder` where they are files; what two trials share is one object."""
+    sets: dict[Any, Dataset | Folders] = {}
+    for trial in experiment.trials.values():
+        key = _call(trial.data)
+        if key not in sets:
+            sets[key] = call_with_path(trial.data, folder)
+    return {name: sets[_call(trial.data)] for name, trial in experiment.trials.items()}
+
+
+def make_feeds(sets: Sets, placement: Placement) -> dict[str, Feed]:
+    """Make the feed of each trial, one for all that share a set."""
+    distinct = {id(part): part for part in sets.values()}
+    feeds = {
+        key: Streamed(part, placement) if isinstance(part, Folders) else Held(part, placement)
+        for key, part in distinct.items()
+    }
+    return {name: feeds[id(part)] for name, part in sets.items()}
+
+
+def checksums(sets: Sets) -> dict[str, str]:
+    """Tell data sets apart, by trial."""
+    return {name: part.checksum() if isinstance(part, Folders) else checksum(part) for name, part in sets.items()}
+
+
+def _call(load: Callable[..., Dataset | Folders]) -> Any:
+    """Tell loaders apart: two partials with the same settings are one."""
+    if isinstance(load, functools.partial):
+        return load.func, tuple(sorted(load.keywords.items()))
+    return load
+
+
+def reads_files(experiment: Experiment) -> bool:
+    """Say whether some of the data are files; letters and digits come with the packages."""
+    return any(has_path(trial.data) for trial in experiment.trials.values())

@@ -16,11 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from adaptax.comparison.errors import InputError
-from experiments.engine import loading
 from experiments.engine.checkpoints import Checkpoints, Saved, Slot
 from experiments.engine.evaluation import Scores
 from experiments.engine.experiment import Experiment
-from experiments.engine.feeds import Feed, Streamed
+from experiments.engine.feeds import Feed, Streamed, load_sets, make_feeds
 from experiments.engine.placement import Placement
 from experiments.engine.programs import Programs
 from experiments.engine.rows import Row, all_diverged, of_evaluation
@@ -66,7 +65,7 @@ def run(
     With checkpoints, contenders go on from theirs.
     """
     placement = placement or Placement()
-    feeds = feeds or loading.feed(loading.load(experiment), placement)
+    feeds = feeds or make_feeds(load_sets(experiment), placement)
     programs = Programs(experiment, placement)
     start = initial_params(experiment, programs)
     meetings = [

@@ -5,10 +5,9 @@ from typing import Any
 import jax
 
 from adaptax.comparison.progress import bars
-from experiments.engine import loading
 from experiments.engine.experiment import Experiment
 from experiments.engine.experiment import Plan as Options
-from experiments.engine.feeds import Feed, Streamed
+from experiments.engine.feeds import Feed, Streamed, make_feeds
 from experiments.engine.figure import draw
 from experiments.engine.loop import count_steps, run
 from experiments.engine.placement import Placement
@@ -39,7 +38,7 @@ def checkpoint_bytes(experiment: Experiment) -> int:
 
 def work(job: Job) -> Done:
     """Train behind a progress bar that says what was evaluated last and how it does."""
-    feeds = loading.feed(job.sets, job.placement)
+    feeds = make_feeds(job.sets, job.placement)
     with bars(job.console, disable=not job.placement.is_main) as progress:
         task = progress.add_task(job.slug, total=count_steps(job.experiment))
 

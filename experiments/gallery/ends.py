@@ -21,9 +21,8 @@ from matplotlib.figure import Figure
 from adaptax.comparison.gain import chances_of_best
 from experiments.gallery.methods import ARTICLE, INK, ON_SURFACES, Method
 from experiments.gallery.paths import Path, trace_many
-from experiments.tasks.minima import find_minima
 from experiments.tasks.signals import title
-from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES
+from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES, find_minima
 
 NEIGHBORS = 16
 DISTANCE = 1e-15

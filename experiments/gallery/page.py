@@ -12,9 +12,8 @@ from experiments.gallery.ends import CHAOTIC, NEIGHBORS, STARTS, TRAPS, TRIES
 from experiments.gallery.methods import ARTICLE
 from experiments.gallery.pictures import Picture, read_list, read_table
 from experiments.gallery.responses import EPOCHS, PERIOD
-from experiments.tasks.minima import find_minima
 from experiments.tasks.signals import title
-from experiments.tasks.surfaces import STEPS, SURFACES
+from experiments.tasks.surfaces import STEPS, SURFACES, find_minima
 
 Row = dict[str, str]
 ABOUT = """\

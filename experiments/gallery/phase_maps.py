@@ -22,9 +22,8 @@ from matplotlib.patches import Patch
 
 from adaptax.comparison.step import take_step
 from experiments.gallery.methods import ON_SURFACES
-from experiments.tasks.minima import find_minima
 from experiments.tasks.signals import title
-from experiments.tasks.surfaces import START, SURFACES
+from experiments.tasks.surfaces import START, SURFACES, find_minima
 
 SIZE = 64  # so many rates and settings: 4,096 runs in one call
 STEPS = 500

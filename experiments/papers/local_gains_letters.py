@@ -36,7 +36,7 @@ from experiments.data import letters
 from experiments.engine.calibration import descend
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
-from experiments.models.sigmoid_net import SigmoidNet
+from experiments.models.mlp import SigmoidNet
 from experiments.tasks.letters import GROUND, HALF_WIDTH, INK, STRENGTH
 
 

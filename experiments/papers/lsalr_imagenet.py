@@ -23,7 +23,7 @@ import optax
 
 from experiments import caffe
 from experiments.data import imagenet
-from experiments.data.crop import crop
+from experiments.data.imagenet import crop
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
 from experiments.models.alexnet import AlexNet

@@ -7,8 +7,7 @@ import jax
 import numpy as np
 
 from adaptax.comparison.task import Splits, Task
-from experiments.tasks.minima import find_minima
-from experiments.tasks.surfaces import SIDE, STEPS, SURFACES
+from experiments.tasks.surfaces import SIDE, STEPS, SURFACES, find_minima
 
 
 @dataclasses.dataclass(frozen=True)

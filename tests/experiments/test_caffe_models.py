@@ -8,8 +8,7 @@ from flax import nnx
 
 from experiments.models import alexnet, count_weights, functional
 from experiments.models.alexnet import AlexNet
-from experiments.models.cifar10_full import Cifar10Full
-from experiments.models.cifar10_quick import Cifar10Quick
+from experiments.models.cifar10 import Cifar10Full, Cifar10Quick
 from experiments.models.lenet import LeNet
 from tests.experiments.test_caffe_layers import across_oracle, pool_oracle, within_oracle
 

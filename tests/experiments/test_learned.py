@@ -23,9 +23,9 @@ from experiments.data import Split
 from experiments.engine import checkpoints, records, runner
 from experiments.engine.checkpoints import Checkpoints
 from experiments.engine.finder import paper as find
-from experiments.engine.kinds import sections_of
 from experiments.engine.places import RECORDS
 from experiments.engine.rows import Row, curves
+from experiments.engine.runner import sections_of
 from experiments.engine.table import compared
 from experiments.learned import run, training
 from experiments.learned.experiment import LEARNED, META_TRAINING, RULES, Family, Learning

@@ -14,7 +14,7 @@ from adaptax.comparison.errors import InputError
 from adaptax.comparison.report import markup
 from adaptax.comparison.statistics import estimate
 from experiments.data import imagenet
-from experiments.engine import command_line, commands, figure, finder, kinds, records, runner, table
+from experiments.engine import command_line, commands, figure, finder, records, runner, table
 from experiments.engine.evidence import page as to_markdown
 from experiments.engine.finder import comparisons
 from experiments.engine.finder import paper as find
@@ -74,7 +74,7 @@ def test_table_and_figure_stand_a_contender_of_which_every_seed_diverged(tmp_pat
     text = markup.to_markdown(sections)
     assert "| a | 0 ± 0 | 0.5000 ± 0.0000 | 2.00 ± 0.00 | 5.00 ± 0.00 |  | 4.50 |" in text
     assert "| b; 2 of 2 seeds diverged | – | – | – | – | – |  |" in text
-    (shown,) = kinds.to_terminal(sections).renderables[1:-1]
+    (shown,) = runner.to_terminal(sections).renderables[1:-1]
     assert shown.row_count == 2
     fits = ["contender", "loss rises, %", "train error, %", "test error, %"]  # not "train loss", in Markdown
     assert [column.header for column in shown.columns][:-2] == fits
@@ -85,7 +85,7 @@ def test_table_and_figure_stand_a_contender_of_which_every_seed_diverged(tmp_pat
 @pytest.mark.parametrize("slug", ["learned_mnist", "learned_quadratic", "lsalr_digits"])
 def test_a_committed_figure_shows_what_the_committed_rows_say(slug: str, tmp_path: Path):
     """One of each kind and size, drawn again, is the same picture."""
-    kinds.kind_of(find(slug)).draw(records.read(RESULTS / slug), tmp_path / "figure.png")
+    runner.kind_of(find(slug)).draw(records.read(RESULTS / slug), tmp_path / "figure.png")
     drawn, committed = (imread(folder / "figure.png") for folder in (tmp_path, RESULTS / slug))
     assert drawn.shape == committed.shape
     assert (np.abs(drawn - committed) > 0.1).mean() < 1e-4
@@ -122,7 +122,7 @@ def test_nothing_is_said_of_what_was_not_run(slug: str):
 @pytest.mark.parametrize("slug", RECORDED)
 def test_a_committed_table_is_made_of_the_committed_record(slug: str):
     assert (RESULTS / slug / "table.md").read_text(encoding="utf-8") == markup.to_markdown(
-        kinds.sections_of(find(slug), RESULTS / slug)
+        runner.sections_of(find(slug), RESULTS / slug)
     )
 
 

@@ -18,7 +18,7 @@ from adaptax.comparison.step import take_step
 from experiments.gallery import animate, ends, paths, phase_maps
 from experiments.gallery.methods import ARTICLE, METHODS, ON_SURFACES, STYLES
 from experiments.gallery.pictures import save
-from experiments.tasks import minima
+from experiments.tasks import surfaces
 from experiments.tasks.surfaces import START, STEPS, SURFACES
 
 pytestmark = pytest.mark.slow
@@ -241,7 +241,7 @@ def test_every_method_descends_on_a_bowl(slug):
 )  # fmt: skip
 def test_minima(name, count, lowest):
     """As many as the pictures show, the reference's lowest, and no slope at any (wobbly's lies beside its crease)."""
-    found = minima.find_minima(name)
+    found = surfaces.find_minima(name)
     assert len(found) == count
     assert found[0][0] == pytest.approx(lowest, abs=1e-4)
     for height, x, y in found:

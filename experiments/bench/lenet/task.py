@@ -14,7 +14,7 @@ import numpy as np
 
 from experiments import caffe
 from experiments.data import Dataset, Split, digits
-from experiments.engine import loading
+from experiments.engine import feeds
 from experiments.engine.evaluation import cross_entropy
 from experiments.engine.experiment import Trial
 from experiments.engine.loop import initial_params
@@ -57,7 +57,7 @@ TASK = dataclasses.replace(
 
 def train() -> Training:
     """Compile the program and draw the weights."""
-    programs, feed = Programs(TASK), loading.feed(loading.load(TASK), Placement())["lenet"]
+    programs, feed = Programs(TASK), feeds.make_feeds(feeds.load_sets(TASK), Placement())["lenet"]
     program, train = programs.of(SOLVER), feed.data.splits["train"]
     ((order, _),) = feed.pieces(TASK, 0, STEPS)
     params = initial_params(TASK, programs)
