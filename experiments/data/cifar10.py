@@ -16,8 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from adaptax.comparison.errors import InputError
-from experiments.data import Dataset, Split, array_pickle, sources
-from experiments.data.splits import cut_validation
+from experiments.data import Dataset, Split, array_pickle, cut_validation, sources
 
 SIDE, CLASSES, PER_BATCH = 32, 10, 10_000
 PIXELS = 3 * SIDE * SIDE  # the red plane, the green one, the blue one

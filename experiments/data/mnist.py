@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from adaptax.comparison.errors import InputError
-from experiments.data import Dataset, Split, sources
-from experiments.data.splits import cut_validation
+from experiments.data import Dataset, Split, cut_validation, sources
 
 FOLDER, SIDE, CLASSES = "mnist", 28, 10
 COUNTS = {"train": 60_000, "test": 10_000}

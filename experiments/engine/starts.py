@@ -19,7 +19,7 @@ from adaptax.comparison.task import Task, config_of, load
 from adaptax.comparison.train import Field, train
 from experiments.engine import finder
 from experiments.engine.places import RESULTS
-from experiments.tasks import heights
+from experiments.tasks import surfaces
 from experiments.tasks.surfaces import SURFACES
 
 HALVINGS = 3
@@ -71,4 +71,4 @@ def multistart(
 
 def find(slug: str) -> Task:
     """Return a task, or a surface as one."""
-    return heights.task(slug) if slug in SURFACES else finder.task(slug)
+    return surfaces.task(slug) if slug in SURFACES else finder.task(slug)

@@ -3,8 +3,7 @@
 from functools import partial
 
 from adaptax.comparison.task import Task
-from experiments.data import Dataset, cifar10
-from experiments.data.splits import shorten_test
+from experiments.data import Dataset, cifar10, shorten_test
 from experiments.models import Classification
 from experiments.models.cifar10 import Cifar10Quick
 

@@ -3,8 +3,7 @@
 from functools import partial
 
 from adaptax.comparison.task import Task
-from experiments.data import Dataset, mnist, scaling
-from experiments.data.splits import shorten_test
+from experiments.data import Dataset, mnist, scaling, shorten_test
 from experiments.models import Classification
 from experiments.models.lenet import LeNet
 

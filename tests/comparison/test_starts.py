@@ -18,8 +18,8 @@ from adaptax.comparison.starts import multistart, rungs, search
 from adaptax.comparison.task import config_of
 from adaptax.comparison.train import Curve, Field, train
 from experiments.engine.starts import find
-from experiments.tasks.heights import task as surface_task
 from experiments.tasks.surfaces import SURFACES
+from experiments.tasks.surfaces import task as surface_task
 
 pytestmark = pytest.mark.slow
 

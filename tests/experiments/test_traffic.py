@@ -13,8 +13,7 @@ from experiments.bench import frame
 from experiments.bench.roofline.contenders import optimizers
 from experiments.bench.roofline.run import maker
 from experiments.bench.traffic import run
-from experiments.bench.traffic.kernels import Kernel, arrays, count
-from experiments.bench.traffic.measure import Layout, layouts, measure
+from experiments.bench.traffic.measure import Kernel, Layout, arrays, count, layouts, measure
 from experiments.engine.command_line import main
 
 # A sum of squares in two kernels, a branch that reads the operand once more, a step in place, a copy to fast memory.
