@@ -17,7 +17,7 @@ from adaptax.comparison.contenders import Contender, Rule
 from adaptax.comparison.program import Programs
 from adaptax.comparison.protocol import best_rate
 from adaptax.comparison.task import Splits, Task
-from adaptax.comparison.train import Curve, Field, train
+from adaptax.comparison.train import Field, train
 from experiments.engine.experiment import Experiment, Trial
 from experiments.engine.loop import run
 from experiments.engine.rows import curves as curves_of
@@ -40,9 +40,14 @@ def choose_rates(
     yield "|---" * (len(rates) + 3) + "|"
     for name, method in methods.items():
         curves, _ = train(field, field.programs.of(Contender(make=method)), rates, range(seeds))
-        losses = {rate: _loss([curve for curve in curves if curve.rate == rate]) for rate in rates}
-        cells = " | ".join(_cell([curve for curve in curves if curve.rate == rate]) for rate in rates)
-        yield f"| {name} | {cells} | {best_rate(curves):g} | {min(losses, key=losses.__getitem__):g} |"
+        losses, cells = {}, []
+        for rate in rates:
+            of_rate, losses[rate], cell = [curve for curve in curves if curve.rate == rate], np.inf, "diverged"
+            if not any(curve.diverged_at for curve in of_rate):
+                losses[rate] = np.mean([curve.train[-1] for curve in of_rate])
+                cell = f"{np.mean([curve.validation[-1] for curve in of_rate]):.2f} %, {losses[rate]:.2g}"
+            cells.append(cell)
+        yield f"| {name} | {' | '.join(cells)} | {best_rate(curves):g} | {min(losses, key=losses.__getitem__):g} |"
 
 
 def _field(experiment: Experiment, splits: Splits) -> Field:
@@ -57,18 +62,6 @@ def _field(experiment: Experiment, splits: Splits) -> Field:
         train_examples_scored=len(splits["train"].classes),
     )
     return Field(Programs(task, task.layout_on_cpu), splits)
-
-
-def _loss(curves: list[Curve]) -> float:
-    diverged = any(curve.diverged_at for curve in curves)
-    return np.inf if diverged else float(np.mean([curve.train[-1] for curve in curves]))
-
-
-def _cell(curves: list[Curve]) -> str:
-    loss = _loss(curves)
-    if np.isinf(loss):
-        return "diverged"
-    return f"{np.mean([curve.validation[-1] for curve in curves]):.2f} %, {loss:.2g}"
 
 
 class Descent(NamedTuple):

@@ -8,11 +8,11 @@ split at the end is taken.
 """
 
 import dataclasses
-from typing import Any, Literal
+from typing import Literal
 
 from adaptax.comparison.statistics import Estimate, over_seeds, paired
 from experiments.engine.records import Record
-from experiments.engine.rows import Curves, curves
+from experiments.engine.rows import curves
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested"
 
@@ -68,13 +68,14 @@ def judge(claim: Claim, record: Record) -> Finding:
         base_ends = base.at(field, claim.step)
     difference = paired(new_ends, base_ends)
     better = base if claim.expects == "higher" else new
+    contenders = {base_name: base, new_name: new}
     chosen = (base_name, new_name) != (claim.baseline, claim.contender)
     return Finding(
         baseline=over_seeds(base_ends),
         contender=over_seeds(new_ends),
         difference=difference,
         chosen=f"{base_name} against {new_name}" if chosen else "",
-        diverged=_diverged({base_name: base, new_name: new}),
+        diverged="; ".join(f"{c.lost} diverge {name}" for name, c in contenders.items() if c.diverged),
         verdict=HOLDS if _lies(difference, claim.expects) and not better.diverged else FAILS,
     )
 
@@ -97,7 +98,3 @@ def _lies(difference: Estimate, where: str) -> bool:
         return bool(difference.mean - difference.half_width <= 0)
     sign = 1 if where == "higher" else -1
     return bool(sign * difference.mean - difference.half_width > 0)
-
-
-def _diverged(contenders: dict[Any, Curves]) -> str:
-    return "; ".join(f"{c.lost} diverge {name}" for name, c in contenders.items() if c.diverged)

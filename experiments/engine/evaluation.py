@@ -15,6 +15,7 @@ from experiments.models import Net, Params
 PICTURES_AT_ONCE = 1_000  # of each seed; the activations of 10,000 pictures on 10 seeds would not fit every device
 
 Scores = dict[str, jax.Array]  # split -> loss, error in per cent
+cross_entropy = optax.softmax_cross_entropy_with_integer_labels  # of logits and classes: every picture's, in nats
 OfPictures = tuple[jax.Array, jax.Array]  # the loss of each, and whether it was taken for another class
 
 
@@ -72,8 +73,3 @@ def _in_slices(of_slice: Callable[[Split], OfPictures], split: Split) -> tuple[j
     if whole < count:
         parts.append(of_slice(jax.tree.map(lambda part: part[whole:], split)))
     return tuple(jnp.concatenate(pieces) for pieces in zip(*parts, strict=True))
-
-
-def cross_entropy(logits: jax.Array, classes: jax.Array) -> jax.Array:
-    """Give the loss of every picture, in nats."""
-    return optax.softmax_cross_entropy_with_integer_labels(logits, classes)

@@ -59,22 +59,12 @@ def _comparison(folder: Path) -> Iterator[Section]:
 def _cells(claim: Claim, record: Record | None) -> list[str]:
     says = f"{claim.says} ({claim.source})"
     if claim.trial is None or record is None:
-        return [says, claim.published, "", "", "", _with_comment(UNTESTED, claim.comment)]
-    finding, digits = judge(claim, record), DIGITS[claim.of]
-    verdict = finding.verdict
-    shows_none = abs(finding.difference.mean) <= finding.difference.half_width
-    if verdict != HOLDS and not finding.diverged and shows_none:
-        verdict += ": no difference shown"
-    comment = "; ".join(filter(None, [finding.chosen, finding.diverged, claim.comment]))
-    return [
-        says,
-        claim.published,
-        show(finding.baseline, digits),
-        show(finding.contender, digits),
-        show(finding.difference, f"+{digits}"),
-        _with_comment(verdict, comment),
-    ]
-
-
-def _with_comment(verdict: str, comment: str) -> str:
-    return f"**{verdict}**" + (f"; {comment}" if comment else "")
+        figures, verdict, comments = ["", "", ""], UNTESTED, [claim.comment]
+    else:
+        finding, digits = judge(claim, record), DIGITS[claim.of]
+        verdict, comments = finding.verdict, [finding.chosen, finding.diverged, claim.comment]
+        if verdict != HOLDS and not finding.diverged and abs(finding.difference.mean) <= finding.difference.half_width:
+            verdict += ": no difference shown"
+        figures = [show(of, digits) for of in (finding.baseline, finding.contender)]
+        figures.append(show(finding.difference, f"+{digits}"))
+    return [says, claim.published, *figures, "; ".join(filter(None, [f"**{verdict}**", *comments]))]

@@ -69,11 +69,15 @@ def _draw_trial(record: Record, trial: str, settings: dict[str, Any], above: Axe
         band(below, test.steps, test.error, color, linestyle=dashes)
         if train.seeds and few:
             below.plot(train.steps, train.error.mean(axis=0), color=color, linestyle=":")
-        _mark_published(below, record, settings["published"].get(contender, {}), color)
+        for split, error in settings["published"].get(contender, {}).items():
+            face = {"test": color, "train": "white"}[split]
+            below.plot(record.config["steps"], error, "D", color=color, markerfacecolor=face, clip_on=False, zorder=5)
     above.set(title=settings["title"], yscale="log", ylabel="training loss (nats per picture)")
     below.set(xlabel="steps", ylabel="error (%)")
     # Square roots: wide where final errors differ, and zero is on the axis, as it would not be on a logarithmic one.
-    below.set_yscale("function", functions=(_signed_root, _signed_square))
+    below.set_yscale(
+        "function", functions=(lambda y: np.sign(y) * np.sqrt(np.abs(y)), lambda y: np.sign(y) * np.square(y))
+    )
     below.set_yticks(ERROR_TICKS, labels=map(str, ERROR_TICKS))
     below.set_ylim(0, 100)
     for axes in (above, below):
@@ -98,14 +102,6 @@ def styles(contenders: Iterable[str]) -> dict[str, tuple[str, str]]:
     return known
 
 
-def _signed_root(values: np.ndarray) -> np.ndarray:
-    return np.sign(values) * np.sqrt(np.abs(values))
-
-
-def _signed_square(values: np.ndarray) -> np.ndarray:
-    return np.sign(values) * np.square(values)
-
-
 def band(axes: Axes, steps: np.ndarray, values: np.ndarray, color: str, **style: Any) -> None:
     """Plot mean and interval; a contender of which no seed finished has a legend and no curve."""
     if not len(values):
@@ -115,13 +111,6 @@ def band(axes: Axes, steps: np.ndarray, values: np.ndarray, color: str, **style:
     axes.plot(steps, mean, color=color, **style)
     low = np.maximum(mean - half_width, values.min())  # an interval may not cross a log axis' 0
     axes.fill_between(steps, low, mean + half_width, color=color, alpha=0.2, linewidth=0)
-
-
-def _mark_published(axes: Axes, record: Record, errors: dict[str, float], color: str) -> None:
-    for split, face in (("test", color), ("train", "white")):
-        if split in errors:
-            place = (record.config["steps"], errors[split])
-            axes.plot(*place, "D", color=color, markerfacecolor=face, clip_on=False, zorder=5)
 
 
 def _explain_styles(axes: Axes, train: bool, published: bool) -> None:

@@ -161,13 +161,7 @@ def _train(programs: Programs, meeting: Meeting, begin: Saved, tick: Tick) -> It
 
 def _one_behind(asked: Iterable[Evaluation]) -> Iterator[Evaluation]:
     """Give each evaluation only when the next has been asked for: the device works while the host reads."""
-    waiting = None
-    for evaluation in asked:
-        if waiting is not None:
-            yield waiting
-        waiting = evaluation
-    if waiting is not None:
-        yield waiting
+    return (evaluation for evaluation, _ in itertools.pairwise(itertools.chain(asked, [None])))
 
 
 def initial_params(experiment: Experiment, programs: Programs) -> Params:

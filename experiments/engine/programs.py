@@ -116,8 +116,9 @@ def _chunk(
         optimizer = method(**settings)
 
         def step(carry: tuple[Params, Any], at: tuple[jax.Array, Any]) -> tuple[Any, None]:
-            (params, state), (number, batch) = carry, at
-            key = jax.random.fold_in(_chance_of(seed), number) if net.has_chance else None
+            (params, state), (number, batch), key = carry, at, None
+            if net.has_chance:
+                key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), CHANCE), number)
             pictures = placement.divide_batch(_pick(data, batch))
             params, state, *_ = take_step(loss, optimizer, params, state, pictures, data.mean, key)
             return placement.divide_weights((params, state)), None
@@ -136,7 +137,3 @@ def _pick(data: OnDevice, batch: Split | jax.Array | None) -> Split:
         return batch
     train = data.splits["train"]
     return train if batch is None else jax.tree.map(lambda part: part[batch], train)
-
-
-def _chance_of(seed: jax.Array) -> jax.Array:
-    return jax.random.fold_in(jax.random.key(seed), CHANCE)
