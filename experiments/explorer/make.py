@@ -6,7 +6,6 @@ What the page is told (names, colors, markers, settings, equations, signals) is 
 import inspect
 import json
 import re
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from matplotlib.markers import MarkerStyle
 import adaptax
 from experiments.engine.places import DOCS
 from experiments.explorer.sliders import fixed, sliders
-from experiments.gallery.methods import INK, METHODS, Method, Style
+from experiments.gallery.methods import INK, METHODS, Method
 from experiments.gallery.paths import LEVELS
 from experiments.gallery.phase_maps import FAR
 from experiments.tasks.signals import SIGNALS, title
@@ -42,7 +41,9 @@ def explorer(out: Path = DOCS / "explorer.html") -> None:
 
 def page() -> str:
     """Return the page."""
-    parts = {"STYLE": _read("style.css"), "TABLES": f"const LAB = {_as_script(tables())};\n"}
+    # JavaScript, which unlike JSON has an Infinity; no tag may end the script.
+    script = json.dumps(tables(), ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    parts = {"STYLE": _read("style.css"), "TABLES": f"const LAB = {script};\n"}
     parts["PROGRAMS"] = "\n".join(_read(name) for name in PROGRAMS)
     text = _read("template.html")
     for name, part in parts.items():
@@ -52,11 +53,6 @@ def page() -> str:
 
 def _read(name: str) -> str:
     return files("experiments.explorer").joinpath(name).read_text(encoding="utf-8")
-
-
-def _as_script(value: object) -> str:
-    """Return a value as JavaScript, which unlike JSON has an Infinity; no tag may end the script."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
 
 
 def tables() -> dict[str, Any]:
@@ -87,9 +83,13 @@ def _numbers(values: np.ndarray) -> list[float]:
 
 
 def _method(slug: str, method: Method) -> dict[str, Any]:
-    about, equation = _words(slug, method.style.label)
+    (about, equation), marker = _words(slug, method.style.label), MarkerStyle(method.style.marker)
+    outlines = marker.get_path().transformed(marker.get_transform()).to_polygons()
     return {
-        **_look(method.style),
+        "label": method.style.label,
+        "color": method.style.color,
+        "marker": [np.round(outline[:, :2], 3).tolist() for outline in outlines],
+        "dash": [] if isinstance(method.style.line, str) else list(method.style.line[1]),
         "about": about,
         "equation": equation,
         "labels": labels(method),
@@ -122,14 +122,3 @@ def _mathml(tex: str) -> str:
     """Return the equations of one line, each for itself, so that they can stand below each other."""
     parts = re.split(r"\\q?quad", " ".join(tex.split()))
     return "\n".join(convert(part.strip(" ,"), display="block") for part in parts)
-
-
-def _look(style: Style) -> Mapping[str, Any]:
-    marker = MarkerStyle(style.marker)
-    outlines = marker.get_path().transformed(marker.get_transform()).to_polygons()
-    return {
-        "label": style.label,
-        "color": style.color,
-        "marker": [np.round(outline[:, :2], 3).tolist() for outline in outlines],
-        "dash": [] if isinstance(style.line, str) else list(style.line[1]),
-    }

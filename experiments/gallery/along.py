@@ -62,7 +62,9 @@ def trace_sweep(method: Method, signals: Mapping[str, np.ndarray]) -> Trace:
         return trace(method, {**method.on_signals, method.swept: value}, signal)
 
     with jax.enable_x64(True):
-        return jax.tree.map(np.asarray, jax.jit(run)(jnp.asarray(method.values), _rows(signals)))
+        return jax.tree.map(
+            np.asarray, jax.jit(run)(jnp.asarray(method.values), np.stack(list(signals.values()), dtype=float))
+        )
 
 
 def trace_methods(signals: Mapping[str, np.ndarray]) -> dict[str, Trace]:
@@ -73,11 +75,7 @@ def trace_methods(signals: Mapping[str, np.ndarray]) -> dict[str, Trace]:
         return {slug: trace(method, method.middle, signal) for slug, method in ON_SIGNALS.items()}
 
     with jax.enable_x64(True):
-        return jax.tree.map(np.asarray, jax.jit(run)(_rows(signals)))
-
-
-def _rows(signals: Mapping[str, np.ndarray]) -> jax.Array:
-    return jnp.stack([jnp.asarray(signal, float) for signal in signals.values()])
+        return jax.tree.map(np.asarray, jax.jit(run)(np.stack(list(signals.values()), dtype=float)))
 
 
 def draw_method(method: Method, trace: Trace) -> Figure:
@@ -101,14 +99,10 @@ def draw_method(method: Method, trace: Trace) -> Figure:
     handles = [Patch(color=GRADIENT, label="the gradient signal")]
     for value, style in zip(method.values, styles, strict=True):
         handles.append(Line2D([], [], **style, label=f"{method.symbol} = {value:g}"))
-    finish(figure, axes, heading(method), COLUMNS, handles)
-    return figure
-
-
-def heading(method: Method) -> str:
-    """Return a picture's title: the method, what is compared, what is fixed."""
     fixed = ", ".join(f"{SYMBOLS[name]} = {value:g}" for name, value in method.on_signals.items())
-    return f"{method.style.label}: steps on six gradient signals for three values of {method.symbol} ({fixed})"
+    headline = f"{method.style.label}: steps on six gradient signals for three values of {method.symbol} ({fixed})"
+    finish(figure, axes, headline, COLUMNS, handles)
+    return figure
 
 
 def draw_overview(traces: Mapping[str, Trace]) -> Figure:

@@ -28,8 +28,15 @@ HOLD = 24  # frames of the last picture
 def animate(name: str, paths: Mapping[str, Path], out: File) -> None:
     """Write OUT/NAME.gif and OUT/NAME.mp4."""
     frames = list(_frames(name, paths))
-    _write_gif(out / f"{name}.gif", frames, [ON_SURFACES[slug].style.color for slug in paths])
-    _write_mp4(out / f"{name}.mp4", frames)
+    pictures = list(_with_one_palette(frames, [ON_SURFACES[slug].style.color for slug in paths]))
+    usual = 1000 // FRAMES_PER_SECOND
+    look = {"duration": [usual] * (len(pictures) - 1) + [HOLD * usual], "loop": 0, "optimize": True}
+    pictures[0].save(out / f"{name}.gif", save_all=True, append_images=pictures[1:], **look)
+    height, width, _ = frames[0].shape
+    given = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {FRAMES_PER_SECOND} -i -".split()
+    made = "-c:v libx264 -pix_fmt yuv420p -crf 26 -movflags +faststart".split()  # what every browser plays
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *given, *made, str(out / f"{name}.mp4")]
+    subprocess.run(command, input=b"".join(map(bytes, [*frames, *[frames[-1]] * HOLD])), check=True)
 
 
 def _frames(name: str, paths: Mapping[str, Path]) -> Iterator[np.ndarray]:
@@ -73,13 +80,6 @@ def _stage(name: str, paths: Mapping[str, Path]) -> tuple[Figure, dict[str, list
     return figure, artists
 
 
-def _write_gif(path: File, frames: list[np.ndarray], colors: list[str]) -> None:
-    pictures = list(_with_one_palette(frames, colors))
-    usual = 1000 // FRAMES_PER_SECOND
-    durations = [usual] * (len(pictures) - 1) + [HOLD * usual]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=True)
-
-
 def _with_one_palette(frames: list[np.ndarray], pure: list[str]) -> Iterator[Image.Image]:
     """Give all frames one palette, grays and the methods' colors with their tints, and to each pixel the nearest."""
     grays = np.repeat(np.arange(0, 256, 4)[:, None], 3, axis=1)
@@ -94,11 +94,3 @@ def _with_one_palette(frames: list[np.ndarray], pure: list[str]) -> Iterator[Ima
         picture.putpalette(colors.astype(np.uint8).tobytes())
         yield picture
         before = frame
-
-
-def _write_mp4(path: File, frames: list[np.ndarray]) -> None:
-    height, width, _ = frames[0].shape
-    given = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {FRAMES_PER_SECOND} -i -".split()
-    made = "-c:v libx264 -pix_fmt yuv420p -crf 26 -movflags +faststart".split()  # what every browser plays
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *given, *made, str(path)]
-    subprocess.run(command, input=b"".join(map(bytes, [*frames, *[frames[-1]] * HOLD])), check=True)

@@ -11,7 +11,7 @@ lower than every other minimum.
 import dataclasses
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import matplotlib.pyplot as plt
@@ -33,16 +33,7 @@ SEED = 413
 TRIES = (1, 4, 16, 64)
 FLOOR = 1e-3  # heights below are drawn here: found
 
-
-class End(NamedTuple):
-    """One path's end after the article's 125 steps."""
-
-    surface: str
-    method: str
-    height: float
-    lowest: float  # of this and the neighbors' ends
-    highest: float
-    best: float  # the lowest point of the path itself
+Row = dict[str, Any]
 
 
 def nesterov_with(momentum: float) -> Method:
@@ -57,55 +48,34 @@ MOMENTA = {"nesterov_0.25": nesterov_with(0.25), "nesterov_0.975": nesterov_with
 RUNS = {**ON_SURFACES, **MOMENTA}
 
 
-def neighbors() -> np.ndarray:
-    """Return the start and its neighbors."""
-    apart = np.random.default_rng(413).normal(0, DISTANCE, (NEIGHBORS, 2))
-    return np.concatenate([np.zeros((1, 2)), apart]) + START
-
-
-def run(slug: str) -> tuple[dict[str, Path], list[End]]:
-    """Return a method's path on every surface, and the ends."""
-    method = RUNS[slug]
-    many = trace_many(method, list(SURFACES), neighbors())
+def run(slug: str) -> tuple[dict[str, Path], list[Row]]:
+    """Return a method's path on every surface, and its ends after the article's 125 steps."""
+    method, apart = RUNS[slug], np.random.default_rng(SEED).normal(0, DISTANCE, (NEIGHBORS, 2))
+    many = trace_many(method, list(SURFACES), np.concatenate([np.zeros((1, 2)), apart]) + START)
     paths = {name: jax.tree.map(itemgetter((number, 0)), many) for number, name in enumerate(SURFACES)}
     ends = []
     for name, heights in zip(SURFACES, many.heights, strict=True):
         last = heights[:, -1]
-        ends.append(End(name, method.style.label, last[0], last.min(), last.max(), best=heights[0].min()))
+        of_all = {"lowest": last.min(), "highest": last.max()}  # of this and the neighbors' ends
+        best = heights[0].min()  # the lowest point of the path itself
+        ends.append({"surface": name, "method": method.style.label, "height": last[0], **of_all, "best": best})
     return paths, ends
 
 
-class Odds(NamedTuple):
-    """What many starts of one method come to on one surface; heights are above the global minimum."""
-
-    surface: str
-    method: str
-    found: float  # share of starts that end in the global minimum
-    best_of_1: float
-    best_of_4: float
-    best_of_16: float
-    best_of_64: float
-
-
-def make_starts() -> np.ndarray:
-    """Return the starts, uniform over the article's square, the same for all methods."""
-    return np.random.default_rng(SEED).uniform(-SIDE, SIDE, (STARTS, 2))
-
-
-def play(method: Method) -> list[Odds]:
-    """Run one method from all starts on all surfaces with traps, in one call."""
-    played = []
-    for name, ends in zip(TRAPS, trace_many(method, TRAPS, make_starts()).heights[:, :, -1], strict=True):
+def play(method: Method) -> list[Row]:
+    """Run one method on all surfaces with traps, in one call, from starts uniform over the square, the same for all."""
+    played, starts = [], np.random.default_rng(SEED).uniform(-SIDE, SIDE, (STARTS, 2))
+    for name, ends in zip(TRAPS, trace_many(method, TRAPS, starts).heights[:, :, -1], strict=True):
         (lowest, *_), (second, *_) = find_minima(name)[:2]
         played.append(odds(name, method.style.label, ends, lowest, second))
     return played
 
 
-def odds(surface: str, method: str, heights: np.ndarray, lowest: float, second: float) -> Odds:
-    """Judge the ends of one method on one surface; an end that is no number is an infinite height."""
+def odds(surface: str, method: str, heights: np.ndarray, lowest: float, second: float) -> Row:
+    """Judge the ends of one method on one surface, above the global minimum; what is no number is infinitely high."""
     heights = np.where(np.isfinite(heights), heights, np.inf)
-    best = [expected_best(heights, tries) - lowest for tries in TRIES]
-    return Odds(surface, method, float(np.mean(heights < second)), *best)
+    best = {f"best_of_{tries}": expected_best(heights, tries) - lowest for tries in TRIES}
+    return {"surface": surface, "method": method, "found": float(np.mean(heights < second)), **best}
 
 
 def expected_best(heights: np.ndarray, tries: int) -> float:
@@ -114,22 +84,22 @@ def expected_best(heights: np.ndarray, tries: int) -> float:
     return float(np.sort(heights)[: len(chances)] @ chances)
 
 
-def draw(odds: Sequence[Odds]) -> Figure:
+def draw(odds: Sequence[Row]) -> Figure:
     """Draw bars of shares above, the expected best of k starts below, a surface per column."""
     figure, axes = plt.subplots(
         2, len(TRAPS), figsize=(16, 9.4), sharex="row", sharey="row", layout="constrained", height_ratios=(1, 1.1)
     )
     styles = [method.style for method in ON_SURFACES.values()]
     for above, below, surface in zip(*axes, TRAPS, strict=True):
-        here = {entry.method: entry for entry in odds if entry.surface == surface}
+        here = {row["method"]: row for row in odds if row["surface"] == surface}
         places = np.arange(len(styles))[::-1]
-        shares = [100 * here[style.label].found for style in styles]
+        shares = [100 * here[style.label]["found"] for style in styles]
         bars = above.barh(places, shares, color=[style.color for style in styles])
         above.bar_label(bars, [f"{share:.0f} %" for share in shares], padding=3, fontsize=8)
         above.set_yticks(places, [style.label for style in styles])
         above.set(title=title(surface), xlim=(0, 112), xlabel="starts that end in the global minimum (%)")
         for style in styles:
-            best = np.maximum(here[style.label][3:], FLOOR)
+            best = np.maximum([here[style.label][f"best_of_{tries}"] for tries in TRIES], FLOOR)
             below.plot(TRIES, best, **style.plot(), marker=style.marker, markersize=6, linewidth=1.5)
         below.set(xscale="log", yscale="log", xlabel="number of starts k")
         below.set_xticks(TRIES, [str(tries) for tries in TRIES])

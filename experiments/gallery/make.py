@@ -88,7 +88,7 @@ def _paths(out: Path) -> Iterator[Picture | str]:
         travelled[slug], of_method = ends.run(slug)
         table += of_method
         yield f"paths of {method.style.label}"
-    write_table(out / "ends.csv", sorted(table, key=lambda end: list(SURFACES).index(end.surface)))
+    write_table(out / "ends.csv", sorted(table, key=lambda end: list(SURFACES).index(end["surface"])))
     for name in sorted(SURFACES, key=lambda name: name != BEST):  # that one first
         animate(name, {slug: travelled[slug][name] for slug in ARTICLE}, out)
         yield Picture(
@@ -137,7 +137,7 @@ def _starts(out: Path) -> Iterator[Picture | str]:
     for method in ON_SURFACES.values():
         odds += ends.play(method)
         yield f"many starts of {method.style.label}"
-    odds.sort(key=lambda entry: ends.TRAPS.index(entry.surface))
+    odds.sort(key=lambda row: ends.TRAPS.index(row["surface"]))
     write_table(out / "starts.csv", odds)
     yield keep(
         ends.draw(odds),

@@ -89,11 +89,11 @@ def odds(folder: Path) -> list[Section]:
         f"global one of the best of {', '.join(map(str, TRIES))} starts. A method that bounces around a minimum stays "
         "above it however often it starts."
     )
-    return _by_method("Starts in figures", read_table(folder / "starts.csv"), TRAPS, _odds, note)
 
+    def cell(row: Row) -> str:
+        return f"{_percent(row['found'])}: " + ", ".join(f"{float(row[f'best_of_{tries}']):z.3f}" for tries in TRIES)
 
-def _odds(row: Row) -> str:
-    return f"{_percent(row['found'])}: " + ", ".join(f"{float(row[f'best_of_{tries}']):z.3f}" for tries in TRIES)
+    return _by_method("Starts in figures", read_table(folder / "starts.csv"), TRAPS, cell, note)
 
 
 def responses(folder: Path) -> list[Section]:

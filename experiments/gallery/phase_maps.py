@@ -7,7 +7,7 @@ elsewhere, in another minimum, still on its way, or bouncing.
 
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -42,20 +42,6 @@ SETTINGS = {"momentum": MEMORIES, "decay": MEMORIES, "b1": MEMORIES, "bonus": np
 NAMES = {"momentum": "momentum μ", "bonus": "bonus b, penalty 1 - b", "decay": "decay ρ", "b1": "decay β₁"}
 
 
-class MapRow(NamedTuple):
-    """One map in figures."""
-
-    surface: str
-    method: str
-    setting: str
-    converged: float  # shares of all runs
-    diverged: float
-    mean_steps: float | None  # of the runs that converged; None: there is none
-    least_steps: int | None
-    best_rate: float | None  # the settings that took the least steps
-    best_setting: float | None
-
-
 def measure(slug: str, surface: str) -> np.ndarray:
     """Return (setting, rate) -> steps to converge, `DIVERGED` or `ELSEWHERE`, all in one call."""
     method, height, lowest = ON_SURFACES[slug], SURFACES[surface], find_minima(surface)[0][0]
@@ -81,7 +67,7 @@ def measure(slug: str, surface: str) -> np.ndarray:
         return np.asarray(jax.jit(run)(jnp.asarray(SETTINGS[method.swept]), jnp.asarray(RATES)))
 
 
-def summarize(slug: str, surface: str, steps: np.ndarray) -> MapRow:
+def summarize(slug: str, surface: str, steps: np.ndarray) -> dict[str, Any]:
     """Return a map in figures."""
     method = ON_SURFACES[slug]
     converged = steps > 0
@@ -90,8 +76,17 @@ def summarize(slug: str, surface: str, steps: np.ndarray) -> MapRow:
         row, column = np.unravel_index(np.where(converged, steps, STEPS + 1).argmin(), steps.shape)
         mean, least = float(steps[converged].mean()), int(steps[row, column])
         rate, setting = float(RATES[column]), float(SETTINGS[method.swept][row])
-    shares = float(converged.mean()), float((steps == DIVERGED).mean())
-    return MapRow(surface, method.style.label, method.swept, *shares, mean, least, rate, setting)
+    return {
+        "surface": surface,
+        "method": method.style.label,
+        "setting": method.swept,
+        "converged": float(converged.mean()),  # shares of all runs
+        "diverged": float((steps == DIVERGED).mean()),
+        "mean_steps": mean,  # of the runs that converged; None: there is none
+        "least_steps": least,
+        "best_rate": rate,  # the settings that took the least steps
+        "best_setting": setting,
+    }
 
 
 def draw(maps: Mapping[tuple[str, str], np.ndarray]) -> Figure:

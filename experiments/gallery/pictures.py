@@ -2,18 +2,17 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib
-
-matplotlib.use("Agg")  # a file, never a window
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
+matplotlib.use("Agg")  # a file, never a window
 DOTS_PER_INCH = 90
 
 
@@ -42,9 +41,9 @@ def save(figure: Figure, path: Path) -> None:
     small.save(path, optimize=True)
 
 
-def write_table(path: Path, rows: Iterable[Any]) -> None:
+def write_table(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write rows as CSV; numbers with ten digits."""
-    rows = [row if isinstance(row, Mapping) else row._asdict() for row in rows]
+    rows = list(rows)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(rows[0])

@@ -172,17 +172,17 @@ def test_surfaces_and_slopes(name):
 def test_ends_are_the_references(slug, surface, travelled):
     """To all printed digits, and so is the twin, but for five of the 49 in which rounding has the last word."""
     path = travelled[slug][0][surface]
-    (end,) = (end for end in travelled[slug][1] if end.surface == surface)
-    assert end.height == path.heights[-1]
+    (end,) = (end for end in travelled[slug][1] if end["surface"] == surface)
+    assert end["height"] == path.heights[-1]
     expected = ENDS[surface][list(TWINS).index(slug)]
     points, heights = twin_path(slug, surface)
     if (surface, slug) in CHAOTIC:
         np.testing.assert_allclose(path.points[:9], points[:9], atol=1e-8)
-        assert end.highest - end.lowest > 10 * ends.CHAOTIC
+        assert end["highest"] - end["lowest"] > 10 * ends.CHAOTIC
         return
-    assert end.highest - end.lowest < 1e-4
+    assert end["highest"] - end["lowest"] < 1e-4
     tolerance = BLURRED.get((surface, slug), 5.1e-7)
-    np.testing.assert_allclose([end.height, heights[-1]], expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose([end["height"], heights[-1]], expected, rtol=0, atol=tolerance)
 
 
 def test_only_adam_leaves_the_trap(travelled):
@@ -260,7 +260,7 @@ def test_expected_best_is_the_mean_over_all_draws():
 def test_odds_count_ends_below_the_second_minimum():
     heights = np.concatenate([np.linspace(1.0, 1.4, 32), np.linspace(1.6, 4.0, 31), [np.nan]])
     odds = ends.odds("s", "m", heights, lowest=1.0, second=1.5)
-    assert (odds.found, odds.best_of_1, odds.best_of_64) == (0.5, np.inf, 0.0)
+    assert (odds["found"], odds["best_of_1"], odds["best_of_64"]) == (0.5, np.inf, 0.0)
 
 
 def test_a_phase_map_of_plain_descent(monkeypatch):
@@ -273,9 +273,9 @@ def test_a_phase_map_of_plain_descent(monkeypatch):
     needed = np.ceil(np.log(0.01 / 14.09) / np.log((1 - 2 * rates[1:6]) ** 2))
     np.testing.assert_array_equal(steps[0], [phase_maps.ELSEWHERE, *needed, phase_maps.DIVERGED])
     row = phase_maps.summarize("momentum", "simple_quad", steps[:1])
-    assert (row.converged, row.diverged, row.best_rate) == (5 / 7, 1 / 7, 0.45)
+    assert (row["converged"], row["diverged"], row["best_rate"]) == (5 / 7, 1 / 7, 0.45)
     nowhere = phase_maps.summarize("momentum", "simple_quad", np.full((2, 7), phase_maps.ELSEWHERE))
-    assert (nowhere.converged, nowhere.mean_steps, nowhere.best_rate) == (0, None, None)
+    assert (nowhere["converged"], nowhere["mean_steps"], nowhere["best_rate"]) == (0, None, None)
 
 
 def test_a_film_has_a_frame_per_step(tmp_path):
@@ -347,7 +347,8 @@ def test_three_momenta_are_drawn_over_every_surface(travelled):
 
 def test_starts_are_drawn_as_shares_and_as_best_of_k():
     odds = [
-        ends.Odds(surface, method.style.label, k / 20 + s / 100, 2.0 + k, 1.0 + s, 0.1, 0.0)
+        {"surface": surface, "method": method.style.label, "found": k / 20 + s / 100}
+        | {"best_of_1": 2.0 + k, "best_of_4": 1.0 + s, "best_of_16": 0.1, "best_of_64": 0.0}
         for s, surface in enumerate(ends.TRAPS)
         for k, method in enumerate(ON_SURFACES.values())
     ]
