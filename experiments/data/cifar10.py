@@ -69,20 +69,14 @@ LAYOUTS = (
 def load(path: str | os.PathLike[str] | None = None, *, validation: int = 0) -> Dataset:
     """Read the splits from the data folder `path`, downloading the binary archive first if nothing is there."""
     root = sources.data_folder(path)
-    found = _find(root)
-    if found is None:
+    folders = [(root / layout.folder, layout) for layout in LAYOUTS]
+    archives = [(root / layout.archive, layout) for layout in LAYOUTS]
+    place, layout = next((found for found in folders + archives if found[0].exists()), archives[0])
+    if not place.exists():
         sources.fetch([BINARY], root)
-        found = root / BINARY.name, LAYOUTS[0]
-    place, layout = found
     files = _read_archive(place) if place.is_file() else _read_folder(place)
     data = {split: _split(place, layout, files, names) for split, names in BATCHES.items()}
     return cut_validation(data, validation)
-
-
-def _find(root: Path) -> tuple[Path, Layout] | None:
-    places = [(root / layout.folder, layout) for layout in LAYOUTS]
-    places += [(root / layout.archive, layout) for layout in LAYOUTS]
-    return next(((place, layout) for place, layout in places if place.exists()), None)
 
 
 def _read_folder(folder: Path) -> dict[str, bytes]:

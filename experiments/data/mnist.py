@@ -38,7 +38,8 @@ def load(path: str | os.PathLike[str] | None = None, *, validation: int = 0) -> 
     folder = sources.data_folder(path)
     found = {name: _find(folder / FOLDER, name) for name in MD5}
     if not any(found.values()):
-        sources.fetch([_published(name) for name in MD5], folder)
+        urls = {name: tuple(f"{mirror}/{name}.gz" for mirror in MIRRORS) for name in MD5}
+        sources.fetch([sources.Published(f"{FOLDER}/{name}.gz", MD5[name], urls[name]) for name in MD5], folder)
         found = {name: _find(folder / FOLDER, name) for name in MD5}
     for name, file in found.items():
         if file is None:  # to fetch it might mix two orders of the pictures
@@ -60,14 +61,12 @@ def _find(folder: Path, name: str) -> Path | None:
     return next((file for file in (folder / name, folder / f"{name}.gz") if file.exists()), None)
 
 
-def _published(name: str) -> sources.Published:
-    urls = tuple(f"{mirror}/{name}.gz" for mirror in MIRRORS)
-    return sources.Published(f"{FOLDER}/{name}.gz", MD5[name], urls)
-
-
 def read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """Read a file, compressed where its name ends in .gz, that must hold an array of this shape."""
-    content = _content(path)
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error or type(error).__name__}.") from error
     magic = bytes([0, 0, UNSIGNED_BYTE, len(shape)])
     if content[:4] != magic:
         raise InputError(f"{str(path)!r} begins with {content[:4].hex()!r} where IDX has {magic.hex()!r}.")
@@ -80,10 +79,3 @@ def read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     if len(content) - head != math.prod(shape):
         raise InputError(f"{str(path)!r} holds {len(content) - head} values where it announces {math.prod(shape)}.")
     return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error or type(error).__name__}.") from error

@@ -4,8 +4,8 @@ The batches depend on seed, epoch and the numbers of the pictures alone, never o
 is drawn for each picture from (seed, epoch, number of the picture). An interrupted epoch is resumed where it stopped.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import grain
 import numpy as np
@@ -16,19 +16,12 @@ from adaptax.comparison.errors import InputError
 THREADS = 4  # each decodes a batch ahead, in this process; where there are workers, each has one thread
 
 
-class Records(Protocol):
-    """What a pipeline reads from: each record a tuple of arrays of always the same shapes."""
-
-    def __len__(self) -> int: ...  # noqa: D105
-    def __getitem__(self, number: int, /) -> Any: ...  # noqa: D105
-
-
 class Pipeline(Iterator[Any]):
     """Yields batches of records; every record once per epoch, but for those that fill no whole batch if `drop_last`."""
 
     def __init__(
         self,
-        records: Records,
+        records: Sequence[Any],  # each a tuple of arrays of always the same shapes
         *,
         batch_size: int,
         seed: int = 0,

@@ -8,6 +8,7 @@ of every file is checked by whoever reads it.
 import hashlib
 import http.client
 import os
+import shutil
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,6 @@ import rich.progress
 from adaptax.comparison.errors import InputError
 
 VARIABLE, DEFAULT = "ADAPTAX_DATA", "~/.cache/adaptax"
-CHUNK_BYTES = 1 << 16
 TIMEOUT_SECONDS = 30
 
 
@@ -71,23 +71,9 @@ def _fetch_one(file: Published, folder: Path, part: Path) -> None:
 
 def _download(url: str, part: Path, description: str) -> str:
     """Write a URL's content into `part` behind a progress bar; return its MD5."""
-    digest = hashlib.md5(usedforsecurity=False)
-    columns = (
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.BarColumn(bar_width=20),
-        rich.progress.DownloadColumn(),
-        rich.progress.TransferSpeedColumn(),
-        rich.progress.TimeRemainingColumn(),
-    )
-    with (
-        urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response,
-        part.open("wb") as content,
-        rich.progress.Progress(*columns) as progress,
-    ):
-        length = response.headers.get("Content-Length")
-        task = progress.add_task(description, total=int(length) if length else None)
-        while chunk := response.read(CHUNK_BYTES):
-            content.write(chunk)
-            digest.update(chunk)
-            progress.update(task, advance=len(chunk))
-    return digest.hexdigest()
+    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response, part.open("w+b") as content:
+        length = int(response.headers.get("Content-Length", 0))
+        with rich.progress.wrap_file(response, length, description=description) as watched:
+            shutil.copyfileobj(watched, content)
+        content.seek(0)
+        return hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

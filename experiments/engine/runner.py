@@ -95,7 +95,14 @@ def perform(
             **done.meta,
         }
         if placement.is_main:
-            _write(folder, experiment, meta, done)
+            try:
+                records.write(folder, experiment, meta, done.rows)
+                done.save(folder)
+                write_table(experiment, folder)
+                write_figure(experiment, folder)
+            except OSError as error:
+                reason = f"could not be written into {str(folder)!r} ({error.strerror})"
+                raise InputError(f"The record {reason}; --resume only writes it.") from error
         checkpoints.remove()
     return folder
 
@@ -105,18 +112,6 @@ def _prepare(held: contextlib.ExitStack, folder: Path, checkpoint_bytes: int) ->
     held.enter_context(alone_in(folder))
     check_room(folder, checkpoint_bytes)
     return True
-
-
-def _write(folder: Path, experiment: Any, meta: dict[str, Any], done: Done) -> None:
-    try:
-        records.write(folder, experiment, meta, done.rows)
-        done.save(folder)
-        write_table(experiment, folder)
-        write_figure(experiment, folder)
-    except OSError as error:
-        raise InputError(
-            f"The record could not be written into {str(folder)!r} ({error.strerror}); --resume only writes it."
-        ) from error
 
 
 def kind_of(experiment: Any) -> Any:

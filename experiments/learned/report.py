@@ -8,7 +8,6 @@ import json
 import math
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tyro
@@ -87,7 +86,11 @@ def draw(record: Record, path: Path) -> None:
         first, *others = grid.flat
         _draw_meta_training(first, record)
         for axes, (trial, settings) in zip(others, trials.items(), strict=False):
-            _draw_trial(axes, record, trial, settings["title"])
+            for name, color in zip(compared(record, trial), COLORS, strict=False):
+                of = curves(record.rows, trial, name, "test")
+                band(axes, of.steps, of.loss, color, label=named(name, of))
+            axes.set(title=settings["title"], xlabel="steps", ylabel="loss", yscale="log")
+            axes.legend(fontsize=8)
         for axes in others[len(trials) :]:
             axes.remove()
 
@@ -100,30 +103,14 @@ def _draw_meta_training(axes: Axes, record: Record) -> None:
     axes.legend(fontsize=8)
 
 
-def _draw_trial(axes: Axes, record: Record, trial: str, title: str) -> None:
-    for name, color in zip(compared(record, trial), COLORS, strict=False):
-        of = curves(record.rows, trial, name, "test")
-        band(axes, of.steps, of.loss, color, label=named(name, of))
-    axes.set(title=title, xlabel="steps", ylabel="loss", yscale="log")
-    axes.legend(fontsize=8)
-
-
 def ship(slug: tyro.conf.Positional[str], results: Path = RECORDS, methods: Path = METHODS) -> Path:
     """Copy the weights of a learned optimizer's record into the library, and beside them how they were made."""
     if not isinstance(finder.paper(slug), Learning):
         raise InputError(f"{slug!r} learns no optimizer, so it has no weights to ship.")
     file = methods / f"learned_lstm_{slug.removeprefix(PREFIX)}.npz"
-    made = how_made(slug, records.read(results / slug))
-    shutil.copyfile(results / slug / WEIGHTS, file)
-    file.with_suffix(".json").write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(file)
-    return file
-
-
-def how_made(slug: str, record: Record) -> dict[str, Any]:
-    """Say how the weights of a record came about and what they do."""
+    record = records.read(results / slug)
     plan = {field.name: record.config[field.name] for field in dataclasses.fields(LearningPlan)}
-    return {
+    made = {
         "command": f"python -m experiments run {slug}",
         "record": f"experiments/results/{slug}",
         **{name: record.meta[name] for name in ("commit", "uncommitted_changes", "processor", "python", "versions")},
@@ -132,6 +119,10 @@ def how_made(slug: str, record: Record) -> dict[str, Any]:
         "validation_loss": kept(record).loss,
         "losses_after_the_last_step": {trial: _ends(record, trial) for trial in record.config["trials"]},
     }
+    shutil.copyfile(results / slug / WEIGHTS, file)
+    file.with_suffix(".json").write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(file)
+    return file
 
 
 def _ends(record: Record, trial: str) -> dict[str, dict[str, float]]:

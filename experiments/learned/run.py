@@ -52,7 +52,9 @@ def work(job: Job) -> Done:
     data = {trial: jax.device_put(of_trial.get("train")) for trial, of_trial in job.sets.items()}
     with bars(job.console) as progress:
         learning = progress.add_task("meta-training", total=experiment.epochs)
-        comparing = progress.add_task("comparison", total=count_pieces(experiment))
+        # What `meet` yields over all trials, if each rule has a rate at which it does not diverge.
+        pieces = len(experiment.trials) * (len(RULES) * len(RATES) + (len(RULES) + 1) * experiment.seeds)
+        comparing = progress.add_task("comparison", total=pieces)
 
         def tell(row: Row) -> None:
             loss = "not finite" if row.loss is None else f"{row.loss:.4f}"
@@ -123,11 +125,6 @@ def meet(experiment: Learning, trial: str, weights: Mapping[str, Any], data: Any
         for seed in range(experiment.seeds):
             functions = draw_some(key_of(COMPARISON, seed), family.steps, experiment.functions_per_seed)
             yield rows(method, rate, functions, "test", seed)
-
-
-def count_pieces(experiment: Learning) -> int:
-    """Count what `meet` yields over all trials, if each rule has a rate at which it does not diverge."""
-    return len(experiment.trials) * (len(RULES) * len(RATES) + (len(RULES) + 1) * experiment.seeds)
 
 
 def minimization(problem: Problem, make: Rule, every: int) -> Callable[..., jax.Array]:

@@ -1,7 +1,5 @@
 """PyTorch's side, as its tutorials have it. torch is optional: this file imports it only when asked."""
 
-import os
-import shutil
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
@@ -21,12 +19,6 @@ KINDS = {
     "PyTorch, channels_last": Kind("channels_last"),
     "PyTorch, channels_last, compiled": Kind("channels_last", compiled=True),
 }
-
-
-def absence_of_compiler() -> str | None:
-    """Return why `torch.compile` cannot work, or None if it can."""
-    compiler = os.environ.get("CXX", "g++")
-    return None if shutil.which(compiler) else f"there is no C++ compiler {compiler!r}, which torch.compile calls"
 
 
 def lenet() -> Any:

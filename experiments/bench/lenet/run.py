@@ -4,6 +4,8 @@ Times are worth comparing only between the same nets on the same way, and only i
 """
 
 import itertools
+import os
+import shutil
 import statistics
 import timeit
 from collections.abc import Iterator
@@ -61,8 +63,9 @@ def prepare(with_pytorch: bool) -> dict[str, Training]:
     trainings = {OURS: task.train()}
     start = trainings[OURS].weights()
     for name, kind in pytorch.KINDS.items() if with_pytorch else ():
-        if kind.compiled and (reason := pytorch.absence_of_compiler()):
-            print(f"Without {name}: {reason}.")
+        compiler = os.environ.get("CXX", "g++")
+        if kind.compiled and not shutil.which(compiler):
+            print(f"Without {name}: there is no C++ compiler {compiler!r}, which torch.compile calls.")
         else:
             trainings[name] = pytorch.train(start, kind)
     return trainings
@@ -73,10 +76,11 @@ def compare(trainings: dict[str, Training]) -> dict[str, float]:
     start = trainings[OURS].weights()
     for name, training in trainings.items():
         same_gradients(name, trainings[OURS], training)
-    _run_all(trainings, FEW)
     for name, training in trainings.items():
+        training.run(FEW)
         same_changes(name, start, trainings[OURS].weights(), training.weights())
-    _run_all(trainings, STEPS)
+    for training in trainings.values():
+        training.run(STEPS)
     losses = losses_of(trainings)
     for name, loss in losses.items():
         same(f"{name}: the loss", losses[OURS], loss, ALIKE)
@@ -97,11 +101,6 @@ def alternate(trainings: dict[str, Training], rounds: int) -> list[Line]:
 def losses_of(trainings: dict[str, Training]) -> dict[str, float]:
     """Return the loss of the first batch at the present weights."""
     return {name: training.loss_and_gradients()[0] for name, training in trainings.items()}
-
-
-def _run_all(trainings: dict[str, Training], steps: int) -> None:
-    for training in trainings.values():
-        training.run(steps)
 
 
 class DifferentTrainingError(RuntimeError):

@@ -4,10 +4,8 @@ Left out are those that large nets cannot bear: memory is not what bounds their 
 imports it, and this file only when asked.
 """
 
-import gc
 import inspect
 import pkgutil
-import sys
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -122,10 +120,3 @@ def parameters(shapes: list[Shape], dtype: str, device: str) -> list[Any]:
     for leaf, gradient in zip(leaves, gradients, strict=True):
         leaf.grad = tensor(gradient)
     return leaves
-
-
-def free_torch() -> None:
-    """Free what the last contender held: reference cycles, and the GPU memory that torch keeps for later."""
-    gc.collect()
-    if "torch" in sys.modules:
-        sys.modules["torch"].cuda.empty_cache()

@@ -1,7 +1,9 @@
 """Measure every contender on every layout while one watches; tables and picture are made from the record alone."""
 
+import gc
 import itertools
 import statistics
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -16,7 +18,7 @@ from adaptax.comparison.record import Line, Record
 from adaptax.comparison.report.markup import Section
 from experiments.bench import frame, neighbors
 from experiments.bench.frame import grouped, machine, table
-from experiments.bench.roofline.contenders import contenders, free_torch, prepared
+from experiments.bench.roofline.contenders import contenders, prepared
 from experiments.bench.roofline.measure import WINDOWS, NothingMeasuredError, many, measure, resnet50
 from experiments.bench.roofline.trials import TRIALS
 from experiments.engine.places import RESULTS
@@ -82,7 +84,9 @@ def run(
             if maker(name) == "adaptax":
                 raise
             print(f"Left out: {error}")  # as pytorch/pytorch#191763 does
-        free_torch()
+        gc.collect()  # reference cycles of the last contender
+        if "torch" in sys.modules:
+            sys.modules["torch"].cuda.empty_cache()  # the GPU memory that torch keeps for later
     meta["cores_of_others"] = others()
     frame.keep(folder, Record(config, meta, {"rows": rows}), sections, draw)
 
