@@ -37,7 +37,7 @@ COMMANDS = {
     "sweep": "engine.comparing:sweep",
     "compare": "engine.comparing:compare",
     "report": "engine.comparing:report",
-    "multistart": "engine.starts:multistart",
+    "multistart": "engine.commands:multistart",
     "ship": "learned.report:ship",
     "roofline": "bench.roofline.run:run",
     "traffic": "bench.traffic.run:run",

@@ -1,6 +1,7 @@
 """`python -m experiments explorer`: join template, style, programs and tables into one page that needs nothing else.
 
-What the page is told (names, colors, markers, settings, equations, signals) is read from where it is written.
+What the page is told (names, colors, markers, settings, equations, signals) is read from where it is written. A slider
+moves over a list of a setting's values, so each of its positions can be named, and its ends tested.
 """
 
 import inspect
@@ -8,7 +9,7 @@ import json
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import matplotlib
@@ -18,7 +19,6 @@ from matplotlib.markers import MarkerStyle
 
 import adaptax
 from experiments.engine.places import DOCS
-from experiments.explorer.sliders import fixed, sliders
 from experiments.gallery.methods import INK, METHODS, Method
 from experiments.gallery.paths import LEVELS
 from experiments.gallery.phase_maps import FAR
@@ -122,3 +122,58 @@ def _mathml(tex: str) -> str:
     """Return the equations of one line, each for itself, so that they can stand below each other."""
     parts = re.split(r"\\q?quad", " ".join(tex.split()))
     return "\n".join(convert(part.strip(" ,"), display="block") for part in parts)
+
+
+class Slider(NamedTuple):
+    """One setting as a reader sees it."""
+
+    name: str
+    values: tuple[float, ...]
+    usual: float  # what the pictures have
+
+
+DECAYS = (0.25, 0.5, 0.8, 0.9, 0.95, 0.975, 0.99)
+CHOICES = {
+    "momentum": ("momentum μ", (0.0, *DECAYS)),
+    "decay": ("decay ρ", DECAYS),
+    "rho": ("decay ρ", DECAYS),
+    "b1": ("decay of the moment β₁", (0.0, *DECAYS)),
+    "b2": ("decay of the square β₂", (0.5, 0.9, 0.99, 0.999, 0.9999)),
+    "eps": ("ε", (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0)),
+    "initial": ("start of D", (0.0, 0.01, 1.0, 50.0)),
+    "bonus": ("bonus b", (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)),
+    "penalty": ("penalty p", (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)),
+    "kappa": ("bonus κ", (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)),
+    "phi": ("loss φ", (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)),
+    "theta": ("decay of the average θ", (0.0, *DECAYS)),
+}
+FACTORS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # on a method's usual learning rate
+
+
+def slider(key: str, usual: float) -> Slider:
+    """Return the slider of a setting, whose values hold the usual one."""
+    if key == "learning_rate":
+        return Slider("learning rate η", tuple(float(f"{factor * usual:.6g}") for factor in FACTORS), usual)
+    name, values = CHOICES[key]
+    if usual not in values:
+        raise ValueError(f"sliders: the values of {key} must hold the usual one, got {usual!r}.")
+    return Slider(name, values, usual)
+
+
+def sliders(method: Method, world: str) -> dict[str, Slider]:
+    """Return a method's sliders by setting; usual are those of the pictures of "surfaces" or "signals"."""
+    usual = numbers(method.build) | (method.middle if world == "signals" else method.on_surfaces)
+    keys = ["learning_rate", *(key for key in CHOICES if key in method.middle)]
+    return {key: slider(key, float(usual[key])) for key in keys}
+
+
+def fixed(slug: str) -> dict[str, float]:
+    """Return the numbers that a method has beside its sliders: the library's defaults."""
+    defaults = numbers(getattr(adaptax, slug)) if hasattr(adaptax, slug) else {}
+    return {key: value for key, value in defaults.items() if key not in ("learning_rate", *CHOICES)}
+
+
+def numbers(build: object) -> dict[str, float]:
+    """Return the defaults of a function that are numbers."""
+    parameters = inspect.signature(build).parameters.items()
+    return {key: of.default for key, of in parameters if type(of.default) in (int, float)}

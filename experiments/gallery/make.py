@@ -8,9 +8,8 @@ import numpy as np
 from experiments.engine.places import GALLERY
 from experiments.gallery import along, ends, page, paths, phase_maps, responses
 from experiments.gallery.along import Trace, in_order, trace_methods, trace_sweep
-from experiments.gallery.animate import animate
 from experiments.gallery.methods import ARTICLE, ON_SIGNALS, ON_SURFACES, Method
-from experiments.gallery.pictures import Picture, keep, make_all, write_table
+from experiments.gallery.pictures import Picture, animate, keep, make_all, write_table
 from experiments.tasks.signals import SIGNALS, title
 from experiments.tasks.surfaces import STEPS, SURFACES, describe
 

@@ -15,7 +15,7 @@ from adaptax.comparison.report import markup
 from adaptax.comparison.statistics import estimate
 from experiments.data import imagenet
 from experiments.engine import command_line, commands, figure, finder, records, runner, table
-from experiments.engine.evidence import page as to_markdown
+from experiments.engine.claims import page as to_markdown
 from experiments.engine.finder import comparisons
 from experiments.engine.finder import paper as find
 from experiments.engine.finder import papers as find_all

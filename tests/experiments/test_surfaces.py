@@ -15,7 +15,7 @@ from PIL import Image
 
 import adaptax
 from adaptax.comparison.step import take_step
-from experiments.gallery import animate, ends, paths, phase_maps
+from experiments.gallery import ends, paths, phase_maps, pictures
 from experiments.gallery.methods import ARTICLE, METHODS, ON_SURFACES, STYLES
 from experiments.gallery.pictures import save
 from experiments.tasks import surfaces
@@ -281,7 +281,7 @@ def test_a_phase_map_of_plain_descent(monkeypatch):
 def test_a_film_has_a_frame_per_step(tmp_path):
     """In both formats; the last frame has every method's color, the first but its marker."""
     few = {slug: paths.trace_named(slug, "hills_and_canyon", steps=5) for slug in ("adam", "rmsprop")}
-    animate.animate("hills_and_canyon", few, tmp_path)
+    pictures.animate("hills_and_canyon", few, tmp_path)
     with Image.open(tmp_path / "hills_and_canyon.gif") as film:
         assert film.n_frames == 6
         gif = []
@@ -289,7 +289,7 @@ def test_a_film_has_a_frame_per_step(tmp_path):
             film.seek(step)
             gif.append(np.asarray(film.convert("RGB"), int))
     frames = frames_of(tmp_path / "hills_and_canyon.mp4", gif[0].shape)
-    assert len(frames) == 6 + animate.HOLD
+    assert len(frames) == 6 + pictures.HOLD
     for first, last in (gif, frames[[0, -1]].astype(int)):
         for slug in few:
             wanted = 255 * np.array(to_rgb(STYLES[slug].color))
