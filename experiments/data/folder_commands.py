@@ -3,6 +3,7 @@
 That tells how many pictures a second a folder gives, decoded, placed and on the device, before any net has seen them.
 """
 
+import contextlib
 import os
 import shutil
 import time
@@ -88,15 +89,13 @@ def measure(folders: Folders, num_workers: int, pictures: int) -> float:
         num_workers=num_workers,
         last_batch=2 * ahead + count,  # decoders are busy to the end
     )
-    try:
+    with contextlib.closing(batches):
         _take(batches, ahead)
         start = time.monotonic()
         _take(batches, count)
         seconds = time.monotonic() - start
         _take(batches, ahead)  # or they would be left over
-        return count * BATCH_SIZE / seconds
-    finally:
-        batches.close()
+    return count * BATCH_SIZE / seconds
 
 
 def _take(batches: Iterator, count: int) -> None:

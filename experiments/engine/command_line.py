@@ -134,7 +134,7 @@ def change(experiment: Experiment, new: dict[str, Any]) -> Experiment:
 
 def change_settings(experiment: Experiment, assignments: Sequence[str]) -> Experiment:
     """Replace settings given as `PATH=VALUE`."""
-    known = {".".join(keys): (keys, present) for keys, present in _find(experiment, (), in_call=False)}
+    known = {".".join(keys): (keys, present) for keys, present in _find(experiment)}
     for assignment in assignments:
         path, _, text = assignment.rpartition("=")
         if path not in known:
@@ -144,19 +144,18 @@ def change_settings(experiment: Experiment, assignments: Sequence[str]) -> Exper
     return experiment
 
 
-def _find(value: Any, keys: Keys, in_call: bool) -> Iterator[tuple[Keys, Any]]:
-    if dataclasses.is_dataclass(value):
-        parts, in_call = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}, False
-    elif isinstance(value, functools.partial):
-        parts, in_call = value.keywords, True
-    elif isinstance(value, Mapping):
-        parts = value
-    else:
-        if in_call and isinstance(value, bool | int | float | str):
-            yield keys, value
-        return
-    for name, part in parts.items():
+def _find(value: Any, keys: Keys = (), in_call: bool = False) -> Iterator[tuple[Keys, Any]]:
+    if in_call and isinstance(value, bool | int | float | str):
+        yield keys, value
+    in_call = isinstance(value, functools.partial) or (in_call and isinstance(value, Mapping))
+    for name, part in _parts(value).items():
         yield from _find(part, (*keys, name), in_call)
+
+
+def _parts(value: Any) -> Mapping[str, Any]:
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return value.keywords if isinstance(value, functools.partial) else value if isinstance(value, Mapping) else {}
 
 
 def _parse(path: str, text: str, present: Any) -> Any:
@@ -171,10 +170,9 @@ def _replace(value: Any, keys: Keys, new: Any) -> Any:
     if not keys:
         return new
     name, *rest = keys
+    changed = {name: _replace(_parts(value)[name], rest, new)}
     if dataclasses.is_dataclass(value):
-        return dataclasses.replace(value, **{name: _replace(getattr(value, name), rest, new)})
+        return dataclasses.replace(value, **changed)
     if isinstance(value, functools.partial):
-        return functools.partial(
-            value.func, *value.args, **{**value.keywords, name: _replace(value.keywords[name], rest, new)}
-        )
-    return {**value, name: _replace(value[name], rest, new)}
+        return functools.partial(value.func, *value.args, **{**value.keywords, **changed})
+    return {**value, **changed}

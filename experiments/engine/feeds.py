@@ -4,6 +4,7 @@ Both feeds have the same three parts: `data`, what a program always gets; `piece
 evaluations in as many pieces as there are calls of the program; `score`, the evaluation.
 """
 
+import contextlib
 import functools
 import threading
 import time
@@ -86,7 +87,7 @@ class Streamed:
         try:
             for step in range(first, last):
                 began = time.monotonic()
-                of_seeds = [_as_split(self._next(pipeline)) for pipeline in pipelines]
+                of_seeds = [Split(batch, batch.class_) for batch in map(self._next, pipelines)]
                 waited = time.monotonic() - began
                 yield self._placement.put_shares(jax.tree.map(lambda *parts: np.stack(parts)[:, None], *of_seeds)), 1
                 if step > first:  # the first one compiles, or starts the workers
@@ -106,7 +107,7 @@ class Streamed:
         # The folders are sorted by class, so a sample is drawn, always the same.
         records = self._folders.splits[split]
         total = min(limit or len(records), len(records))
-        pictures = Pipeline(
+        ahead = Pipeline(
             records,
             batch_size=PICTURES_AT_ONCE,
             shuffle=limit is not None,
@@ -116,14 +117,12 @@ class Streamed:
             last_batch=-(-total // PICTURES_AT_ONCE),
         )
         sums, count = 0.0, 0
-        try:
+        with contextlib.closing(ahead) as pictures:
             while count < total:
                 batch = jax.tree.map(lambda part: part[: total - count], self._next(pictures))  # noqa: B023
-                sums += programs.tally(params, self._placement.put(_as_split(batch)), self.data.mean)
+                sums += programs.tally(params, self._placement.put(Split(batch, batch.class_)), self.data.mean)
                 jax.block_until_ready(sums)  # or batches would pile up on the device
                 count += len(batch.class_)
-        finally:
-            pictures.close()
         return sums / total
 
     def _next(self, pictures: Pipeline) -> Placed:
@@ -133,10 +132,6 @@ class Streamed:
 
 
 Feed = Held | Streamed
-
-
-def _as_split(batch: Placed) -> Split:
-    return Split(batch, batch.class_)
 
 
 def load_sets(experiment: Experiment, folder: Path | None = None) -> Sets:

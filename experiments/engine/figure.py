@@ -84,7 +84,14 @@ def _draw_trial(record: Record, trial: str, settings: dict[str, Any], above: Axe
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     above.yaxis.set_major_formatter("{x:g}")
     above.yaxis.set_minor_formatter(_Plain(minor_thresholds=(1.5, 0.5)))
-    _explain_styles(below, few, bool(settings["published"]))
+    grey = "#666666"
+    below.plot([], [], color=grey, label="test")
+    if few:
+        below.plot([], [], color=grey, linestyle=":", label="train")
+    if settings["published"]:
+        below.plot([], [], "D", color=grey, label="published, test")
+        below.plot([], [], "D", color=grey, markerfacecolor="white", label="published, train")
+    below.legend(fontsize=8)
     if few:
         above.legend(fontsize=8)
     else:  # there is room where errors fall
@@ -111,14 +118,3 @@ def band(axes: Axes, steps: np.ndarray, values: np.ndarray, color: str, **style:
     axes.plot(steps, mean, color=color, **style)
     low = np.maximum(mean - half_width, values.min())  # an interval may not cross a log axis' 0
     axes.fill_between(steps, low, mean + half_width, color=color, alpha=0.2, linewidth=0)
-
-
-def _explain_styles(axes: Axes, train: bool, published: bool) -> None:
-    grey = "#666666"
-    axes.plot([], [], color=grey, label="test")
-    if train:
-        axes.plot([], [], color=grey, linestyle=":", label="train")
-    if published:
-        axes.plot([], [], "D", color=grey, label="published, test")
-        axes.plot([], [], "D", color=grey, markerfacecolor="white", label="published, train")
-    axes.legend(fontsize=8)

@@ -94,39 +94,31 @@ EXPERIMENT = Experiment(
     },
 )
 
-ARTICLE = "article 000"
+claim = partial(Claim, source="article 000", baseline="no gains")
 CLAIMS = (
-    Claim(
+    claim(
         says="Gains (.05, .95) help a little where the set is easy",
-        source=ARTICLE,
         trial="easy",
-        baseline="no gains",
         contender="gains .05, .95 in [.1, 10]",
         published="a small positive effect, plot only",
     ),
-    Claim(
+    claim(
         says="So do stronger gains (.1, .9)",
-        source=ARTICLE,
         trial="easy",
-        baseline="no gains",
         contender="gains .1, .9 in [.01, 100]",
         published="a small positive effect, plot only",
     ),
-    Claim(
+    claim(
         says="Gains make it worse where the rate is too large",
-        source=ARTICLE,
         trial="too_large",
-        baseline="no gains",
         contender="gains .05, .95 in [.1, 10]",
         expects="higher",
         published="failure, plot only",
         comment="at this rate training is chaotic",
     ),
-    Claim(
+    claim(
         says="Weak gains (.005, .995) help where the rate is about right",
-        source=ARTICLE,
         trial="about_right",
-        baseline="no gains",
         contender="gains .005, .995 in [.01, 100]",
         published="32.82 to 25.60",
     ),
