@@ -75,7 +75,12 @@ def load(path: str | os.PathLike[str] | None = None, *, validation: int = 0) -> 
     if not place.exists():
         sources.fetch([BINARY], root)
     files = _read_archive(place) if place.is_file() else _read_folder(place)
-    data = {split: _split(place, layout, files, names) for split, names in BATCHES.items()}
+    data = {}
+    for split, names in BATCHES.items():
+        batches = [_batch(place, layout, files, name + layout.suffix) for name in names]
+        planes, classes = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        pictures = planes.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+        data[split] = Split(np.ascontiguousarray(pictures), classes.astype(np.int32))
     return cut_validation(data, validation)
 
 
@@ -90,13 +95,6 @@ def _read_archive(archive: Path) -> dict[str, bytes]:
             return {Path(m.name).name: members.extractfile(m).read() for m in members if m.isfile()}
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise InputError(f"{str(archive)!r} cannot be read: {error or type(error).__name__}.") from error
-
-
-def _split(place: Path, layout: Layout, files: dict[str, bytes], names: tuple[str, ...]) -> Split:
-    batches = [_batch(place, layout, files, name + layout.suffix) for name in names]
-    planes, classes = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-    pictures = planes.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
-    return Split(np.ascontiguousarray(pictures), classes.astype(np.int32))
 
 
 def _batch(place: Path, layout: Layout, files: dict[str, bytes], name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -28,7 +28,6 @@ from experiments.data.scaling import minus_mean
 
 FOLDER, FOLDERS = "imagenet", {"train": "train", "test": "val"}
 SIZE, CROP = 256, 227
-BATCH_SIZE = 64
 
 
 class Placed(NamedTuple):
@@ -94,7 +93,11 @@ def mean_image(
         try:  # opened before the work, so that a folder that cannot be written is known at once
             kept.parent.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as content:
-                np.save(content, _average(pictures, num_workers, console))
+                batches = Pipeline(pictures, batch_size=64, shuffle=False, drop_last=False, num_workers=num_workers)
+                total, count = np.zeros((pictures.size, pictures.size, 3)), batches.batches_per_epoch
+                for batch in rich.progress.track(batches, "mean picture", total=count, console=console):
+                    total += batch.picture.sum(axis=0, dtype=np.float64)
+                np.save(content, (total / len(pictures)).astype(np.float32))
             os.replace(part, kept)
         except OSError as error:
             raise InputError(f"The mean picture cannot be kept in {str(kept.parent)!r}: {error.strerror}.") from error
@@ -105,14 +108,6 @@ def mean_image(
         return np.load(kept, allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
         raise InputError(f"{str(kept)!r} is no mean picture ({error}); remove it.") from error
-
-
-def _average(pictures: PictureFolder, num_workers: int, console: Console | None) -> np.ndarray:
-    batches = Pipeline(pictures, batch_size=BATCH_SIZE, shuffle=False, drop_last=False, num_workers=num_workers)
-    total = np.zeros((pictures.size, pictures.size, 3))
-    for batch in rich.progress.track(batches, "mean picture", total=batches.batches_per_epoch, console=console):
-        total += batch.picture.sum(axis=0, dtype=np.float64)
-    return (total / len(pictures)).astype(np.float32)
 
 
 @functools.partial(jax.jit, static_argnames="size")

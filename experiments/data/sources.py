@@ -11,6 +11,7 @@ import os
 import shutil
 import urllib.request
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +56,12 @@ def _fetch_one(file: Published, folder: Path, part: Path) -> None:
     for url in file.urls:
         try:
             part.parent.mkdir(parents=True, exist_ok=True)
-            digest = _download(url, part, file.name)
+            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response, part.open("w+b") as content:
+                length = int(response.headers.get("Content-Length", 0))
+                with rich.progress.wrap_file(response, length, description=file.name) as watched:
+                    shutil.copyfileobj(watched, content)
+                content.seek(0)
+                digest = hashlib.file_digest(content, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
         except (OSError, http.client.HTTPException) as error:
             reasons.append(str(getattr(error, "reason", error)))
             continue
@@ -67,13 +73,3 @@ def _fetch_one(file: Published, folder: Path, part: Path) -> None:
         f"There is no {file.name!r} in {str(folder)!r} and it could not be downloaded ({why}); "
         f"get it from {file.urls[0]} and put it there."
     )
-
-
-def _download(url: str, part: Path, description: str) -> str:
-    """Write a URL's content into `part` behind a progress bar; return its MD5."""
-    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response, part.open("w+b") as content:
-        length = int(response.headers.get("Content-Length", 0))
-        with rich.progress.wrap_file(response, length, description=description) as watched:
-            shutil.copyfileobj(watched, content)
-        content.seek(0)
-        return hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

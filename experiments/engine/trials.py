@@ -1,5 +1,6 @@
 """The kind in which contenders train one model: `experiments.engine.experiment`."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -45,10 +46,7 @@ def work(job: Job) -> Done:
         def watch(rows: list[Row]) -> None:
             progress.update(task, description=_headline(job.slug, rows))
 
-        def tick(steps: int) -> None:
-            progress.update(task, advance=steps)
-
-        rows = run(job.experiment, watch, tick, feeds, job.checkpoints, job.placement)
+        rows = run(job.experiment, watch, partial(progress.advance, task), feeds, job.checkpoints, job.placement)
     mesh = job.placement.mesh
     divided = {} if mesh is None else {"mesh": dict(mesh.shape), "processes": job.placement.process_count}
     return Done(rows, {**divided, **_speed(feeds)})

@@ -66,7 +66,13 @@ def tables() -> dict[str, Any]:
         "levels": list(LEVELS),
         "grays": grays(),
         "surfaces": {name: {"title": title(name), "about": describe(name)} for name in SURFACES},
-        "signals": {name: {"title": title(name), "values": _numbers(values)} for name, values in SIGNALS.items()},
+        "signals": {
+            name: {
+                "title": title(name),
+                "values": [float(f"{value:.12g}") for value in values],
+            }  # the same page from any machine's sine
+            for name, values in SIGNALS.items()
+        },
         "methods": {slug: _method(slug, method) for slug, method in METHODS.items()},
     }
 
@@ -76,10 +82,6 @@ def grays() -> list[str]:
     middles = [LEVELS[0], *np.add(LEVELS[:-1], LEVELS[1:]) / 2, LEVELS[-1]]
     shades = matplotlib.colormaps["Greys_r"]((np.array(middles) + 10) / 22)[:, :3]
     return [matplotlib.colors.to_hex(1 - 0.55 * (1 - shade)) for shade in shades]
-
-
-def _numbers(values: np.ndarray) -> list[float]:
-    return [float(f"{value:.12g}") for value in values]  # the same page from any machine's sine
 
 
 def _method(slug: str, method: Method) -> dict[str, Any]:

@@ -85,7 +85,11 @@ def draw_method(method: Method, trace: Trace) -> Figure:
         rows["gradient read ahead"] = trace.slopes
     rows |= in_order(trace.quantities)
     figure, axes = grid(len(rows), len(SIGNALS), width=17, row_height=1.9, left=0.75)
-    styles = _styles(method)
+    styles = [
+        {"color": INK, "linewidth": 1.0, "linestyle": (0, (1, 1))},
+        {"color": method.style.color, "linewidth": 1.8, "linestyle": "-"},
+        {"color": INK, "linewidth": 0.9, "linestyle": "-"},
+    ]
     for of_row, (label, values) in zip(axes, rows.items(), strict=True):
         for column, signal in enumerate(SIGNALS.values()):
             if label in ("step", "gradient read ahead"):
@@ -121,14 +125,6 @@ def draw_overview(traces: Mapping[str, Trace]) -> Figure:
 
 def _fill(axes: Axes, signal: np.ndarray) -> None:
     axes.fill_between(np.arange(len(signal)), signal, color=GRADIENT, linewidth=0.8)
-
-
-def _styles(method: Method) -> list[dict]:
-    return [
-        {"color": INK, "linewidth": 1.0, "linestyle": (0, (1, 1))},
-        {"color": method.style.color, "linewidth": 1.8, "linestyle": "-"},
-        {"color": INK, "linewidth": 0.9, "linestyle": "-"},
-    ]
 
 
 def grid(

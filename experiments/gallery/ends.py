@@ -36,16 +36,16 @@ FLOOR = 1e-3  # heights below are drawn here: found
 Row = dict[str, Any]
 
 
-def nesterov_with(momentum: float) -> Method:
-    """Return the article's Nesterov with another momentum."""
-    usual = ARTICLE["nesterov"]
-    style = usual.style._replace(label=f"Nesterov μ = {momentum:g}")
-    return dataclasses.replace(usual, style=style, on_surfaces={**usual.on_surfaces, "momentum": momentum})
-
-
+USUAL = ARTICLE["nesterov"]
 # The article's three momenta; the middle one is its Nesterov of the comparison.
-MOMENTA = {"nesterov_0.25": nesterov_with(0.25), "nesterov_0.975": nesterov_with(0.975)}
-RUNS = {**ON_SURFACES, **MOMENTA}
+RUNS = ON_SURFACES | {
+    f"nesterov_{momentum:g}": dataclasses.replace(
+        USUAL,
+        style=USUAL.style._replace(label=f"Nesterov μ = {momentum:g}"),
+        on_surfaces={**USUAL.on_surfaces, "momentum": momentum},
+    )
+    for momentum in (0.25, 0.975)
+}
 
 
 def run(slug: str) -> tuple[dict[str, Path], list[Row]]:

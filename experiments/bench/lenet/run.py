@@ -149,18 +149,9 @@ def sections(of: Record) -> Iterator[Section]:
         name: [row["milliseconds"] for row in rows] for name, rows in grouped(of.lines["rows"], "contender").items()
     }
     ours = next(iter(times.values()))
-    rows = [texts(name, theirs, ours, meta["losses"][name]) for name, theirs in times.items()]
-    yield Section("", [conditions], table(HEADINGS, rows))
-
-
-def texts(name: str, times: list[float], ours: list[float], losses: list[float]) -> list[str]:
-    """Return the cells of one implementation; ratios are between neighbors in time, the windows of a round."""
-    ratios = [theirs / own for theirs, own in zip(times, ours, strict=True)]
-    return [
-        name,
-        f"{statistics.median(times):.2f}",
-        f"{min(times):.2f} to {max(times):.2f}",
-        f"{statistics.median(ratios):.2f}",
-        f"{min(ratios):.2f} to {max(ratios):.2f}",
-        " → ".join(f"{loss:.3f}" for loss in losses),
-    ]
+    lines = []
+    for name, theirs in times.items():
+        ratios = [their / own for their, own in zip(theirs, ours, strict=True)]  # neighbors in time, in a round
+        pairs = [(f"{statistics.median(of):.2f}", f"{min(of):.2f} to {max(of):.2f}") for of in (theirs, ratios)]
+        lines.append([name, *pairs[0], *pairs[1], " → ".join(f"{loss:.3f}" for loss in meta["losses"][name])])
+    yield Section("", [conditions], table(HEADINGS, lines))

@@ -48,11 +48,6 @@ def many(leaves: int) -> list[Shape]:
     return [((64,), (8, 16), (256,), (16, 16))[k % 4] for k in range(leaves)]
 
 
-def weights(shapes: list[Shape]) -> int:
-    """Return the number of weights."""
-    return sum(prod(shape) for shape in shapes)
-
-
 class NothingMeasuredError(RuntimeError):
     """A step that left params as they were: its time would say nothing."""
 
@@ -146,7 +141,7 @@ def prepare(optimizer: optax.GradientTransformation, shapes: list[Shape], dtype:
 
 def measure(name: str, contender: Contender, layout: str, shapes: list[Shape], dtype: str) -> Line:
     """Measure one contender on one layout, with the bandwidth measured before and after it; bytes are per weight."""
-    step, n = contender(shapes, dtype), weights(shapes)
+    step, n = contender(shapes, dtype), sum(map(prod, shapes))
     best = best_bytes(name, dtype, step.state_bytes / n)
     before = bandwidth(n, dtype)
     seconds = median_seconds(step.run)

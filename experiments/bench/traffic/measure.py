@@ -18,7 +18,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 from adaptax.comparison.record import Line
-from experiments.bench.roofline.measure import Shape, best_bytes, resnet50, training_step, trees, weights
+from experiments.bench.roofline.measure import Shape, best_bytes, resnet50, training_step, trees
 
 # Instructions that move nothing by themselves; the work of what ends in -done is its -start's.
 FREE = {"parameter", "constant", "iota", "bitcast", "get-tuple-element", "tuple", "opt-barrier", "partition-id"}
@@ -139,7 +139,7 @@ def measure(
     if program == "update":
         function, extra = optax.with_extra_args_support(optimizer).update, {"value": 1.0}
     compiled = jax.jit(function, donate_argnums=(0, 1)).lower(params, state, params, **extra).compile()
-    n, width = weights(layout.shapes), jnp.dtype(layout.dtype).itemsize
+    n, width = sum(map(prod, layout.shapes)), jnp.dtype(layout.dtype).itemsize
     state_bytes = sum(prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)) / n
     best = best_bytes(name, layout.dtype, state_bytes) - (width if program == "update" else 0)
     n /= 4 if layout.sharded else 1

@@ -15,7 +15,7 @@ from jax.experimental import topologies
 
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.record import Line, Record
-from adaptax.comparison.report.markup import Section, Table
+from adaptax.comparison.report.markup import Section
 from experiments.bench import frame
 from experiments.bench.frame import grouped, table
 from experiments.bench.roofline.contenders import optimizers
@@ -115,7 +115,7 @@ def run(target: str, params: int = 2**25, out: Path = RESULTS, overwrite: bool =
 
 
 def sections(of: Record) -> Iterator[Section]:
-    """Write a table per layout."""
+    """Write a table per layout, a line per contender; columns of which nothing is known are left out."""
     target, versions = of.config["target"], (f"{name} {version}" for name, version in of.meta["compiler"].items())
     what = (
         f"Compiled for {target} without one, by {', '.join(versions)}. Bytes are per weight and device; "
@@ -123,18 +123,13 @@ def sections(of: Record) -> Iterator[Section]:
     )
     yield Section("", [what])
     for layout, rows in grouped(of.lines["rows"], "layout").items():
-        yield Section(f"{target}: {layout}", [], of_layout(rows))
-
-
-def of_layout(rows: list[Line]) -> Table:
-    """Write a line per contender; columns of which nothing is known are left out."""
-    known = {(row["program"], key) for row in rows for key, value in row.items() if value is not None}
-    columns = {key: title for key, title in HEADINGS.items() if key in known}
-    lines = [
-        [contender, *(text({row["program"]: row for row in of}, *key) for key in columns)]
-        for contender, of in grouped(rows, "contender").items()
-    ]
-    return table(["method", *columns.values()], lines)
+        known = {(row["program"], key) for row in rows for key, value in row.items() if value is not None}
+        columns = {key: title for key, title in HEADINGS.items() if key in known}
+        lines = [
+            [contender, *(text({row["program"]: row for row in of}, *key) for key in columns)]
+            for contender, of in grouped(rows, "contender").items()
+        ]
+        yield Section(f"{target}: {layout}", [], table(["method", *columns.values()], lines))
 
 
 def text(programs: dict[str, Line], program: str, key: str) -> str:
