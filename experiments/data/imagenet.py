@@ -22,8 +22,7 @@ from rich.console import Console
 
 from adaptax.comparison.errors import InputError
 from experiments.data import sources
-from experiments.data.picture_folder import Example, PictureFolder
-from experiments.data.pipeline import Pipeline
+from experiments.data.pipeline import Example, PictureFolder, Pipeline
 from experiments.data.scaling import minus_mean
 
 FOLDER, FOLDERS = "imagenet", {"train": "train", "test": "val"}

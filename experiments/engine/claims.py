@@ -18,9 +18,8 @@ from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
 from adaptax.comparison.report.pairs import pairs
 from adaptax.comparison.statistics import Estimate, over_seeds, paired
 from experiments.engine import finder, records
-from experiments.engine.records import Record
+from experiments.engine.records import Record, show
 from experiments.engine.rows import curves
-from experiments.engine.table import show
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested"
 

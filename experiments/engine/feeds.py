@@ -22,10 +22,9 @@ from experiments.data import Dataset, Split
 from experiments.data.imagenet import Folders, Placed, place_anywhere, place_centrally
 from experiments.data.pipeline import Pipeline
 from experiments.data.scaling import mean_image
-from experiments.engine.evaluation import OnDevice, Scores
 from experiments.engine.experiment import Experiment
 from experiments.engine.placement import Placement
-from experiments.engine.programs import Programs
+from experiments.engine.programs import OnDevice, Programs, Scores
 from experiments.models import Params
 
 PICTURES_AT_ONCE = 50  # when a stream is scored, as Caffe's test batches

@@ -17,11 +17,10 @@ import numpy as np
 
 from adaptax.comparison.errors import InputError
 from experiments.engine.checkpoints import Checkpoints, Saved, Slot
-from experiments.engine.evaluation import Scores
 from experiments.engine.experiment import Experiment
 from experiments.engine.feeds import Feed, Streamed, load_sets, make_feeds
 from experiments.engine.placement import Placement
-from experiments.engine.programs import Programs
+from experiments.engine.programs import Programs, Scores
 from experiments.engine.rows import Row, all_diverged, of_evaluation
 from experiments.models import Params, count_weights
 

@@ -1,7 +1,8 @@
 """The compiled part of an experiment: all seeds in one call, many steps in one call (`lax.scan`).
 
 Contenders that differ only in numbers (learning rates, bonuses) share one program: their float settings are its
-arguments. Compiling is most of the time that small experiments take.
+arguments. Compiling is most of the time that small experiments take. A net is scored by mean cross-entropy and error on
+every split, in slices that fit the memory.
 """
 
 import functools
@@ -15,17 +16,41 @@ import optax
 
 from adaptax.comparison.step import take_step
 from experiments.data import Split
-from experiments.engine.evaluation import OnDevice, cross_entropy, evaluation, tally
 from experiments.engine.experiment import Experiment
 from experiments.engine.placement import Placement
 from experiments.models import Net, Params, functional
 
+PICTURES_AT_ONCE = 1_000  # of each seed; the activations of 10,000 pictures on 10 seeds would not fit every device
+
+Scores = dict[str, jax.Array]  # split -> loss, error in per cent
+cross_entropy = optax.softmax_cross_entropy_with_integer_labels  # of logits and classes: every picture's, in nats
+OfPictures = tuple[jax.Array, jax.Array]  # the loss of each, and whether it was taken for another class
 Settings = dict[str, float]
 
 # Small nets train side by side (`vmap`); of larger ones a step takes 10 to 20 % less time seed by seed on CPU, and a
 # seed's numbers do not depend on how many others there are.
 SIDE_BY_SIDE_WEIGHTS = 100_000
 CHANCE = 0x0DD5  # sets the keys of the steps, for dropout, apart from those of the initial weights
+
+
+class OnDevice(NamedTuple):
+    """A data set as the programs take it."""
+
+    splits: dict[str, Split]  # none where batches come from a stream
+    mean: jax.Array  # of the training pictures
+
+
+def _in_slices(of_slice: Callable[[Split], OfPictures], split: Split) -> tuple[jax.Array, ...]:
+    """Apply to equal slices one after the other, then to what is left over; a small split is left over as a whole."""
+    count = len(split.classes)
+    whole = count - count % PICTURES_AT_ONCE if count > PICTURES_AT_ONCE else 0
+    parts = []
+    if whole:
+        slices = jax.tree.map(lambda part: part[:whole].reshape(-1, PICTURES_AT_ONCE, *part.shape[1:]), split)
+        parts.append(jax.tree.map(lambda part: part.reshape(whole), jax.lax.map(of_slice, slices)))
+    if whole < count:
+        parts.append(of_slice(jax.tree.map(lambda part: part[whole:], split)))
+    return tuple(jnp.concatenate(pieces) for pieces in zip(*parts, strict=True))
 
 
 class Program(NamedTuple):
@@ -42,8 +67,8 @@ class Programs:
         """Remember the experiment; nothing is compiled before it is used."""
         self.experiment, self.placement = experiment, placement or Placement()
         self.net = functional(experiment.model)
-        self.evaluate = self._over_seeds(evaluation(experiment, self.net, self.placement))
-        self.tally = self._over_seeds(tally(experiment, self.net, self.placement), in_loop=False)
+        self.evaluate = self._over_seeds(self._evaluate)
+        self.tally = self._over_seeds(self._tally, in_loop=False)
         self._by_method = functools.cache(self._compile)
 
     def of(self, contender: functools.partial) -> Program:
@@ -72,6 +97,26 @@ class Programs:
             return self._each(of_seed, seeds, params, state, batches, in_loop=not isinstance(batches, Split))
 
         return jax.jit(init), jax.jit(chunk, static_argnums=6, donate_argnums=(1, 2))
+
+    def _evaluate(self, params: Params, data: OnDevice) -> Scores:
+        """Measure one seed on all splits of a data set."""
+        splits = dict(data.splits)
+        splits["train"] = Split(*(part[: self.experiment.train_pictures_evaluated] for part in splits["train"]))
+        scores = {}
+        for name, split in splits.items():
+            losses, wrong = _in_slices(lambda part: self._judge(params, part, data.mean), split)
+            scores[name] = jnp.stack([losses.mean(), 100 * wrong.mean()])
+        return scores
+
+    def _tally(self, params: Params, batch: Split, mean: jax.Array) -> jax.Array:
+        """Sum loss and error of one seed over a batch of a stream; divided by all pictures they are its scores."""
+        losses, wrong = self._judge(params, batch, mean)
+        return jnp.stack([losses.sum(), 100 * wrong.sum(dtype=losses.dtype)])
+
+    def _judge(self, params: Params, part: Split, mean: jax.Array) -> OfPictures:
+        part = self.placement.divide_batch(part)
+        logits = self.net.apply(params, self.experiment.scale(part.pictures, mean))
+        return cross_entropy(logits, part.classes), jnp.argmax(logits, axis=-1) != part.classes
 
     def _each(self, of_seed: Callable, *arguments: Any, in_loop: bool = True) -> Any:
         """Compute all seeds; what is streamed, out of loops, in which XLA's convolutions are slow on a CPU."""

@@ -13,9 +13,9 @@ from experiments.engine.figure import draw
 from experiments.engine.loop import count_steps, run
 from experiments.engine.placement import Placement
 from experiments.engine.programs import Programs
+from experiments.engine.records import sections
 from experiments.engine.rows import Row
 from experiments.engine.runner import Done, Job
-from experiments.engine.table import sections
 
 __all__ = ["Options", "checkpoint_bytes", "draw", "place", "sections", "work"]
 

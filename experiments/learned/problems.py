@@ -27,7 +27,7 @@ from jax.flatten_util import ravel_pytree
 import adaptax
 from experiments.data import Dataset, Split
 from experiments.data.scaling import by_256
-from experiments.engine.evaluation import cross_entropy
+from experiments.engine.programs import cross_entropy
 from experiments.models import Params, functional
 from experiments.models.mlp import Mlp
 

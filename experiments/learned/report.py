@@ -21,9 +21,8 @@ from adaptax.comparison.statistics import Estimate, over_seeds, paired
 from experiments.engine import finder, records
 from experiments.engine.figure import band, picture
 from experiments.engine.places import RECORDS
-from experiments.engine.records import Record
+from experiments.engine.records import Record, by_trial, compared, named, show
 from experiments.engine.rows import Row, curves
-from experiments.engine.table import by_trial, compared, named, show
 from experiments.learned.experiment import LEARNED, META_TRAINING, RATES, WEIGHTS, Learning, LearningPlan
 
 COLUMNS_OF_FIGURE = 3

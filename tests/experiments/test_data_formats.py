@@ -18,7 +18,7 @@ from adaptax.comparison.errors import InputError
 from adaptax.comparison.task import checksum
 from experiments.data import array_pickle, cifar10, imagenet, mnist, scaling, shorten_test, sources
 from experiments.data.folder_commands import write_as_folder
-from experiments.data.picture_folder import PictureFolder
+from experiments.data.pipeline import PictureFolder
 
 REAL = os.environ.get(sources.VARIABLE)
 RANDOM = np.random.default_rng(0)

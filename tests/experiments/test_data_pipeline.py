@@ -10,8 +10,7 @@ from PIL import Image
 from adaptax.comparison.errors import InputError
 from experiments.data import imagenet
 from experiments.data.imagenet import crop
-from experiments.data.picture_folder import Example, PictureFolder
-from experiments.data.pipeline import Pipeline
+from experiments.data.pipeline import Example, PictureFolder, Pipeline
 
 COUNT = 23
 

@@ -24,9 +24,9 @@ from experiments.engine import checkpoints, records, runner
 from experiments.engine.checkpoints import Checkpoints
 from experiments.engine.finder import paper as find
 from experiments.engine.places import RECORDS
+from experiments.engine.records import compared
 from experiments.engine.rows import Row, curves
 from experiments.engine.runner import sections_of
-from experiments.engine.table import compared
 from experiments.learned import run, training
 from experiments.learned.experiment import LEARNED, META_TRAINING, RULES, Family, Learning
 from experiments.learned.problems import draw_functions, nothing, quadratic, start, unroll

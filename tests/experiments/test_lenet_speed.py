@@ -11,7 +11,7 @@ import pytest
 from adaptax.comparison import record
 from adaptax.comparison.record import Record
 from experiments.bench import frame
-from experiments.bench.lenet import pytorch, run, task
+from experiments.bench.lenet import run, task
 from experiments.bench.lenet.run import DifferentTrainingError
 from experiments.bench.lenet.task import STEPS, Training, Weights, enlarged_digits
 from experiments.engine import command_line
@@ -33,7 +33,7 @@ class Own(NamedTuple):
 
 @pytest.fixture(scope="module")
 def own():
-    training = task.train()
+    training = task.train_ours()
     start, (loss, gradients) = training.weights(), training.loss_and_gradients()
     training.run(run.FEW)
     fresh = Training(None, lambda: start, lambda: (loss, gradients))
@@ -41,10 +41,10 @@ def own():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [pytorch.Kind(), pytorch.Kind("channels_last")])  # to compile takes too long
+@pytest.mark.parametrize("kind", [task.Kind(), task.Kind("channels_last")])  # to compile takes too long
 def test_pytorch_trains_the_same_net_on_the_same_way(own, kind):
     pytest.importorskip("torch")
-    other = pytorch.train(own.start, kind)
+    other = task.train_pytorch(own.start, kind)
     run.same_gradients("PyTorch", own.fresh, other)
     other.run(run.FEW)
     run.same_changes("PyTorch", own.start, own.after_few, other.weights())
@@ -61,11 +61,11 @@ def test_our_program_changes_every_leaf(own):
 @pytest.mark.parametrize(("layer", "other"), [("relu1", "Identity"), ("pool1", "AvgPool2d"), ("pool2", "AvgPool2d")])
 def test_another_layer_is_refused(own, monkeypatch, layer, other):
     nn = pytest.importorskip("torch").nn
-    net = pytorch.lenet()
+    net = task.lenet()
     setattr(net, layer, getattr(nn, other)(2))
-    monkeypatch.setattr(pytorch, "lenet", lambda: net)
+    monkeypatch.setattr(task, "lenet", lambda: net)
     with pytest.raises(DifferentTrainingError, match=r"^PyTorch: the loss must be that of ours, give or take 1e-05"):
-        run.same_gradients("PyTorch", own.fresh, pytorch.train(own.start))
+        run.same_gradients("PyTorch", own.fresh, task.train_pytorch(own.start))
 
 
 @pytest.mark.parametrize("leaf", ["conv2.weight", "ip1.weight"])
@@ -76,7 +76,7 @@ def test_channels_in_another_order_are_refused(own, leaf):
     kernel = own.start[leaf]
     mixed = kernel.reshape(outputs, channels, -1).swapaxes(1, 2).reshape(kernel.shape).copy()
     with pytest.raises(DifferentTrainingError, match="the loss must be"):
-        run.same_gradients("PyTorch", own.fresh, pytorch.train(own.start | {leaf: mixed}))
+        run.same_gradients("PyTorch", own.fresh, task.train_pytorch(own.start | {leaf: mixed}))
 
 
 def test_another_gradient_is_refused_and_named(own):
@@ -89,7 +89,7 @@ def test_another_gradient_is_refused_and_named(own):
 @pytest.mark.parametrize("setting", [{"lr": 0.01}, {"weight_decay": 0.0}, {"momentum": 0.89}, {"nesterov": True}])
 def test_another_solver_is_refused(own, monkeypatch, setting):
     pytest.importorskip("torch")
-    sgd = pytorch.sgd
+    sgd = task.sgd
 
     def other_sgd(model, fused):
         optimizer = sgd(model, fused)
@@ -97,8 +97,8 @@ def test_another_solver_is_refused(own, monkeypatch, setting):
             group.update(setting)
         return optimizer
 
-    monkeypatch.setattr(pytorch, "sgd", other_sgd)
-    other = pytorch.train(own.start)
+    monkeypatch.setattr(task, "sgd", other_sgd)
+    other = task.train_pytorch(own.start)
     other.run(run.FEW)
     with pytest.raises(DifferentTrainingError, match=r"the change of .* must be that of ours"):
         run.same_changes("PyTorch", own.start, own.after_few, other.weights())
@@ -188,7 +188,7 @@ def test_ratios_are_of_neighbors_in_time(tmp_path):
 def test_without_pytorch_it_says_what_to_install_and_measures_ours(own, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(run, "ROUNDS", 1)
     monkeypatch.setattr(run, "STEPS", run.FEW)  # that is compiled
-    monkeypatch.setattr(task, "train", lambda: own.training)
+    monkeypatch.setattr(task, "train_ours", lambda: own.training)
     monkeypatch.setitem(sys.modules, "torch", None)  # to import it fails
     command_line.find("lenet-speed")(tmp_path)
     printed = " ".join(capsys.readouterr().out.split())

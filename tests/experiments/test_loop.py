@@ -17,7 +17,7 @@ from adaptax.comparison import batches
 from adaptax.comparison.errors import InputError
 from experiments.data import Split, cifar10, imagenet, mnist, scaling
 from experiments.data.imagenet import SIZE, Placed
-from experiments.engine import evaluation, feeds, loop
+from experiments.engine import feeds, loop, programs
 from experiments.engine.experiment import Experiment, Trial
 from experiments.engine.finder import comparisons
 from experiments.engine.placement import Placement
@@ -304,7 +304,7 @@ def test_raw_pictures_are_scaled_on_the_device_and_scored_in_slices(monkeypatch:
     ready = dataclasses.replace(tiny(), trials={"t": Trial(title="", data=lambda: before, contenders=descent)})
     bytes_ = {"t": Trial(title="", data=lambda: raw, contenders=descent)}
     expected = loop.run(ready)
-    monkeypatch.setattr(evaluation, "PICTURES_AT_ONCE", 4)
+    monkeypatch.setattr(programs, "PICTURES_AT_ONCE", 4)
     ours = loop.run(dataclasses.replace(ready, trials=bytes_, scale=scaling.minus_mean))
     np.testing.assert_allclose([r.loss for r in ours], [r.loss for r in expected], rtol=1e-5)
     assert [r.error for r in ours] == [r.error for r in expected]

@@ -14,7 +14,7 @@ from adaptax.comparison.errors import InputError
 from adaptax.comparison.report import markup
 from adaptax.comparison.statistics import estimate
 from experiments.data import imagenet
-from experiments.engine import command_line, commands, figure, finder, records, runner, table
+from experiments.engine import command_line, commands, figure, finder, records, runner
 from experiments.engine.claims import page as to_markdown
 from experiments.engine.finder import comparisons
 from experiments.engine.finder import paper as find
@@ -70,7 +70,7 @@ def test_table_and_figure_stand_a_contender_of_which_every_seed_diverged(tmp_pat
     trial = {"title": "Trial", "contenders": {"a": {}, "b": {}}, "published": {"a": {"test": 4.5}}}
     config = {"title": "T", "seeds": 2, "steps": 1, "evaluate_at": [1]}
     record = records.Record(config | {"trials": {"trial": trial}}, {}, rows)
-    sections = table.sections(record)
+    sections = records.sections(record)
     text = markup.to_markdown(sections)
     assert "| a | 0 ± 0 | 0.5000 ± 0.0000 | 2.00 ± 0.00 | 5.00 ± 0.00 |  | 4.50 |" in text
     assert "| b; 2 of 2 seeds diverged | – | – | – | – | – |  |" in text
@@ -92,8 +92,8 @@ def test_a_committed_figure_shows_what_the_committed_rows_say(slug: str, tmp_pat
 
 
 def test_a_table_shows_all_of_few_evaluations_and_one_of_many():
-    assert table.early_steps({"steps": 9, "evaluate_at": [1, 5, 9]}) == [1, 5]
-    assert table.early_steps({"steps": 60, "evaluate_at": [*range(10, 70, 10)]}) == [20]
+    assert records.early_steps({"steps": 9, "evaluate_at": [1, 5, 9]}) == [1, 5]
+    assert records.early_steps({"steps": 60, "evaluate_at": [*range(10, 70, 10)]}) == [20]
 
 
 def test_a_pair_shares_a_color_and_differs_in_dashes():
@@ -135,7 +135,7 @@ def test_committed_table_says_what_the_committed_rows_say(slug: str):
             if line["step"] == config["steps"] and not line["diverged"]:
                 final[line["trial"], line["contender"], line["split"]].append(line["error"])
     text = (RESULTS / slug / "table.md").read_text(encoding="utf-8")
-    header = table.sections(records.read(RESULTS / slug))[1].table.header
+    header = records.sections(records.read(RESULTS / slug))[1].table.header
     checked = 0
     for trial, settings in config["trials"].items():
         section = text.partition(f"## {settings['title']}\n")[2].partition("##")[0]

@@ -10,9 +10,8 @@ import pytest
 from adaptax.comparison.record import Record
 from adaptax.comparison.report.markup import to_markdown
 from experiments.bench.roofline import run
-from experiments.bench.roofline.contenders import contenders, parameters, variant
+from experiments.bench.roofline.contenders import TRIALS, contenders, parameters, variant
 from experiments.bench.roofline.measure import measure, prepare, trees
-from experiments.bench.roofline.trials import TRIALS
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from adaptax.comparison.record import Line, Record
 from adaptax.comparison.report.markup import Section
 from experiments.bench import frame, neighbors
 from experiments.bench.frame import grouped, machine, table
-from experiments.bench.lenet import pytorch, task
+from experiments.bench.lenet import task
 from experiments.bench.lenet.task import STEPS, TASK, Training, Weights
 from experiments.engine.places import RESULTS
 
@@ -60,14 +60,14 @@ def run(out: Path = RESULTS, overwrite: bool = False) -> None:
 
 def prepare(with_pytorch: bool) -> dict[str, Training]:
     """Give every implementation the same weights; ours is the first."""
-    trainings = {OURS: task.train()}
+    trainings = {OURS: task.train_ours()}
     start = trainings[OURS].weights()
-    for name, kind in pytorch.KINDS.items() if with_pytorch else ():
+    for name, kind in task.KINDS.items() if with_pytorch else ():
         compiler = os.environ.get("CXX", "g++")
         if kind.compiled and not shutil.which(compiler):
             print(f"Without {name}: there is no C++ compiler {compiler!r}, which torch.compile calls.")
         else:
-            trainings[name] = pytorch.train(start, kind)
+            trainings[name] = task.train_pytorch(start, kind)
     return trainings
 
 

@@ -18,9 +18,8 @@ from adaptax.comparison.record import Line, Record
 from adaptax.comparison.report.markup import Section
 from experiments.bench import frame, neighbors
 from experiments.bench.frame import grouped, machine, table
-from experiments.bench.roofline.contenders import contenders, prepared
+from experiments.bench.roofline.contenders import TRIALS, contenders, prepared
 from experiments.bench.roofline.measure import WINDOWS, NothingMeasuredError, many, measure, resnet50
-from experiments.bench.roofline.trials import TRIALS
 from experiments.engine.places import RESULTS
 
 matplotlib.use("Agg")  # a file, never a window
