@@ -14,7 +14,6 @@ import jax
 import numpy as np
 import rich.progress
 from PIL import Image
-from rich.console import Console
 
 from adaptax.comparison.errors import InputError
 from experiments.data import Dataset, cifar10, imagenet
@@ -25,27 +24,19 @@ QUALITY = 95
 BATCH_SIZE = 64
 
 
-def write_as_folder(
-    dataset: Dataset,
-    destination: str | os.PathLike[str],
-    size: int = 256,
-    *,
-    limit: int | None = None,
-    console: Console | None = None,
-) -> Path:
+def write_as_folder(dataset: Dataset, folder: Path, size: int = 256, *, limit: int | None = None) -> Path:
     """Write the first `limit` pictures of each split, enlarged to size x size; return the folder.
 
     Class 7 is written as `n00000007`, so that sorted names keep the order of the classes.
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit must be at least 1, got {limit}.")
-    folder = Path(destination)
     if folder.exists():
         raise InputError(f"{str(folder)!r} is there already.")
     part = folder.with_name(f"{folder.name}.{os.getpid()}.part")  # a folder half written must not look whole
     try:
         total = sum(len(dataset[split].classes[:limit]) for split in FOLDERS)
-        for path, picture in rich.progress.track(_pictures(dataset, limit), "writing", total=total, console=console):
+        for path, picture in rich.progress.track(_pictures(dataset, limit), "writing", total=total):
             (part / path).parent.mkdir(parents=True, exist_ok=True)
             enlarged = Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR)
             enlarged.save(part / path, "JPEG", quality=QUALITY)

@@ -18,7 +18,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import rich.progress
-from rich.console import Console
 
 from adaptax.comparison.errors import InputError
 from experiments.data import sources
@@ -78,23 +77,21 @@ def place_centrally(example: Example, random: np.random.Generator) -> Placed:
     return Placed(*example, np.full(2, (SIZE - CROP) // 2, np.int32), np.False_)
 
 
-def mean_image(
-    pictures: PictureFolder, cache: Path | None = None, *, num_workers: int = 0, console: Console | None = None
-) -> np.ndarray:
+def mean_image(pictures: PictureFolder, cache: Path | None = None, *, num_workers: int = 0) -> np.ndarray:
     """Return the mean picture, float32 (size, size, 3); `.mean(axis=(0, 1))` of it is the mean of each channel.
 
     It is kept in the folder `cache` under a name that other pictures, or another size, do not share.
     """
     cache = cache or Path(sources.DEFAULT).expanduser()
-    kept = cache / f"mean_{pictures.size}_{pictures.checksum(console)[:16]}.npy"
+    kept = cache / f"mean_{pictures.size}_{pictures.checksum()[:16]}.npy"
     if not kept.exists():
         part = kept.with_suffix(f".{os.getpid()}.part")
         try:  # opened before the work, so that a folder that cannot be written is known at once
             kept.parent.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as content:
                 batches = Pipeline(pictures, batch_size=64, shuffle=False, drop_last=False, num_workers=num_workers)
-                total, count = np.zeros((pictures.size, pictures.size, 3)), batches.batches_per_epoch
-                for batch in rich.progress.track(batches, "mean picture", total=count, console=console):
+                total = np.zeros((pictures.size, pictures.size, 3))
+                for batch in rich.progress.track(batches, "mean picture", total=batches.batches_per_epoch):
                     total += batch.picture.sum(axis=0, dtype=np.float64)
                 np.save(content, (total / len(pictures)).astype(np.float32))
             os.replace(part, kept)

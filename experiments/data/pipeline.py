@@ -18,7 +18,6 @@ import numpy as np
 import rich.progress
 from absl import flags
 from PIL import Image
-from rich.console import Console
 
 from adaptax.comparison.errors import InputError
 
@@ -129,10 +128,10 @@ class PictureFolder:
         """Say where a picture lies."""
         return self.folder / self.classes[self.labels[number]] / os.fsdecode(self._names[number])
 
-    def checksum(self, console: Console | None = None) -> str:
+    def checksum(self) -> str:
         """SHA-256 of all names and lengths in bytes; to read all content of ImageNet would take hours."""
         digest = hashlib.sha256()
-        for number in rich.progress.track(range(len(self)), "checksum", transient=True, console=console):
+        for number in rich.progress.track(range(len(self)), "checksum", transient=True):
             path = self.path(number)
             digest.update(f"{path.relative_to(self.folder).as_posix()} {path.stat().st_size}\n".encode())
         return digest.hexdigest()

@@ -18,7 +18,7 @@ from adaptax.comparison.step import take_step
 from experiments.data import Split
 from experiments.engine.experiment import Experiment
 from experiments.engine.placement import Placement
-from experiments.models import Net, Params, functional
+from experiments.models import Params, functional
 
 PICTURES_AT_ONCE = 1_000  # of each seed; the activations of 10,000 pictures on 10 seeds would not fit every device
 
@@ -85,18 +85,42 @@ class Programs:
         def init(settings: Settings, params: Params) -> Any:
             return jax.vmap(lambda params: self.placement.divide_weights(method(**settings).init(params)))(params)
 
-        train = _chunk(self.experiment, self.net, method, self.placement)
-
         def chunk(
             settings: Settings, params: Params, state: Any, data: OnDevice, batches: Any, first: int, steps: int
         ) -> tuple[Params, Any]:
             def of_seed(seed: jax.Array, params: Params, state: Any, batches: Any) -> tuple[Params, Any]:
-                return train(settings, seed, params, state, data, batches, first, steps=steps)
+                step = functools.partial(self._step, method(**settings), seed, data)
+                if isinstance(batches, Split):  # from a stream, for one step
+                    return step((params, state), (jnp.int32(first), jax.tree.map(lambda part: part[0], batches)))[0]
+                return jax.lax.scan(step, (params, state), (first + jnp.arange(steps), batches), length=steps)[0]
 
             seeds = jnp.arange(self.experiment.seeds)
             return self._each(of_seed, seeds, params, state, batches, in_loop=not isinstance(batches, Split))
 
         return jax.jit(init), jax.jit(chunk, static_argnums=6, donate_argnums=(1, 2))
+
+    def _step(
+        self,
+        optimizer: optax.GradientTransformation,
+        seed: jax.Array,
+        data: OnDevice,
+        carry: tuple[Params, Any],
+        at: tuple[jax.Array, Split | jax.Array | None],
+    ) -> tuple[Any, None]:
+        """Take a step with the pictures that came with it, with those of its numbers, or with all of them."""
+        (params, state), (number, batch), key = carry, at, None
+        if self.net.has_chance:
+            key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), CHANCE), number)
+        train = data.splits.get("train")
+        if not isinstance(batch, Split):
+            batch = train if batch is None else Split(*(part[batch] for part in train))
+        pictures = self.placement.divide_batch(batch)
+        params, state, *_ = take_step(self._loss, optimizer, params, state, pictures, data.mean, key)
+        return self.placement.divide_weights((params, state)), None
+
+    def _loss(self, params: Params, batch: Split, mean: jax.Array, key: jax.Array | None) -> jax.Array:
+        logits = self.net.apply(params, self.experiment.scale(batch.pictures, mean), key)
+        return {"mean": jnp.mean, "sum": jnp.sum}[self.experiment.loss](cross_entropy(logits, batch.classes))
 
     def _evaluate(self, params: Params, data: OnDevice) -> Scores:
         """Measure one seed on all splits of a data set."""
@@ -135,50 +159,3 @@ class Programs:
             return self.placement.gather(each)
 
         return jax.jit(of_all)
-
-
-def _chunk(
-    experiment: Experiment, net: Net, method: Callable[..., optax.GradientTransformation], placement: Placement
-) -> Callable[..., tuple[Params, Any]]:
-    """Train one seed from one evaluation to the next."""
-    reduce = {"mean": jnp.mean, "sum": jnp.sum}[experiment.loss]
-
-    def loss(params: Params, batch: Split, mean: jax.Array, key: jax.Array | None) -> jax.Array:
-        logits = net.apply(params, experiment.scale(batch.pictures, mean), key)
-        return reduce(cross_entropy(logits, batch.classes))
-
-    def chunk(
-        settings: Settings,
-        seed: jax.Array,
-        params: Params,
-        state: Any,
-        data: OnDevice,
-        batches: Any,
-        first: int,
-        *,
-        steps: int,
-    ) -> tuple[Params, Any]:
-        optimizer = method(**settings)
-
-        def step(carry: tuple[Params, Any], at: tuple[jax.Array, Any]) -> tuple[Any, None]:
-            (params, state), (number, batch), key = carry, at, None
-            if net.has_chance:
-                key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), CHANCE), number)
-            pictures = placement.divide_batch(_pick(data, batch))
-            params, state, *_ = take_step(loss, optimizer, params, state, pictures, data.mean, key)
-            return placement.divide_weights((params, state)), None
-
-        if isinstance(batches, Split):  # from a stream, for one step
-            return step((params, state), (jnp.int32(first), jax.tree.map(lambda part: part[0], batches)))[0]
-        numbers = first + jnp.arange(steps)
-        return jax.lax.scan(step, (params, state), (numbers, batches), length=steps)[0]
-
-    return chunk
-
-
-def _pick(data: OnDevice, batch: Split | jax.Array | None) -> Split:
-    """Give the pictures of a step: all of them, those of these numbers, or those that came with it."""
-    if isinstance(batch, Split):
-        return batch
-    train = data.splits["train"]
-    return train if batch is None else jax.tree.map(lambda part: part[batch], train)

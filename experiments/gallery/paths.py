@@ -56,7 +56,7 @@ def trace_named(
         return jax.tree.map(np.asarray, jax.jit(run)(jnp.asarray(start, float)))
 
 
-def trace_many(method: Method, surfaces: Sequence[str], starts: np.ndarray, steps: int = STEPS) -> Path:
+def trace_many(method: Method, surfaces: Sequence[str], starts: np.ndarray) -> Path:
     """Return the paths over several surfaces from many starts (n, 2) in one call; arrays are (surface, start, …)."""
 
     @partial(jax.vmap, in_axes=(0, None))
@@ -64,7 +64,7 @@ def trace_many(method: Method, surfaces: Sequence[str], starts: np.ndarray, step
     def run(which, start):
         # One program for all surfaces: it compiles once and picks by number.
         surface = partial(jax.lax.switch, which, [SURFACES[name] for name in surfaces])
-        return trace(method, surface, start, steps, method.on_surfaces)
+        return trace(method, surface, start, STEPS, method.on_surfaces)
 
     with jax.enable_x64(True):
         return jax.tree.map(np.asarray, jax.jit(run)(jnp.arange(len(surfaces)), jnp.asarray(starts, float)))
