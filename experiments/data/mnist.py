@@ -44,17 +44,15 @@ def load(path: str | os.PathLike[str] | None = None, *, validation: int = 0) -> 
     for name, file in found.items():
         if file is None:  # to fetch it might mix two orders of the pictures
             raise InputError(f"There is no {name!r} in {str(folder / FOLDER)!r}, beside other files of MNIST.")
-    return cut_validation({split: _split(found, split) for split in COUNTS}, validation)
-
-
-def _split(found: dict[str, Path], split: str) -> Split:
-    count, stem = COUNTS[split], STEMS[split]
-    labels = found[f"{stem}-labels-idx1-ubyte"]
-    pictures = read(found[f"{stem}-images-idx3-ubyte"], (count, SIDE, SIDE))
-    classes = read(labels, (count,))
-    if classes.max() >= CLASSES:
-        raise InputError(f"{str(labels)!r} holds the label {classes.max()}, above {CLASSES - 1}.")
-    return Split(pictures, classes.astype(np.int32))
+    data = {}
+    for split, count in COUNTS.items():
+        labels = found[f"{STEMS[split]}-labels-idx1-ubyte"]
+        pictures = read(found[f"{STEMS[split]}-images-idx3-ubyte"], (count, SIDE, SIDE))
+        classes = read(labels, (count,))
+        if classes.max() >= CLASSES:
+            raise InputError(f"{str(labels)!r} holds the label {classes.max()}, above {CLASSES - 1}.")
+        data[split] = Split(pictures, classes.astype(np.int32))
+    return cut_validation(data, validation)
 
 
 def _find(folder: Path, name: str) -> Path | None:

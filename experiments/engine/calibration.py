@@ -6,6 +6,7 @@ descend        plain gradient descent, for settings that only the course of the 
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -79,15 +80,13 @@ def descend(
     """Run plain gradient descent on data sets at some rates: {(set, rate): what became of it}."""
     methods = {f"{rate:g}": partial(optax.sgd, learning_rate=rate) for rate in rates}
     trials = {name: Trial(title="", data=data, contenders=methods) for name, data in sets.items()}
-    rows = run(dataclasses.replace(experiment, seeds=seeds, trials=trials))
-    return {(name, rate): _descent(rows, name, f"{rate:g}") for name in sets for rate in rates}
-
-
-def _descent(rows: list, trial: str, contender: str) -> Descent:
-    train, test = (curves_of(rows, trial, contender, split) for split in ("train", "test"))
-    return Descent(
-        rises=100 * np.mean(np.diff(train.loss, axis=1) > 0),
-        first_loss=train.loss[:, 0].mean(),
-        last_loss=train.loss[:, -1].mean(),
-        right=np.array([100 - of.error[:, -1].mean() for of in (train, test)]),
-    )
+    rows, descents = run(dataclasses.replace(experiment, seeds=seeds, trials=trials)), {}
+    for name, rate in itertools.product(sets, rates):
+        train, test = (curves_of(rows, name, f"{rate:g}", split) for split in ("train", "test"))
+        descents[name, rate] = Descent(
+            rises=100 * np.mean(np.diff(train.loss, axis=1) > 0),
+            first_loss=train.loss[:, 0].mean(),
+            last_loss=train.loss[:, -1].mean(),
+            right=np.array([100 - of.error[:, -1].mean() for of in (train, test)]),
+        )
+    return descents

@@ -119,7 +119,12 @@ def _lies(difference: Estimate, where: str) -> bool:
 
 def page(folder: Path) -> str:
     """Write the page from the records in a folder."""
-    return to_markdown([Section("Evidence", [INTRODUCTION]), *_claims(folder), *_comparison(folder / "compare")])
+    sections = [Section("Evidence", [INTRODUCTION]), *_claims(folder)]
+    if compared := tables.with_reruns(results.read_all(folder / "compare")):  # what bears on the claims above
+        intro = "From the [report](report.html) of `python -m experiments compare --out experiments/results/compare`. "
+        first, *others = pairs(compared)
+        sections += [first._replace(paragraphs=[intro + first.paragraphs[0]]), *others]
+    return to_markdown(sections)
 
 
 def _claims(folder: Path) -> Iterator[Section]:
@@ -137,16 +142,6 @@ def _how_made(slug: str, record: Record | None) -> str:
     meta, seeds, commit = record.meta, record.config["seeds"], record.meta["commit"] or "unknown"
     machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
     return f"`python -m experiments run {slug}`: {seeds} seeds on {machine}, commit {commit[:7]}."
-
-
-def _comparison(folder: Path) -> Iterator[Section]:
-    """Repeat from the report of the comparison what bears on the claims above."""
-    compared = tables.with_reruns(results.read_all(folder))
-    if compared:
-        intro = "From the [report](report.html) of `python -m experiments compare --out experiments/results/compare`. "
-        first, *others = pairs(compared)
-        yield first._replace(paragraphs=[intro + first.paragraphs[0]])
-        yield from others
 
 
 def _cells(claim: Claim, record: Record | None) -> list[str]:

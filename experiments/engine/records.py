@@ -51,7 +51,15 @@ def read(folder: Path) -> Record:
 
 def sections(record: Record) -> list[Section]:
     """Write title, reading help and a table per trial."""
-    return by_trial(record, caption(record.config), _row)
+    seeds, steps = record.config["seeds"], record.config["steps"]
+    what = f"Mean ± 95 % interval (Student's t) over {seeds} seeds" if seeds > 1 else "One seed"
+    caption = (
+        f"{what}, after {steps} steps unless said otherwise. Loss rises: share of the evaluations with a training "
+        "loss above the one before. "
+        "Against the first: difference of the final test error to the trial's first contender, seed "
+        "by seed, in percentage points. A seed that diverged is counted, and is in no mean."
+    )
+    return by_trial(record, caption, _row)
 
 
 def by_trial(record: Record, caption: str, row: Cells) -> list[Section]:
@@ -114,15 +122,3 @@ def show(of: Estimate, digits: str = ".2f") -> str:
     if np.isnan(of.half_width):
         return f"{of.mean:{digits}}"
     return f"{of.mean:{digits}} ± {of.half_width:{digits.lstrip('+')}}"
-
-
-def caption(config: dict[str, Any]) -> str:
-    """Say what the numbers are."""
-    seeds, steps = config["seeds"], config["steps"]
-    what = f"Mean ± 95 % interval (Student's t) over {seeds} seeds" if seeds > 1 else "One seed"
-    return (
-        f"{what}, after {steps} steps unless said otherwise. Loss rises: share of the evaluations with a training "
-        "loss above the one before. "
-        "Against the first: difference of the final test error to the trial's first contender, seed "
-        "by seed, in percentage points. A seed that diverged is counted, and is in no mean."
-    )

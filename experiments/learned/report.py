@@ -34,7 +34,16 @@ PREFIX = "learned_"  # of an experiment's slug; what follows is the weights' nam
 
 def sections(record: Record) -> list[Section]:
     """Write title, reading help and a table per trial."""
-    return by_trial(record, caption(record), _row)
+    config = record.config
+    caption = (
+        f"Mean ± 95 % interval (Student's t) over {config['seeds']} seeds, each the mean over "
+        f"{config['functions_per_seed']} new functions. A rule made by hand has the rate with the lowest loss after "
+        f"the last step on {config['tuned_functions']} other functions, of {len(RATES)} rates from {RATES[0]:g} to "
+        f"{RATES[-1]:g}. The weights are those with the lowest validation loss, after {kept(record).step} of "
+        f"{config['epochs']} epochs of {config['functions']} "
+        f"{'function' if config['functions'] == 1 else 'functions'}."
+    )
+    return by_trial(record, caption, _row)
 
 
 def _row(record: Record, trial: str, contender: str, first: str) -> dict[str, str]:
@@ -50,19 +59,6 @@ def _row(record: Record, trial: str, contender: str, first: str) -> dict[str, st
 
 def _show(of: Estimate, sign: str = "") -> str:
     return show(of, sign + (".4f" if abs(of.mean) < LARGE else ".3g"))
-
-
-def caption(record: Record) -> str:
-    """Say what the numbers are, and where meta-training ended."""
-    config = record.config
-    return (
-        f"Mean ± 95 % interval (Student's t) over {config['seeds']} seeds, each the mean over "
-        f"{config['functions_per_seed']} new functions. A rule made by hand has the rate with the lowest loss after "
-        f"the last step on {config['tuned_functions']} other functions, of {len(RATES)} rates from {RATES[0]:g} to "
-        f"{RATES[-1]:g}. The weights are those with the lowest validation loss, after {kept(record).step} of "
-        f"{config['epochs']} epochs of {config['functions']} "
-        f"{'function' if config['functions'] == 1 else 'functions'}."
-    )
 
 
 def validations(record: Record) -> list[Row]:
