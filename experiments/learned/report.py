@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from matplotlib.axes import Axes
 
 import adaptax.methods
 from adaptax.comparison.errors import InputError
@@ -19,10 +18,10 @@ from adaptax.comparison.report.markup import Section
 from adaptax.comparison.report.pictures import COLORS
 from adaptax.comparison.statistics import Estimate, over_seeds, paired
 from experiments.engine import finder, records
-from experiments.engine.figure import band, picture
 from experiments.engine.places import RECORDS
 from experiments.engine.records import Record, by_trial, compared, named, show
 from experiments.engine.rows import Row, curves
+from experiments.engine.trials import band, picture
 from experiments.learned.experiment import LEARNED, META_TRAINING, RATES, WEIGHTS, Learning, LearningPlan
 
 COLUMNS_OF_FIGURE = 3
@@ -79,7 +78,12 @@ def draw(record: Record, path: Path) -> None:
     title = f"{record.config['title']}\nmean and 95 % interval over {seeds} seeds of new functions"
     with picture(path, bands, columns, height=3.6, title=title) as grid:
         first, *others = grid.flat
-        _draw_meta_training(first, record)
+        rows, best = validations(record), kept(record)
+        losses = [np.nan if row.diverged else row.loss for row in rows]
+        first.plot([row.step for row in rows], losses, color=COLORS[0])
+        first.plot(best.step, best.loss, "D", color=COLORS[2], label="kept")
+        first.set(title="Meta-training", xlabel="epochs", ylabel="validation loss after the last step", yscale="log")
+        first.legend(fontsize=8)
         for axes, (trial, settings) in zip(others, trials.items(), strict=False):
             for name, color in zip(compared(record, trial), COLORS, strict=False):
                 of = curves(record.rows, trial, name, "test")
@@ -88,14 +92,6 @@ def draw(record: Record, path: Path) -> None:
             axes.legend(fontsize=8)
         for axes in others[len(trials) :]:
             axes.remove()
-
-
-def _draw_meta_training(axes: Axes, record: Record) -> None:
-    rows, best = validations(record), kept(record)
-    axes.plot([row.step for row in rows], [np.nan if row.diverged else row.loss for row in rows], color=COLORS[0])
-    axes.plot(best.step, best.loss, "D", color=COLORS[2], label="kept")
-    axes.set(title="Meta-training", xlabel="epochs", ylabel="validation loss after the last step", yscale="log")
-    axes.legend(fontsize=8)
 
 
 def ship(slug: tyro.conf.Positional[str], results: Path = RECORDS, methods: Path = METHODS) -> Path:

@@ -14,7 +14,7 @@ from adaptax.comparison.errors import InputError
 from adaptax.comparison.report import markup
 from adaptax.comparison.statistics import estimate
 from experiments.data import imagenet
-from experiments.engine import command_line, commands, figure, finder, records, runner
+from experiments.engine import command_line, commands, finder, records, runner, trials
 from experiments.engine.claims import page as to_markdown
 from experiments.engine.finder import comparisons
 from experiments.engine.finder import paper as find
@@ -78,7 +78,7 @@ def test_table_and_figure_stand_a_contender_of_which_every_seed_diverged(tmp_pat
     assert shown.row_count == 2
     fits = ["contender", "loss rises, %", "train error, %", "test error, %"]  # not "train loss", in Markdown
     assert [column.header for column in shown.columns][:-2] == fits
-    figure.draw(record, tmp_path / "figure.png")
+    trials.draw(record, tmp_path / "figure.png")
     assert imread(tmp_path / "figure.png").shape[:2] == (2 * 363, 506)  # two panels, one above the other
 
 
@@ -97,7 +97,7 @@ def test_a_table_shows_all_of_few_evaluations_and_one_of_many():
 
 
 def test_a_pair_shares_a_color_and_differs_in_dashes():
-    styles = figure.styles(["SGD", "SGD with LSALR", "Adam", "with LSALR"])
+    styles = trials.styles(["SGD", "SGD with LSALR", "Adam", "with LSALR"])
     assert styles["SGD"][0] == styles["SGD with LSALR"][0]
     assert len({color for color, _ in styles.values()}) == 3
     assert [dashes for _, dashes in styles.values()] == ["-", "--", "-", "-"]
