@@ -132,16 +132,12 @@ def _claims(folder: Path) -> Iterator[Section]:
     for slug, claims in finder.find_all(finder.PAPERS, "CLAIMS").items():
         has_record = (folder / slug / "config.json").exists()  # a calibration alone is none
         record = records.read(folder / slug) if has_record else None
-        rows = [[Cell(text) for text in _cells(claim, record)] for claim in claims]
-        yield Section(titles[slug], [_how_made(slug, record)], Table(COLUMNS, rows))
-
-
-def _how_made(slug: str, record: Record | None) -> str:
-    if record is None:
-        return f"`python -m experiments run {slug}` has not been run yet."
-    meta, seeds, commit = record.meta, record.config["seeds"], record.meta["commit"] or "unknown"
-    machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
-    return f"`python -m experiments run {slug}`: {seeds} seeds on {machine}, commit {commit[:7]}."
+        rows, made = [[Cell(text) for text in _cells(claim, record)] for claim in claims], " has not been run yet"
+        if record:
+            meta, seeds, commit = record.meta, record.config["seeds"], record.meta["commit"] or "unknown"
+            machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
+            made = f": {seeds} seeds on {machine}, commit {commit[:7]}"
+        yield Section(titles[slug], [f"`python -m experiments run {slug}`{made}."], Table(COLUMNS, rows))
 
 
 def _cells(claim: Claim, record: Record | None) -> list[str]:

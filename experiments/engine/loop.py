@@ -7,7 +7,7 @@ is kept for a run that is killed in `checkpoints`, what lies on which device in 
 import functools
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -112,7 +112,9 @@ def _meet(
     for _, evaluation in itertools.groupby(rows, key=lambda row: row.step):
         watch(list(evaluation))
     asked_for = _train(programs, meeting, begin, tick)
-    for asked in asked_for if isinstance(meeting.feed, Streamed) else _one_behind(asked_for):
+    if not isinstance(meeting.feed, Streamed):  # read each when the next has been asked for: the device works meanwhile
+        asked_for = (asked for asked, _ in itertools.pairwise(itertools.chain(asked_for, [None])))
+    for asked in asked_for:
         evaluation = []
         if asked.scores is not None:
             like = Row(meeting.trial, meeting.contender, 0, asked.step, "", None, None, False)
@@ -156,11 +158,6 @@ def _train(programs: Programs, meeting: Meeting, begin: Saved, tick: Tick) -> It
             step, untold = step + steps, steps
         copy = copy_if(last == experiment.steps)
         yield Evaluation(last, untold, feed.score(programs, params), copy)
-
-
-def _one_behind(asked: Iterable[Evaluation]) -> Iterator[Evaluation]:
-    """Give each evaluation only when the next has been asked for: the device works while the host reads."""
-    return (evaluation for evaluation, _ in itertools.pairwise(itertools.chain(asked, [None])))
 
 
 def initial_params(experiment: Experiment, programs: Programs) -> Params:

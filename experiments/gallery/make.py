@@ -58,16 +58,13 @@ def _signals(out: Path) -> Iterator[Picture]:
         trace = trace_sweep(method, SIGNALS)
         rows += _summarize(method, trace)
         figure, file = along.draw_method(method, trace), out / f"signals_{slug}.png"
-        yield keep(figure, file, f"{method.style.label} on signals", _caption(method, trace), "Inside methods")
+        low, middle, high = method.values
+        values = f"{method.symbol} = {low:g} (dotted), {middle:g} (colored) and {high:g} (thin)"
+        inner = [*(["the gradient read ahead"] if method.looks_ahead else []), *in_order(trace.quantities)]
+        what = f"steps and, below, {', '.join(inner)}" if inner else "steps, which are its velocity"
+        label = method.style.label
+        yield keep(figure, file, f"{label} on signals", f"{label} with {values}: {what}.", "Inside methods")
     write_table(out / "signals.csv", rows)
-
-
-def _caption(method: Method, trace: Trace) -> str:
-    low, middle, high = method.values
-    inner = [*(["the gradient read ahead"] if method.looks_ahead else []), *in_order(trace.quantities)]
-    what = f"steps and, below, {', '.join(inner)}" if inner else "steps, which are its velocity"
-    values = f"{method.symbol} = {low:g} (dotted), {middle:g} (colored) and {high:g} (thin)"
-    return f"{method.style.label} with {values}: {what}."
 
 
 def _summarize(method: Method, trace: Trace) -> Iterator[dict[str, str | float]]:

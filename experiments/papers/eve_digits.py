@@ -31,7 +31,7 @@ from experiments.data import digits
 from experiments.engine.calibration import choose_rates
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
-from experiments.models.lenet import SmallLeNet
+from experiments.models.caffe_nets import SmallLeNet
 
 METHODS = {
     "Adam": partial(adam),

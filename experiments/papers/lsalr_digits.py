@@ -26,7 +26,7 @@ from experiments.data import digits
 from experiments.engine.calibration import choose_rates
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
-from experiments.models.lenet import SmallLeNet
+from experiments.models.caffe_nets import SmallLeNet
 
 RATES = {"sgd": 0.3, "nag": 0.1, "adagrad": 0.03}
 NAG_MOMENTUM = 0.9
