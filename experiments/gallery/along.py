@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -23,6 +22,7 @@ from experiments.gallery.methods import INK, ON_SIGNALS, SYMBOLS, Method, Settin
 from experiments.tasks.signals import SIGNALS, read_at, title
 
 GRADIENT = "#D8D8D8"  # the signal itself, filled, in every picture
+ROW_NAME = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 10}  # to the left of its first panel
 COLUMNS = list(map(title, SIGNALS))
 TOP, BOTTOM, RIGHT, GAP = 0.75, 0.9, 0.12, 0.13  # inches: what a layout engine would find out at twice the time
 
@@ -93,7 +93,7 @@ def draw_method(method: Method, trace: Trace) -> Figure:
     for of_row, (label, values) in zip(axes, rows.items(), strict=True):
         for column, signal in enumerate(SIGNALS.values()):
             if label in ("step", "gradient read ahead"):
-                _fill(of_row[column], signal)
+                of_row[column].fill_between(np.arange(len(signal)), signal, color=GRADIENT, linewidth=0.8)
             for of_setting, style in zip(values, styles, strict=True):
                 of_row[column].plot(of_setting[column], **style)
         of_row[0].set_ylabel(label, fontsize=9)
@@ -114,17 +114,13 @@ def draw_overview(traces: Mapping[str, Trace]) -> Figure:
     figure, axes = grid(len(ON_SIGNALS), len(SIGNALS), width=17, row_height=1.15, left=2.05)
     for of_row, (slug, method) in zip(axes, ON_SIGNALS.items(), strict=True):
         for column, signal in enumerate(SIGNALS.values()):
-            _fill(of_row[column], signal)
+            of_row[column].fill_between(np.arange(len(signal)), signal, color=GRADIENT, linewidth=0.8)
             of_row[column].plot(traces[slug].steps[column], color=method.style.color, linewidth=1.3)
-        name_row(of_row[0], f"{method.style.label}\n{method.symbol} = {method.values[1]:g}")
+        of_row[0].set_ylabel(f"{method.style.label}\n{method.symbol} = {method.values[1]:g}", **ROW_NAME)
     handles = [Patch(color=GRADIENT, label="the gradient signal"), Line2D([], [], color=INK, label="the step taken")]
     headline = "What each method makes of six gradient signals: its step at every epoch"
     finish(figure, axes, headline, COLUMNS, handles)
     return figure
-
-
-def _fill(axes: Axes, signal: np.ndarray) -> None:
-    axes.fill_between(np.arange(len(signal)), signal, color=GRADIENT, linewidth=0.8)
 
 
 def grid(
@@ -151,8 +147,3 @@ def finish(figure: Figure, axes: np.ndarray, headline: str, columns: list[str], 
     figure.suptitle(headline, fontsize=13, y=1 - 0.12 / height, va="top")
     look = {"ncols": len(handles), "frameon": False, "fontsize": 11}
     figure.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0), **look)
-
-
-def name_row(panel: Axes, name: str) -> None:
-    """Write a row's name to the left of its first panel."""
-    panel.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from experiments.gallery.along import GRADIENT, finish, grid, name_row, trace_methods
+from experiments.gallery.along import GRADIENT, ROW_NAME, finish, grid, trace_methods
 from experiments.gallery.methods import INK, ON_SIGNALS, Method
 
 EPOCHS = 400
@@ -84,7 +84,7 @@ def draw(table: list[Row], steps: dict[str, dict[str, np.ndarray]]) -> Figure:
             style = {"color": method.style.color, "linewidth": 1.6, "drawstyle": "steps-mid" if stepped else "default"}
             panel.plot(t, taken / np.abs(steps[slug][name]).max(), **style)
             panel.text(0.985, 0.08 if stepped else 0.78, figures[name], transform=panel.transAxes, **NOTE)
-        name_row(of_row[0], f"{row['method']}\n{row['setting']}")
+        of_row[0].set_ylabel(f"{row['method']}\n{row['setting']}", **ROW_NAME)
     axes[0, 0].set_ylim(-1.15, 1.15)
     step = Line2D([], [], color=INK, label="the step, as a share of the method's largest")
     handles = [Patch(color=GRADIENT, label="the gradient"), step]

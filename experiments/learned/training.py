@@ -32,14 +32,11 @@ TURN = 0x7A1  # sets the key of an epoch's sample apart from those of its functi
 def draw_weights(key: jax.Array, inputs: int, units: int = UNITS) -> Weights:
     """Draw the first weights."""
     leaves, structure = jax.tree.flatten(shapes(units, inputs), is_leaf=lambda node: isinstance(node, tuple))
-    keys = jax.random.split(key, len(leaves))
-    return structure.unflatten([_draw_leaf(k, shape) for k, shape in zip(keys, leaves, strict=True)])
-
-
-def _draw_leaf(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    if len(shape) == 1:
-        return jnp.zeros(shape)
-    return jax.random.truncated_normal(key, -2.0, 2.0, shape) / jnp.sqrt(jnp.float32(shape[0]))
+    drawn = []
+    for k, shape in zip(jax.random.split(key, len(leaves)), leaves, strict=True):
+        normal = jax.random.truncated_normal(k, -2.0, 2.0, shape) / jnp.sqrt(jnp.float32(shape[0]))
+        drawn.append(jnp.zeros(shape) if len(shape) == 1 else normal)
+    return structure.unflatten(drawn)
 
 
 def sampled(weights: Weights, output_scale: float, one_in: int, turn: jax.Array) -> optax.GradientTransformation:

@@ -164,9 +164,8 @@ def CALIBRATION(seeds: int) -> Iterator[str]:
     distances = {}
     sets = {str(strength): hard_set(GROUND, INK, strength) for strength in STRENGTHS}
     for half_width in HALF_WIDTHS:
-        for (strength, _), outcome in descend(
-            replace(EXPERIMENT, model=net(half_width)), sets, (0.001,), seeds
-        ).items():
+        outcomes = descend(replace(EXPERIMENT, model=net(half_width)), sets, (0.001,), seeds)
+        for (strength, _), outcome in outcomes.items():
             train, test = outcome.right
             distance = float(np.linalg.norm(outcome.right - PUBLISHED))
             distances[half_width, float(strength)] = distance
