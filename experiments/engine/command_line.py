@@ -37,7 +37,7 @@ COMMANDS = {
     "sweep": "engine.comparing:sweep",
     "compare": "engine.comparing:compare",
     "report": "engine.comparing:report",
-    "multistart": "engine.commands:multistart",
+    "multistart": "engine.starts:multistart",
     "ship": "learned.report:ship",
     "roofline": "bench.roofline.run:run",
     "traffic": "bench.traffic.run:run",

@@ -1,42 +1,26 @@
-"""The commands that run the papers' experiments and make tables, figures and the evidence page of their records.
-
-`multistart` trains many starts of a task to the end, and tells what the best of k is worth: record, table and picture.
-"""
+"""The commands that run the papers' experiments and make tables, figures and the evidence page of their records."""
 
 import dataclasses
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import tyro
 from rich.console import Console
-from rich.markdown import Markdown
 
-from adaptax.comparison import contenders, record
+from adaptax.comparison import record
 from adaptax.comparison.describe import describe
-from adaptax.comparison.environment import describe_environment
-from adaptax.comparison.errors import InputError
-from adaptax.comparison.program import Programs
-from adaptax.comparison.progress import bars
-from adaptax.comparison.report.starts import render
-from adaptax.comparison.starts import rungs
-from adaptax.comparison.task import Task, config_of, load
-from adaptax.comparison.train import Field, train
 from experiments.engine import claims, feeds, finder, runner
 from experiments.engine.loop import count_steps
 from experiments.engine.places import DOCS, RECORDS, RESULTS
 from experiments.engine.runner import sections_of, to_terminal, write_figure, write_table
-from experiments.tasks import surfaces
-from experiments.tasks.surfaces import SURFACES
 
 # So few that the whole demo stays under a minute on two CPU cores; the committed records have 10 seeds.
 DEMO_SEEDS = 3
 DEMO_STEPS = 10_000  # of all contenders of an experiment
 
 Slug = tyro.conf.Positional[str]
-HALVINGS = 3
 
 
 def list_() -> None:
@@ -113,52 +97,3 @@ def demo(seeds: int = DEMO_SEEDS, out: Path = RESULTS / "demo") -> None:
             perform(slug, few, out, resume=True, overwrite=True)
             print(f"Picture: {out / slug / 'figure.png'}\n")
     print(f"Done in {time.monotonic() - start:.0f} s.")
-
-
-def multistart(
-    slug: tyro.conf.Positional[str],
-    method: str = "adam",
-    rate: float = 0.01,
-    starts: int = 256,
-    out: Path = RESULTS,
-    data: Path | None = None,
-    overwrite: bool = False,
-) -> None:
-    """Train many starts and tell what the best of 1, 4, 16 and 64 is worth; record in OUT/multistart/SLUG.
-
-    Args:
-        slug: A task, or one of article 003's surfaces.
-        method: One of those that `python -m experiments tasks` lists.
-        rate: The learning rate.
-        starts: How many initializations.
-        out: Where the record goes.
-        data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
-        overwrite: Replace a record that was made with other settings.
-    """
-    if starts < 2:
-        raise InputError(f"starts must be at least 2, to choose from, got {starts}.")
-    task, folder = task_or_surface(slug), out / "multistart" / slug
-    contender = contenders.choose([method])[method]
-    config = {
-        "task": config_of(task),
-        "method": method,
-        "contender": describe(contender),
-        "rate": rate,
-        "starts": starts,
-        "rungs": [step // task.evaluate_every for step in rungs(task, HALVINGS)],  # in evaluations
-    }
-    if not overwrite:
-        record.check_same_settings(folder, config)
-    field = Field(Programs(task, task.layout_on_cpu), load(task, data))
-    program = field.programs.of(contender)
-    with bars(Console()) as progress:
-        tick = partial(progress.advance, progress.add_task(slug, total=starts * task.steps))
-        curves, _ = train(field, program, [rate], range(starts), reads_test=True, tick=tick)
-    record.write(folder, config, describe_environment(), {"starts": [curve._asdict() for curve in curves]})
-    render(folder)
-    Console().print(Markdown((folder / "table.md").read_text(encoding="utf-8")), f"Picture: {folder / 'figure.png'}")
-
-
-def task_or_surface(slug: str) -> Task:
-    """Return a task, or a surface as one."""
-    return surfaces.task(slug) if slug in SURFACES else finder.task(slug)

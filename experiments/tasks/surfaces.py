@@ -1,21 +1,16 @@
 """The seven surfaces of article 003, as functions of a weight pair w = (x, y).
 
 `SURFACES["ripple"](w)` is the height at w, for `jax.grad` and `jax.vmap`. The article's spelling of the names is kept;
-`two_minimums` is its "Bad_init". As a task the weights are a place, the loss is the height above the lowest point.
-
-Minima in the article's square are found on a fine mesh, then by a compass search from each of its low points.
+`two_minimums` is its "Bad_init". Minima in the article's square are found on a fine mesh, then by a compass search from
+each of its low points.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-
-from adaptax.comparison.task import Splits, Task
 
 Surface = Callable[[jax.Array], jax.Array]
 
@@ -123,40 +118,3 @@ def _descend(name: str, points: jax.Array) -> jax.Array:
         return jax.lax.scan(step, (point, jnp.asarray(SPACING)), length=SEARCH_STEPS)[0][0]
 
     return jax.jit(jax.vmap(search))(points)
-
-
-@dataclasses.dataclass(frozen=True)
-class Height:
-    """A surface, started anywhere on the article's square."""
-
-    surface: str
-
-    def init(self, key: jax.Array) -> dict[str, jax.Array]:
-        """Draw a place."""
-        return {"w": jax.random.uniform(key, (2,), minval=-SIDE, maxval=SIDE)}
-
-    def loss(self, params: dict[str, jax.Array], batch: jax.Array) -> jax.Array:
-        """Give the height; a batch holds the height of the lowest point."""
-        return SURFACES[self.surface](params["w"]) - batch.mean()
-
-    score = loss
-
-
-def lowest(surface: str) -> Splits:
-    """Give the height of the lowest point as the only example; there is nothing else to learn from."""
-    height = np.array([find_minima(surface)[0][0]], np.float32)
-    return dict.fromkeys(("train", "validation", "test"), height)
-
-
-def task(surface: str) -> Task:
-    """Make a surface a task of as many steps as the article takes."""
-    return Task(
-        title=f"The surface {surface}",
-        problem=Height(surface),
-        data=partial(lowest, surface),
-        scored="height above the lowest point",
-        batch_size=None,
-        steps=STEPS,
-        evaluate_every=5,
-        layout_on_cpu="vmap",
-    )

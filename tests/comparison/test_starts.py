@@ -17,9 +17,9 @@ from adaptax.comparison.report import starts as report
 from adaptax.comparison.starts import multistart, rungs, search
 from adaptax.comparison.task import config_of
 from adaptax.comparison.train import Curve, Field, train
-from experiments.engine.commands import task_or_surface
+from experiments.engine.starts import find
+from experiments.tasks.heights import task as surface_task
 from experiments.tasks.surfaces import SURFACES
-from experiments.tasks.surfaces import task as surface_task
 
 pytestmark = pytest.mark.slow
 
@@ -132,7 +132,7 @@ def test_a_model_of_ones_own():
 @pytest.mark.parametrize("folder", sorted(RECORDS.glob("*/")), ids=lambda folder: folder.name)
 def test_committed_record_is_of_todays_task_and_its_table_says_what_its_starts_say(folder):
     config, curves = report.read(folder)
-    assert config["task"] == json.loads(json.dumps(config_of(task_or_surface(folder.name))))
+    assert config["task"] == json.loads(json.dumps(config_of(find(folder.name))))
     assert config["contender"] == json.loads(
         json.dumps(describe(contenders.choose([config["method"]])[config["method"]]))
     )
