@@ -65,7 +65,10 @@ def load(path: str | os.PathLike[str] | None = None, *, validation: int = 0) -> 
     place, suffix, decode = next((found for found in folders + archives if found[0].exists()), archives[0])
     if not place.exists():
         sources.fetch([BINARY], root)
-    files = _read_archive(place) if place.is_file() else _read_folder(place)
+    if place.is_file():
+        files = _read_archive(place)
+    else:
+        files = {file.name: file.read_bytes() for file in place.iterdir() if file.stem in sum(BATCHES.values(), ())}
     data = {}
     for split, names in BATCHES.items():
         batches = [_batch(place, decode, files, name + suffix) for name in names]
@@ -73,10 +76,6 @@ def load(path: str | os.PathLike[str] | None = None, *, validation: int = 0) -> 
         pictures = planes.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
         data[split] = Split(np.ascontiguousarray(pictures), classes.astype(np.int32))
     return cut_validation(data, validation)
-
-
-def _read_folder(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir() if file.stem in sum(BATCHES.values(), ())}
 
 
 def _read_archive(archive: Path) -> dict[str, bytes]:

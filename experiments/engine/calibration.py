@@ -34,7 +34,18 @@ def choose_rates(
     rates: Sequence[float],
 ) -> Iterator[str]:
     """Yield a table line by line: what each method comes to at each rate, and which rates are the best."""
-    field = _field(experiment, data())
+    splits = data()
+    task = Task(
+        title=experiment.title,
+        problem=Classification(experiment.model, experiment.scale),
+        data=lambda: splits,
+        scored="error, %",
+        batch_size=experiment.batch_size,
+        steps=experiment.steps,
+        evaluate_every=experiment.steps,
+        train_examples_scored=len(splits["train"].classes),
+    )
+    field = Field(Programs(task, task.layout_on_cpu), splits)
     epochs = experiment.steps * experiment.batch_size // field.count
     yield f"{epochs} epochs, mean over {seeds} seeds: validation error, training loss.\n"
     yield f"| method | {' | '.join(f'{rate:g}' for rate in rates)} | by validation | by training loss |"
@@ -49,20 +60,6 @@ def choose_rates(
                 cell = f"{np.mean([curve.validation[-1] for curve in of_rate]):.2f} %, {losses[rate]:.2g}"
             cells.append(cell)
         yield f"| {name} | {' | '.join(cells)} | {best_rate(curves):g} | {min(losses, key=losses.__getitem__):g} |"
-
-
-def _field(experiment: Experiment, splits: Splits) -> Field:
-    task = Task(
-        title=experiment.title,
-        problem=Classification(experiment.model, experiment.scale),
-        data=lambda: splits,
-        scored="error, %",
-        batch_size=experiment.batch_size,
-        steps=experiment.steps,
-        evaluate_every=experiment.steps,
-        train_examples_scored=len(splits["train"].classes),
-    )
-    return Field(Programs(task, task.layout_on_cpu), splits)
 
 
 class Descent(NamedTuple):

@@ -27,7 +27,6 @@ from experiments.models import Params, count_weights
 CONTENDERS_AT_ONCE = 2  # while one compiles, or does what keeps one core alone busy, another trains
 ALONE_WEIGHTS = 300_000  # above CIFAR-10 quick's 145,578, two of which gain by it, below LeNet's 431,080, which lose
 
-
 Watch = Callable[[list[Row]], None]  # is told of every evaluation, from several threads
 Tick = Callable[[int], None]  # is told how many more steps are done, from several threads
 

@@ -55,9 +55,8 @@ def sections(record: Record) -> list[Section]:
     what = f"Mean ± 95 % interval (Student's t) over {seeds} seeds" if seeds > 1 else "One seed"
     caption = (
         f"{what}, after {steps} steps unless said otherwise. Loss rises: share of the evaluations with a training "
-        "loss above the one before. "
-        "Against the first: difference of the final test error to the trial's first contender, seed "
-        "by seed, in percentage points. A seed that diverged is counted, and is in no mean."
+        "loss above the one before. Against the first: difference of the final test error to the trial's first "
+        "contender, seed by seed, in percentage points. A seed that diverged is counted, and is in no mean."
     )
     return by_trial(record, caption, _row)
 

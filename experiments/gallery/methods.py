@@ -64,8 +64,7 @@ STYLES = {
     "velocity_gains": Style("velocity gains", "#999933", ">", SHORT),
     "lsalr": Style("LSALR", "#44AA99", "d", DASHED),
 }
-INK = "#222222"
-"""Text, axes and whatever belongs to no method."""
+INK = "#222222"  # text, axes and whatever belongs to no method
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -173,5 +172,4 @@ ARTICLE: dict[str, Method] = {slug: METHODS[slug] for slug in ("nesterov", "rmsp
 ARTICLE["nesterov"] = dataclasses.replace(ARTICLE["nesterov"], build=lasagne_nesterov, inner=nothing, looks_ahead=False)
 ARTICLE["adam"] = dataclasses.replace(ARTICLE["adam"], build=lasagne_adam)
 OURS: dict[str, Method] = {slug: method for slug, method in METHODS.items() if slug not in ARTICLE}
-ON_SURFACES: dict[str, Method] = {**ARTICLE, **OURS}
-"""Every method as the pictures of surfaces have it."""
+ON_SURFACES: dict[str, Method] = {**ARTICLE, **OURS}  # every method as the pictures of surfaces have it

@@ -39,8 +39,7 @@ def sections(record: Record) -> list[Section]:
         f"{config['functions_per_seed']} new functions. A rule made by hand has the rate with the lowest loss after "
         f"the last step on {config['tuned_functions']} other functions, of {len(RATES)} rates from {RATES[0]:g} to "
         f"{RATES[-1]:g}. The weights are those with the lowest validation loss, after {kept(record).step} of "
-        f"{config['epochs']} epochs of {config['functions']} "
-        f"{'function' if config['functions'] == 1 else 'functions'}."
+        f"{config['epochs']} epochs of {config['functions']} function{'s' * (config['functions'] != 1)}."
     )
     return by_trial(record, caption, _row)
 

@@ -119,7 +119,7 @@ def lenet() -> Any:
     """Build the net."""
     from torch import nn
 
-    layers: OrderedDict[str, nn.Module] = OrderedDict(
+    layers = OrderedDict(
         conv1=nn.Conv2d(1, 20, 5),
         pool1=nn.MaxPool2d(2),
         conv2=nn.Conv2d(20, 50, 5),

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 from matplotlib.patches import Patch
 
 from adaptax.comparison.errors import InputError
-from adaptax.comparison.record import Line, Record
+from adaptax.comparison.record import Record
 from adaptax.comparison.report.markup import Section
 from experiments.bench import frame, neighbors
 from experiments.bench.frame import grouped, machine, table
@@ -95,15 +95,13 @@ def sections(of: Record) -> Iterator[Section]:
     conditions = f"{of.config['dtype']}. Donated; medians of {of.config['windows']} windows."
     yield Section("", [f"Measured on {machine(of.meta)}; {conditions}"])
     for layout, rows in grouped(of.lines["rows"], "layout").items():
-        yield Section(layout, [], table(HEADINGS.values(), map(texts, rows)))
+        lines = []
+        for row in rows:  # also the share that what XLA counts would reach, and a dash for what has no figure
+            values = row | {"reachable": row["xla_bytes"] and round(row["best_bytes"] / row["xla_bytes"], 2)}
+            lines.append(["–" if values[key] is None else str(values[key]) for key in HEADINGS])
+        yield Section(layout, [], table(HEADINGS.values(), lines))
         if statistics.median(row["share"] for row in rows) < 0.25:
             yield Section("", ["Bandwidth does not decide here, the cost of each leaf does: compare ms/step."])
-
-
-def texts(row: Line) -> list[str]:
-    """Return the cells of a row: also the share that what XLA counts would reach, and a dash for what has no figure."""
-    values = row | {"reachable": row["xla_bytes"] and round(row["best_bytes"] / row["xla_bytes"], 2)}
-    return ["–" if values[key] is None else str(values[key]) for key in HEADINGS]
 
 
 def maker(contender: str) -> str:

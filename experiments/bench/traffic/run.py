@@ -8,7 +8,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 from jax.experimental import topologies
@@ -50,10 +50,6 @@ class Target(NamedTuple):
     title: str
     wheels: tuple[str, ...]
     topology: dict[str, str]
-
-    def devices(self) -> Any:
-        """Return the descriptions of the four."""
-        return topologies.get_topology_desc(**self.topology).devices
 
 
 H100 = Path(__file__).with_name("h100.txtpb").read_text(encoding="utf-8")
@@ -106,7 +102,8 @@ def run(target: str, params: int = 2**25, out: Path = RESULTS, overwrite: bool =
     prepare_process()
     meta = frame.begin(folder, config, overwrite)
     meta["compiler"] = {wheel: importlib.metadata.version(wheel) for wheel in ("jax", *found.wheels)}
-    devices, shapes, contenders = found.devices(), layouts(params), optimizers()
+    devices = topologies.get_topology_desc(**found.topology).devices
+    shapes, contenders = layouts(params), optimizers()
     rows = [
         measure(name, contenders[name], layout, shapes[layout], program, devices)
         for layout, name, program in frame.watched(itertools.product(shapes, contenders, PROGRAMS))
