@@ -11,8 +11,6 @@ Jia et al., "Caffe: Convolutional Architecture for Fast Feature Embedding", 2014
 place of the global rate where Caffe applies it, after the decay, so its norm is that of the gradient with decay.
 """
 
-from __future__ import annotations
-
 import numbers
 from collections.abc import Callable, Mapping
 from functools import partial

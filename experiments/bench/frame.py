@@ -14,7 +14,6 @@ from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
 from experiments.bench.neighbors import QUIET
 
 Report = Callable[[Record], Iterable[Section]]
-Draw = Callable[[Record, Path], None]
 
 
 def begin(folder: Path, config: dict[str, Any], overwrite: bool) -> dict[str, Any]:
@@ -46,7 +45,7 @@ def watched(work: Iterable[tuple]) -> Iterator[tuple]:
             yield piece
 
 
-def keep(folder: Path, of: Record, report: Report, draw: Draw | None = None) -> None:
+def keep(folder: Path, of: Record, report: Report, draw: Callable[[Record, Path], None] | None = None) -> None:
     """Leave the record and, made from it, table.md and perhaps figure.png; say so when others were too busy."""
     record.write(folder, *of)
     (folder / "table.md").write_text(text := table_of(folder, report), encoding="utf-8")

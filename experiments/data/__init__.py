@@ -1,11 +1,11 @@
 """Data sets, each a module: `load(...)` gives named splits; how they are scaled is the experiment's business."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+
+from adaptax.comparison.errors import InputError
 
 
 class Split(NamedTuple):
@@ -16,3 +16,20 @@ class Split(NamedTuple):
 
 
 Dataset = Mapping[str, Split]  # always has "train" and "test"
+
+
+def cut_validation(data: Dataset, size: int) -> Dataset:
+    """Move the last `size` training pictures into a split "validation"; with 0 there is none."""
+    train = data["train"]
+    count = len(train.classes)
+    if not 0 <= size < count:
+        raise InputError(f"validation must be from 0 to {count - 1} of the {count} training pictures, got {size}.")
+    if size == 0:
+        return data
+    kept, held = Split(*(part[:-size] for part in train)), Split(*(part[-size:] for part in train))
+    return {**data, "train": kept, "validation": held}
+
+
+def shorten_test(data: Dataset, size: int) -> Dataset:
+    """Keep the first `size` test pictures, where reading them all would take as long as training."""
+    return {**data, "test": Split(*(part[:size] for part in data["test"]))}

@@ -5,25 +5,22 @@ or its archive, in the data folder: `cifar-10-batches-bin` or `cifar-10-binary.t
 `cifar-10-python.tar.gz`. Scale the pictures with `experiments.data.scaling.minus_mean` and the training split's mean.
 """
 
-from __future__ import annotations
-
 import os
 import pickle
 import tarfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from adaptax.comparison.errors import InputError
-from experiments.data import Dataset, Split, array_pickle, sources
-from experiments.data.splits import cut_validation
+from experiments.data import Dataset, Split, array_pickle, cut_validation, sources
 
 SIDE, CLASSES, PER_BATCH = 32, 10, 10_000
 PIXELS = 3 * SIDE * SIDE  # the red plane, the green one, the blue one
 BATCHES = {"train": tuple(f"data_batch_{k}" for k in range(1, 6)), "test": ("test_batch",)}
+Decode = Callable[[bytes], tuple[np.ndarray, np.ndarray]]  # to pixels and labels
 BINARY = sources.Published(
     "cifar-10-binary.tar.gz",
     "c32a1d4ab5d03f1284b67883e8d87530",
@@ -54,42 +51,31 @@ def decode_pickle(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     return pixels, labels
 
 
-class Layout(NamedTuple):
-    """One of the two official forms."""
-
-    folder: str
-    archive: str
-    suffix: str
-    decode: Callable[[bytes], tuple[np.ndarray, np.ndarray]]
-
-
-LAYOUTS = (
-    Layout("cifar-10-batches-bin", BINARY.name, ".bin", decode_binary),
-    Layout("cifar-10-batches-py", "cifar-10-python.tar.gz", "", decode_pickle),
+LAYOUTS = (  # the two official forms: folder, archive, what names of batches end in, and how they are read
+    ("cifar-10-batches-bin", BINARY.name, ".bin", decode_binary),
+    ("cifar-10-batches-py", "cifar-10-python.tar.gz", "", decode_pickle),
 )
 
 
 def load(path: str | os.PathLike[str] | None = None, *, validation: int = 0) -> Dataset:
     """Read the splits from the data folder `path`, downloading the binary archive first if nothing is there."""
     root = sources.data_folder(path)
-    found = _find(root)
-    if found is None:
+    folders = [(root / folder, *how) for folder, _, *how in LAYOUTS]
+    archives = [(root / archive, *how) for _, archive, *how in LAYOUTS]
+    place, suffix, decode = next((found for found in folders + archives if found[0].exists()), archives[0])
+    if not place.exists():
         sources.fetch([BINARY], root)
-        found = root / BINARY.name, LAYOUTS[0]
-    place, layout = found
-    files = _read_archive(place) if place.is_file() else _read_folder(place)
-    data = {split: _split(place, layout, files, names) for split, names in BATCHES.items()}
+    if place.is_file():
+        files = _read_archive(place)
+    else:
+        files = {file.name: file.read_bytes() for file in place.iterdir() if file.stem in sum(BATCHES.values(), ())}
+    data = {}
+    for split, names in BATCHES.items():
+        batches = [_batch(place, decode, files, name + suffix) for name in names]
+        planes, classes = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        pictures = planes.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+        data[split] = Split(np.ascontiguousarray(pictures), classes.astype(np.int32))
     return cut_validation(data, validation)
-
-
-def _find(root: Path) -> tuple[Path, Layout] | None:
-    places = [(root / layout.folder, layout) for layout in LAYOUTS]
-    places += [(root / layout.archive, layout) for layout in LAYOUTS]
-    return next(((place, layout) for place, layout in places if place.exists()), None)
-
-
-def _read_folder(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir() if file.stem in sum(BATCHES.values(), ())}
 
 
 def _read_archive(archive: Path) -> dict[str, bytes]:
@@ -101,18 +87,11 @@ def _read_archive(archive: Path) -> dict[str, bytes]:
         raise InputError(f"{str(archive)!r} cannot be read: {error or type(error).__name__}.") from error
 
 
-def _split(place: Path, layout: Layout, files: dict[str, bytes], names: tuple[str, ...]) -> Split:
-    batches = [_batch(place, layout, files, name + layout.suffix) for name in names]
-    planes, classes = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-    pictures = planes.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
-    return Split(np.ascontiguousarray(pictures), classes.astype(np.int32))
-
-
-def _batch(place: Path, layout: Layout, files: dict[str, bytes], name: str) -> tuple[np.ndarray, np.ndarray]:
+def _batch(place: Path, decode: Decode, files: dict[str, bytes], name: str) -> tuple[np.ndarray, np.ndarray]:
     if name not in files:
         raise InputError(f"There is no {name!r} in {str(place)!r}.")
     try:
-        pixels, labels = layout.decode(files[name])
+        pixels, labels = decode(files[name])
     except ValueError as error:
         raise InputError(f"{name!r} in {str(place)!r} is no batch of CIFAR-10: {error}.") from error
     if labels.min() < 0 or labels.max() >= CLASSES:

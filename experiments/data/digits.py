@@ -4,8 +4,6 @@ The split is fixed and keeps the share of each class: 1,000 to train, 297 to cho
 on (`validation`), 500 to test.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -21,16 +19,10 @@ def load() -> Dataset:
     pictures, classes = load_digits(return_X_y=True)
     pictures = (pictures / LEVELS).astype(np.float32).reshape(-1, 8, 8)
     classes = classes.astype(np.int32)
-    rest, test = _divide(Split(pictures, classes), TEST)
-    train, validation = _divide(rest, VALIDATION)
-    return {"train": train, "validation": validation, "test": test}
-
-
-def _divide(whole: Split, held_out: int) -> tuple[Split, Split]:
-    kept, held = train_test_split(
-        np.arange(len(whole.classes)), test_size=held_out, stratify=whole.classes, random_state=0
-    )
-    return (
-        Split(whole.pictures[kept], whole.classes[kept]),
-        Split(whole.pictures[held], whole.classes[held]),
-    )
+    held = []
+    for size in (TEST, VALIDATION):
+        pictures, held_pictures, classes, held_classes = train_test_split(
+            pictures, classes, test_size=size, stratify=classes, random_state=0
+        )
+        held.append(Split(held_pictures, held_classes))
+    return {"train": Split(pictures, classes), "validation": held[1], "test": held[0]}

@@ -3,22 +3,26 @@
 Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", 2015. The pictures lie in `train/<wnid>` and
 `val/<wnid>` of the folder; classes are numbered in the order of their sorted wnids. They are warped to 256 x 256 and
 cut to 227 x 227, anywhere and mirrored half of the time to train, in the middle to test, as Caffe's AlexNet does.
-Here chance is drawn, on the host; the cutting is done on the device: `experiments.data.crop`.
+Chance is drawn on the host, cutting and mirroring are done on the device: bytes travel, and only there become floats.
 """
 
-from __future__ import annotations
-
+import contextlib
+import functools
 import hashlib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import rich.progress
 
 from adaptax.comparison.errors import InputError
 from experiments.data import sources
-from experiments.data.folder_mean import mean_image
-from experiments.data.picture_folder import Example, PictureFolder
+from experiments.data.pipeline import Example, PictureFolder, Pipeline
+from experiments.data.scaling import minus_mean
 
 FOLDER, FOLDERS = "imagenet", {"train": "train", "test": "val"}
 SIZE, CROP = 256, 227
@@ -71,3 +75,47 @@ def place_centrally(example: Example, random: np.random.Generator) -> Placed:
     """Take the middle: to test."""
     del random
     return Placed(*example, np.full(2, (SIZE - CROP) // 2, np.int32), np.False_)
+
+
+def mean_image(pictures: PictureFolder, cache: Path | None = None, *, num_workers: int = 0) -> np.ndarray:
+    """Return the mean picture, float32 (size, size, 3); `.mean(axis=(0, 1))` of it is the mean of each channel.
+
+    It is kept in the folder `cache` under a name that other pictures, or another size, do not share.
+    """
+    cache = cache or Path(sources.DEFAULT).expanduser()
+    kept = cache / f"mean_{pictures.size}_{pictures.checksum()[:16]}.npy"
+    if not kept.exists():
+        part = kept.with_suffix(f".{os.getpid()}.part")
+        try:  # opened before the work, so that a folder that cannot be written is known at once
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as content:
+                batches = Pipeline(pictures, batch_size=64, shuffle=False, drop_last=False, num_workers=num_workers)
+                total = np.zeros((pictures.size, pictures.size, 3))
+                for batch in rich.progress.track(batches, "mean picture", total=batches.batches_per_epoch):
+                    total += batch.picture.sum(axis=0, dtype=np.float64)
+                np.save(content, (total / len(pictures)).astype(np.float32))
+            os.replace(part, kept)
+        except OSError as error:
+            raise InputError(f"The mean picture cannot be kept in {str(kept.parent)!r}: {error.strerror}.") from error
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink()
+    try:
+        return np.load(kept, allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise InputError(f"{str(kept)!r} is no mean picture ({error}); remove it.") from error
+
+
+@functools.partial(jax.jit, static_argnames="size")
+def crop(batch: Placed, mean: jax.Array, size: int = CROP) -> jax.Array:
+    """Subtract the mean and cut each picture where it says: (n, size, size, 3).
+
+    A mean image (256, 256, 3) is cut and mirrored with the picture, as Caffe does; a mean of each channel is (3,).
+    """
+    pictures = minus_mean(batch.picture, mean)
+
+    def cut(picture: jax.Array, corner: jax.Array, is_mirrored: jax.Array) -> jax.Array:
+        part = jax.lax.dynamic_slice(picture, (corner[0], corner[1], 0), (size, size, 3))
+        return jnp.where(is_mirrored, part[:, ::-1], part)
+
+    return jax.vmap(cut)(pictures, batch.corner, batch.is_mirrored)

@@ -6,8 +6,6 @@ from an upright, centered letter of the usual size: 0 not at all, 1 by up to `TU
 the grey levels of the paper and of the letter, 0 black and 1 white.
 """
 
-from __future__ import annotations
-
 import string
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -74,18 +72,15 @@ def draw(letter: str, font: str, pose: Pose) -> np.ndarray:
     """Draw how much of each pixel is ink; the letter's box is centered before it is posed."""
     middle = SIDE * OVERSAMPLING / 2
     canvas = Image.new("L", (SIDE * OVERSAMPLING, SIDE * OVERSAMPLING))
-    face = _font(font, round(LETTER_HEIGHT * OVERSAMPLING * pose.size))
+    path = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{font}.ttf")
+    if not path.exists():
+        raise FileNotFoundError(f"Matplotlib {matplotlib.__version__} ships no font {font!r}.")
+    # The basic layout engine is always there; the other one depends on the system's libraries.
+    size = round(LETTER_HEIGHT * OVERSAMPLING * pose.size)
+    face = ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
     left, top, right, bottom = face.getbbox(letter)
     corner = (middle - (left + right) / 2, middle - (top + bottom) / 2)
     ImageDraw.Draw(canvas).text(corner, letter, font=face, fill=255)
     shift = tuple(OVERSAMPLING * pixels for pixels in pose.shift_pixels)
     posed = canvas.rotate(pose.turn_degrees, Image.Resampling.BICUBIC, translate=shift)
     return np.asarray(posed.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32) / 255
-
-
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    path = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{name}.ttf")
-    if not path.exists():
-        raise FileNotFoundError(f"Matplotlib {matplotlib.__version__} ships no font {name!r}.")
-    # The basic layout engine is always there; the other one depends on the system's libraries.
-    return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)

@@ -2,12 +2,10 @@
 
 LeNet      x / 256            (`transform_param { scale: 0.00390625 }`)
 CIFAR-10   x - mean image     raw 0 to 255, no division
-ImageNet   x - mean image     of 256 x 256, cut and mirrored with the picture: `experiments.data.crop`
+ImageNet   x - mean image     of 256 x 256, cut and mirrored with the picture: `experiments.data.imagenet.crop`
 
 Every scaling is called with the pictures and the mean training picture, whether it needs that or not.
 """
-
-from __future__ import annotations
 
 import jax
 import jax.numpy as jnp

@@ -5,13 +5,13 @@ downloaded here is held against its published checksum: one's own copy may have 
 of every file is checked by whoever reads it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import http.client
 import os
+import shutil
 import urllib.request
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,6 @@ import rich.progress
 from adaptax.comparison.errors import InputError
 
 VARIABLE, DEFAULT = "ADAPTAX_DATA", "~/.cache/adaptax"
-CHUNK_BYTES = 1 << 16
 TIMEOUT_SECONDS = 30
 
 
@@ -57,7 +56,12 @@ def _fetch_one(file: Published, folder: Path, part: Path) -> None:
     for url in file.urls:
         try:
             part.parent.mkdir(parents=True, exist_ok=True)
-            digest = _download(url, part, file.name)
+            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response, part.open("w+b") as content:
+                length = int(response.headers.get("Content-Length", 0))
+                with rich.progress.wrap_file(response, length, description=file.name) as watched:
+                    shutil.copyfileobj(watched, content)
+                content.seek(0)
+                digest = hashlib.file_digest(content, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
         except (OSError, http.client.HTTPException) as error:
             reasons.append(str(getattr(error, "reason", error)))
             continue
@@ -69,27 +73,3 @@ def _fetch_one(file: Published, folder: Path, part: Path) -> None:
         f"There is no {file.name!r} in {str(folder)!r} and it could not be downloaded ({why}); "
         f"get it from {file.urls[0]} and put it there."
     )
-
-
-def _download(url: str, part: Path, description: str) -> str:
-    """Write a URL's content into `part` behind a progress bar; return its MD5."""
-    digest = hashlib.md5(usedforsecurity=False)
-    columns = (
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.BarColumn(bar_width=20),
-        rich.progress.DownloadColumn(),
-        rich.progress.TransferSpeedColumn(),
-        rich.progress.TimeRemainingColumn(),
-    )
-    with (
-        urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response,
-        part.open("wb") as content,
-        rich.progress.Progress(*columns) as progress,
-    ):
-        length = response.headers.get("Content-Length")
-        task = progress.add_task(description, total=int(length) if length else None)
-        while chunk := response.read(CHUNK_BYTES):
-            content.write(chunk)
-            digest.update(chunk)
-            progress.update(task, advance=len(chunk))
-    return digest.hexdigest()

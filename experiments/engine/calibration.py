@@ -5,9 +5,8 @@ choose_rates   every method at every rate of one grid, by the protocol: a rate w
 descend        plain gradient descent, for settings that only the course of the loss tells
 """
 
-from __future__ import annotations
-
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import optax
 
-from adaptax.comparison.curve import Curve
 from adaptax.comparison.field import Field
 from adaptax.comparison.methods import Method, Rule
 from adaptax.comparison.program import Programs
@@ -38,19 +36,7 @@ def choose_rates(
     rates: Sequence[float],
 ) -> Iterator[str]:
     """Yield a table line by line: what each method comes to at each rate, and which rates are the best."""
-    field = _field(experiment, data())
-    epochs = experiment.steps * experiment.batch_size // field.count
-    yield f"{epochs} epochs, mean over {seeds} seeds: validation error, training loss.\n"
-    yield f"| method | {' | '.join(f'{rate:g}' for rate in rates)} | by validation | by training loss |"
-    yield "|---" * (len(rates) + 3) + "|"
-    for name, method in methods.items():
-        curves, _ = train(field, field.programs.of(Method(make=method)), at_rates(rates), range(seeds))
-        losses = {rate: _loss([curve for curve in curves if curve.rate == rate]) for rate in rates}
-        cells = " | ".join(_cell([curve for curve in curves if curve.rate == rate]) for rate in rates)
-        yield f"| {name} | {cells} | {best_rate(curves):g} | {min(losses, key=losses.__getitem__):g} |"
-
-
-def _field(experiment: Experiment, splits: Splits) -> Field:
+    splits = data()
     task = Task(
         title=experiment.title,
         problem=Classification(experiment.model, experiment.scale),
@@ -61,19 +47,21 @@ def _field(experiment: Experiment, splits: Splits) -> Field:
         evaluate_every=experiment.steps,
         train_examples_scored=len(splits["train"].classes),
     )
-    return Field(Programs(task, task.layout_on_cpu), splits)
-
-
-def _loss(curves: list[Curve]) -> float:
-    diverged = any(curve.diverged_at for curve in curves)
-    return np.inf if diverged else float(np.mean([curve.train[-1] for curve in curves]))
-
-
-def _cell(curves: list[Curve]) -> str:
-    loss = _loss(curves)
-    if np.isinf(loss):
-        return "diverged"
-    return f"{np.mean([curve.validation[-1] for curve in curves]):.2f} %, {loss:.2g}"
+    field = Field(Programs(task, task.layout_on_cpu), splits)
+    epochs = experiment.steps * experiment.batch_size // field.count
+    yield f"{epochs} epochs, mean over {seeds} seeds: validation error, training loss.\n"
+    yield f"| method | {' | '.join(f'{rate:g}' for rate in rates)} | by validation | by training loss |"
+    yield "|---" * (len(rates) + 3) + "|"
+    for name, method in methods.items():
+        curves, _ = train(field, field.programs.of(Method(make=method)), at_rates(rates), range(seeds))
+        losses, cells = {}, []
+        for rate in rates:
+            of_rate, losses[rate], cell = [curve for curve in curves if curve.rate == rate], np.inf, "diverged"
+            if not any(curve.diverged_at for curve in of_rate):
+                losses[rate] = np.mean([curve.train[-1] for curve in of_rate])
+                cell = f"{np.mean([curve.validation[-1] for curve in of_rate]):.2f} %, {losses[rate]:.2g}"
+            cells.append(cell)
+        yield f"| {name} | {' | '.join(cells)} | {best_rate(curves):g} | {min(losses, key=losses.__getitem__):g} |"
 
 
 class Descent(NamedTuple):
@@ -91,15 +79,13 @@ def descend(
     """Run plain gradient descent on data sets at some rates: {(set, rate): what became of it}."""
     methods = {f"{rate:g}": partial(optax.sgd, learning_rate=rate) for rate in rates}
     trials = {name: Trial(title="", data=data, contenders=methods) for name, data in sets.items()}
-    rows = run(dataclasses.replace(experiment, seeds=seeds, trials=trials))
-    return {(name, rate): _descent(rows, name, f"{rate:g}") for name in sets for rate in rates}
-
-
-def _descent(rows: list, trial: str, contender: str) -> Descent:
-    train, test = (curves_of(rows, trial, contender, split) for split in ("train", "test"))
-    return Descent(
-        rises=100 * np.mean(np.diff(train.loss, axis=1) > 0),
-        first_loss=train.loss[:, 0].mean(),
-        last_loss=train.loss[:, -1].mean(),
-        right=np.array([100 - of.error[:, -1].mean() for of in (train, test)]),
-    )
+    rows, descents = run(dataclasses.replace(experiment, seeds=seeds, trials=trials)), {}
+    for name, rate in itertools.product(sets, rates):
+        train, test = (curves_of(rows, name, f"{rate:g}", split) for split in ("train", "test"))
+        descents[name, rate] = Descent(
+            rises=100 * np.mean(np.diff(train.loss, axis=1) > 0),
+            first_loss=train.loss[:, 0].mean(),
+            last_loss=train.loss[:, -1].mean(),
+            right=np.array([100 - of.error[:, -1].mean() for of in (train, test)]),
+        )
+    return descents

@@ -7,13 +7,10 @@ Orbax writes each under a temporary name and renames it when it is complete. All
 ours, because Orbax (0.12.8) mixes up the folders of two that are written at once.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import shutil
 import time
-from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,7 +73,7 @@ class Checkpoints:
         path.write_text(json.dumps(begun, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return False
 
-    def of(self, trial: str, number: int) -> Slot:
+    def of(self, trial: str, number: int) -> "Slot":
         """Give the place of one contender."""
         return Slot(self.folder / trial / str(number), self._writer, self._placement)
 
@@ -101,27 +98,24 @@ class Slot:
 
     def read(self, like: Any) -> Saved | None:
         """Read the newest checkpoint, shaped like `like`, if there is one."""
-        self._wait()
+        self.close()
         return self._writer.submit(self._read, like).result()
 
     def is_due(self) -> bool:
         """Say whether the last checkpoint is complete, and old enough for another; report if it failed."""
         if not self._pending.done():
             return False
-        self._wait()
+        self.close()
         return time.monotonic() - self._saved_at >= SECONDS_BETWEEN * max(1.0, self._took / QUICK_SECONDS)
 
     def save(self, saved: Saved) -> None:
         """Write a checkpoint in the background; the arrays must not be donated to anything afterwards."""
-        self._wait()
+        self.close()
         self._saved_at = time.monotonic()
         self._pending = self._writer.submit(self._save, saved)
 
     def close(self) -> None:
         """Wait until the last checkpoint is complete."""
-        self._wait()
-
-    def _wait(self) -> None:
         try:
             self._pending.result()
         except Exception as error:  # Orbax's back ends raise whatever their libraries do
@@ -168,12 +162,7 @@ class Slot:
 
 def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
     """Name what differs, one level into the experiment."""
-
-    def flat(begun: dict[str, Any]) -> Iterable[tuple[str, Any]]:
-        yield from begun["experiment"].items()
-        yield from ((name, part) for name, part in begun.items() if name != "experiment")
-
-    old, new = dict(flat(before)), dict(flat(now))
+    old, new = ({**begun["experiment"], **begun, "experiment": None} for begun in (before, now))
     return " and ".join(name for name in sorted(old | new) if old.get(name) != new.get(name))
 
 

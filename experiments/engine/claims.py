@@ -1,20 +1,25 @@
-"""Published claims, and what a record says of each: holds, does not hold, not tested.
+"""Published claims, what a record says of each (holds, does not hold, not tested), and the evidence page of them all.
 
 A claim compares the test errors of two contenders, or their losses, seed by seed, or those of one with a published
 figure. It holds where the 95 % interval of the difference lies on the claimed side of 0 altogether, and no seed of the
 better one diverged; that a published figure is reached holds where the interval does not lie above 0 altogether. In the
 place of a contender several may stand, the same method at several rates: the one that is lowest on the *validation*
-split at the end is taken.
+split at the end is taken. The page is made from the records alone.
 """
 
-from __future__ import annotations
-
 import dataclasses
-from typing import Any, Literal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
 
+from adaptax.comparison import results
+from adaptax.comparison.report import tables
+from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
+from adaptax.comparison.report.pairs import pairs
 from adaptax.comparison.statistics import Estimate, over_seeds, paired
-from experiments.engine.records import Record
-from experiments.engine.rows import Curves, curves
+from experiments.engine import finder, records
+from experiments.engine.records import Record, show
+from experiments.engine.rows import curves
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested"
 
@@ -24,6 +29,16 @@ MEASURES = {  # split, field of `Curves`, and the field by which is chosen on va
     "training loss": ("train", "loss", "error"),
     "loss": ("test", "loss", "loss"),  # where there is no error
 }
+INTRODUCTION = """\
+What the sources claim, and what their experiments show when they are run here. Figures are test errors in per cent, or,
+where the claim is of the training loss, that in nats per picture, and of learned optimizers the loss they minimize; at
+the end of training where no step is named: mean ± half width of the 95 % interval (Student's t) over the seeds;
+differences are taken seed by seed. A claim *holds* where the interval of the difference lies on the claimed side of 0
+altogether, and no seed of the contender that should be better diverged; that a published figure is *reached* holds
+where the interval does not lie above it altogether. This page is made by `python -m experiments evidence` from the
+records under `experiments/results`; each section names the command that makes its record."""
+DIGITS = {"test error": ".2f", "training loss": ".2g", "loss": ".4f"}
+COLUMNS = ["claim", "published", "without", "with", "difference", "verdict"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,13 +85,14 @@ def judge(claim: Claim, record: Record) -> Finding:
         base_ends = base.at(field, claim.step)
     difference = paired(new_ends, base_ends)
     better = base if claim.expects == "higher" else new
+    contenders = {base_name: base, new_name: new}
     chosen = (base_name, new_name) != (claim.baseline, claim.contender)
     return Finding(
         baseline=over_seeds(base_ends),
         contender=over_seeds(new_ends),
         difference=difference,
         chosen=f"{base_name} against {new_name}" if chosen else "",
-        diverged=_diverged({base_name: base, new_name: new}),
+        diverged="; ".join(f"{c.lost} diverge {name}" for name, c in contenders.items() if c.diverged),
         verdict=HOLDS if _lies(difference, claim.expects) and not better.diverged else FAILS,
     )
 
@@ -101,5 +117,38 @@ def _lies(difference: Estimate, where: str) -> bool:
     return bool(sign * difference.mean - difference.half_width > 0)
 
 
-def _diverged(contenders: dict[Any, Curves]) -> str:
-    return "; ".join(f"{c.lost} diverge {name}" for name, c in contenders.items() if c.diverged)
+def page(folder: Path) -> str:
+    """Write the page from the records in a folder."""
+    sections = [Section("Evidence", [INTRODUCTION]), *_claims(folder)]
+    if compared := tables.with_reruns(results.read_all(folder / "compare")):  # what bears on the claims above
+        intro = "From the [report](report.html) of `python -m experiments compare --out experiments/results/compare`. "
+        first, *others = pairs(compared)
+        sections += [first._replace(paragraphs=[intro + first.paragraphs[0]]), *others]
+    return to_markdown(sections)
+
+
+def _claims(folder: Path) -> Iterator[Section]:
+    titles = {slug: experiment.title for slug, experiment in finder.papers().items()}
+    for slug, claims in finder.find_all(finder.PAPERS, "CLAIMS").items():
+        has_record = (folder / slug / "config.json").exists()  # a calibration alone is none
+        record = records.read(folder / slug) if has_record else None
+        rows, made = [[Cell(text) for text in _cells(claim, record)] for claim in claims], " has not been run yet"
+        if record:
+            meta, seeds, commit = record.meta, record.config["seeds"], record.meta["commit"] or "unknown"
+            machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
+            made = f": {seeds} seeds on {machine}, commit {commit[:7]}"
+        yield Section(titles[slug], [f"`python -m experiments run {slug}`{made}."], Table(COLUMNS, rows))
+
+
+def _cells(claim: Claim, record: Record | None) -> list[str]:
+    says = f"{claim.says} ({claim.source})"
+    if claim.trial is None or record is None:
+        figures, verdict, comments = ["", "", ""], UNTESTED, [claim.comment]
+    else:
+        finding, digits = judge(claim, record), DIGITS[claim.of]
+        verdict, comments = finding.verdict, [finding.chosen, finding.diverged, claim.comment]
+        if verdict != HOLDS and not finding.diverged and abs(finding.difference.mean) <= finding.difference.half_width:
+            verdict += ": no difference shown"
+        figures = [show(of, digits) for of in (finding.baseline, finding.contender)]
+        figures.append(show(finding.difference, f"+{digits}"))
+    return [says, claim.published, *figures, "; ".join(filter(None, [f"**{verdict}**", *comments]))]

@@ -1,20 +1,32 @@
-"""The commands of `python -m experiments`: functions whose docstrings are the help; what is called is imported."""
+"""The commands of `python -m experiments`: functions whose docstrings are the help; what is called is imported.
 
-from __future__ import annotations
+`run SLUG` has every plain field of that experiment as an option, its present value the default. Settings inside its
+calls have their path in config.json: `model.half_width`, `trials.easy.data.strength`. A setting is a keyword with a
+number, a word or a truth value; it can be replaced by another of the same type.
+"""
 
+import dataclasses
+import functools
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
 import tyro
 
-from adaptax.comparison.errors import InputError
-from experiments.engine import overrides
+from adaptax.comparison.errors import InputError, nearest
+from adaptax.comparison.processes import join
+from experiments.engine import finder
+from experiments.engine.commands import Slug, perform
+from experiments.engine.experiment import Experiment
+from experiments.engine.places import RESULTS
+from experiments.engine.runner import kind_of
 
 PROGRAM = "python -m experiments"
 COMMANDS = {
     "list": "engine.commands:list_",
-    "run": "engine.overrides:run",
+    "run": "engine.command_line:run",
     "refresh": "engine.commands:refresh",
     "table": "engine.commands:table",
     "figure": "engine.commands:figure",
@@ -26,18 +38,20 @@ COMMANDS = {
     "compare": "engine.comparing:compare",
     "report": "engine.comparing:report",
     "multistart": "engine.starts:multistart",
-    "ship": "learned.ship:ship",
+    "ship": "learned.report:ship",
     "roofline": "bench.roofline.run:run",
     "traffic": "bench.traffic.run:run",
     "lenet-speed": "bench.lenet.run:run",
     "sweep-speed": "bench.sweep.run:run",
-    "write-folders": "data.folder_writer:write_folders",
-    "pipeline": "data.pipeline_speed:pipeline",
+    "write-folders": "data.folder_commands:write_folders",
+    "pipeline": "data.folder_commands:pipeline",
     "signals": "gallery.make:signals",
     "surfaces": "gallery.make:surfaces",
     "explorer": "explorer.make:explorer",
     "gallery": "gallery.make:gallery",
 }
+Keys = tuple[str, ...]
+TRUTH = {"true": True, "false": False}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -46,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     name, *options = arguments or [""]
     try:
         if name == "run" and options and not options[0].startswith("-"):
-            overrides.run_with_options(options)
+            run_with_options(options)
         elif name in COMMANDS:
             tyro.cli(find(name), args=options, prog=f"{PROGRAM} {name}")
         else:
@@ -60,3 +74,105 @@ def find(name: str) -> Callable[..., None]:
     """Import a command."""
     module, _, function = COMMANDS[name].partition(":")
     return getattr(importlib.import_module(f"experiments.{module}"), function)
+
+
+def run(slug: Slug) -> None:
+    """Run one experiment and leave record, table and figure in OUT/SLUG; `run SLUG --help` lists its options."""
+    perform(slug, finder.paper(slug), RESULTS)
+
+
+def run_with_options(arguments: Sequence[str]) -> None:
+    """Read `SLUG --option …` and perform the experiment with what was changed."""
+    slug, *options = arguments
+    experiment = finder.paper(slug)
+    options_of = kind_of(experiment).Options
+    plain = {field.name: getattr(experiment, field.name) for field in dataclasses.fields(options_of)}
+    present = options_of(**plain)
+
+    def command(
+        plan: Annotated[options_of, tyro.conf.arg(name="")] = present,
+        out: Path = RESULTS,
+        data: Path | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        mesh: str | None = None,
+        processes: int | None = None,
+        process: int | None = None,
+        coordinator: str | None = None,
+        set_: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="PATH=VALUE …")] = (),
+    ) -> None:
+        """Run the experiment and leave record, table and figure in OUT/SLUG.
+
+        Args:
+            plan: The experiment.
+            out: Where records go.
+            data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
+            resume: Go on with what an interrupted run left.
+            overwrite: Replace a record in OUT/SLUG that was made with other settings.
+            mesh: Over how many devices batches and weights are divided, for example data=4,model=2.
+            processes: How many processes train together.
+            process: Which of them this is, counted from 0; the first one coordinates and writes.
+            coordinator: Where the first one can be reached, HOST:PORT, or auto where a scheduler (Slurm, Open MPI, …)
+                tells, then without the other two.
+            set_: Settings of the model, the data and the contenders, named as config.json nests them, for example
+                model.half_width=0.5.
+        """
+        join(processes, process, coordinator)
+        new = {name: getattr(plan, name) for name in plain if getattr(plan, name) != plain[name]}
+        perform(slug, change_settings(change(experiment, new), set_), out, data, resume, mesh, overwrite)
+
+    tyro.cli(command, args=options, prog=f"python -m experiments run {slug}", description=experiment.title)
+
+
+def change(experiment: Experiment, new: dict[str, Any]) -> Experiment:
+    """Replace fields; with other `steps` alone, evaluations after the last step are dropped and it is one."""
+    if "steps" in new and "evaluate_at" not in new:
+        kept = tuple(step for step in experiment.evaluate_at if step < new["steps"])
+        new = {**new, "evaluate_at": (*kept, new["steps"])}
+    return dataclasses.replace(experiment, **new)
+
+
+def change_settings(experiment: Experiment, assignments: Sequence[str]) -> Experiment:
+    """Replace settings given as `PATH=VALUE`."""
+    known = {".".join(keys): (keys, present) for keys, present in _find(experiment)}
+    for assignment in assignments:
+        path, _, text = assignment.rpartition("=")
+        if path not in known:
+            raise InputError(f"There is no setting {path or text!r}; {nearest(path or text, known)}.")
+        keys, present = known[path]
+        experiment = _replace(experiment, keys, _parse(path, text, present))
+    return experiment
+
+
+def _find(value: Any, keys: Keys = (), in_call: bool = False) -> Iterator[tuple[Keys, Any]]:
+    if in_call and isinstance(value, bool | int | float | str):
+        yield keys, value
+    in_call = isinstance(value, functools.partial) or (in_call and isinstance(value, Mapping))
+    for name, part in _parts(value).items():
+        yield from _find(part, (*keys, name), in_call)
+
+
+def _parts(value: Any) -> Mapping[str, Any]:
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return value.keywords if isinstance(value, functools.partial) else value if isinstance(value, Mapping) else {}
+
+
+def _parse(path: str, text: str, present: Any) -> Any:
+    kind = type(present)
+    try:
+        return TRUTH[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path} must be of type {kind.__name__}, as {present!r} is, got {text!r}.") from error
+
+
+def _replace(value: Any, keys: Keys, new: Any) -> Any:
+    if not keys:
+        return new
+    name, *rest = keys
+    changed = {name: _replace(_parts(value)[name], rest, new)}
+    if dataclasses.is_dataclass(value):
+        return dataclasses.replace(value, **changed)
+    if isinstance(value, functools.partial):
+        return functools.partial(value.func, *value.args, **{**value.keywords, **changed})
+    return {**value, **changed}

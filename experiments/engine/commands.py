@@ -1,7 +1,5 @@
 """The commands that run the papers' experiments and make tables, figures and the evidence page of their records."""
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from pathlib import Path
@@ -13,11 +11,10 @@ from rich.console import Console
 
 from adaptax.comparison import record
 from adaptax.comparison.describe import describe
-from experiments.engine import evidence as evidence_page
-from experiments.engine import finder, loading, runner
-from experiments.engine.kinds import sections_of, to_terminal, write_figure, write_table
+from experiments.engine import claims, feeds, finder, runner
 from experiments.engine.loop import count_steps
 from experiments.engine.places import DOCS, RECORDS, RESULTS
+from experiments.engine.runner import sections_of, to_terminal, write_figure, write_table
 
 # So few that the whole demo stays under a minute on two CPU cores; the committed records have 10 seeds.
 DEMO_SEEDS = 3
@@ -76,7 +73,7 @@ def figure(slug: Slug, out: Path = RECORDS) -> None:
 
 def evidence(out: Path = DOCS / "evidence.md", results: Path = RECORDS) -> None:
     """Make the evidence page again from the committed records: each published claim and its verdict."""
-    out.write_text(evidence_page.page(results), encoding="utf-8")
+    out.write_text(claims.page(results), encoding="utf-8")
     print(out)
 
 
@@ -95,7 +92,7 @@ def demo(seeds: int = DEMO_SEEDS, out: Path = RESULTS / "demo") -> None:
     """Run the short experiments that need no files on a few seeds, in under a minute: tables here, pictures in OUT."""
     start = time.monotonic()
     for slug, experiment in finder.comparisons().items():
-        if not loading.reads_files(experiment) and count_steps(experiment) <= DEMO_STEPS:
+        if not feeds.reads_files(experiment) and count_steps(experiment) <= DEMO_STEPS:
             few = dataclasses.replace(experiment, seeds=min(seeds, experiment.seeds))
             perform(slug, few, out, resume=True, overwrite=True)
             print(f"Picture: {out / slug / 'figure.png'}\n")

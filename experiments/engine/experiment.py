@@ -4,8 +4,6 @@ Everything in it is a plain value or a `functools.partial` with keywords, so tha
 experiment can be written down as JSON (`describe`) and a record can be compared with the code.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping

@@ -4,29 +4,31 @@ Both feeds have the same three parts: `data`, what a program always gets; `piece
 evaluations in as many pieces as there are calls of the program; `score`, the evaluation.
 """
 
-from __future__ import annotations
-
+import contextlib
+import functools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from adaptax.comparison import batches
+from adaptax.comparison.task import call_with_path, checksum, has_path
 from experiments.data import Dataset, Split
 from experiments.data.imagenet import Folders, Placed, place_anywhere, place_centrally
 from experiments.data.pipeline import Pipeline
 from experiments.data.scaling import mean_image
-from experiments.engine.evaluation import Scores
 from experiments.engine.experiment import Experiment
 from experiments.engine.placement import Placement
-from experiments.engine.programs import OnDevice, Programs
+from experiments.engine.programs import OnDevice, Programs, Scores
 from experiments.models import Params
 
 PICTURES_AT_ONCE = 50  # when a stream is scored, as Caffe's test batches
+Sets = dict[str, Dataset | Folders]  # by trial
 
 
 class Held:
@@ -84,7 +86,7 @@ class Streamed:
         try:
             for step in range(first, last):
                 began = time.monotonic()
-                of_seeds = [_as_split(self._next(pipeline)) for pipeline in pipelines]
+                of_seeds = [Split(batch, batch.class_) for batch in map(self._next, pipelines)]
                 waited = time.monotonic() - began
                 yield self._placement.put_shares(jax.tree.map(lambda *parts: np.stack(parts)[:, None], *of_seeds)), 1
                 if step > first:  # the first one compiles, or starts the workers
@@ -104,7 +106,7 @@ class Streamed:
         # The folders are sorted by class, so a sample is drawn, always the same.
         records = self._folders.splits[split]
         total = min(limit or len(records), len(records))
-        pictures = Pipeline(
+        ahead = Pipeline(
             records,
             batch_size=PICTURES_AT_ONCE,
             shuffle=limit is not None,
@@ -114,14 +116,12 @@ class Streamed:
             last_batch=-(-total // PICTURES_AT_ONCE),
         )
         sums, count = 0.0, 0
-        try:
+        with contextlib.closing(ahead) as pictures:
             while count < total:
                 batch = jax.tree.map(lambda part: part[: total - count], self._next(pictures))  # noqa: B023
-                sums += programs.tally(params, self._placement.put(_as_split(batch)), self.data.mean)
+                sums += programs.tally(params, self._placement.put(Split(batch, batch.class_)), self.data.mean)
                 jax.block_until_ready(sums)  # or batches would pile up on the device
                 count += len(batch.class_)
-        finally:
-            pictures.close()
         return sums / total
 
     def _next(self, pictures: Pipeline) -> Placed:
@@ -133,5 +133,38 @@ class Streamed:
 Feed = Held | Streamed
 
 
-def _as_split(batch: Placed) -> Split:
-    return Split(batch, batch.class_)
+def load_sets(experiment: Experiment, folder: Path | None = None) -> Sets:
+    """Read the data of every trial, from `folder` where they are files; what two trials share is one object."""
+    sets: dict[Any, Dataset | Folders] = {}
+    for trial in experiment.trials.values():
+        key = _call(trial.data)
+        if key not in sets:
+            sets[key] = call_with_path(trial.data, folder)
+    return {name: sets[_call(trial.data)] for name, trial in experiment.trials.items()}
+
+
+def make_feeds(sets: Sets, placement: Placement) -> dict[str, Feed]:
+    """Make the feed of each trial, one for all that share a set."""
+    distinct = {id(part): part for part in sets.values()}
+    feeds = {
+        key: Streamed(part, placement) if isinstance(part, Folders) else Held(part, placement)
+        for key, part in distinct.items()
+    }
+    return {name: feeds[id(part)] for name, part in sets.items()}
+
+
+def checksums(sets: Sets) -> dict[str, str]:
+    """Tell data sets apart, by trial."""
+    return {name: part.checksum() if isinstance(part, Folders) else checksum(part) for name, part in sets.items()}
+
+
+def _call(load: Callable[..., Dataset | Folders]) -> Any:
+    """Tell loaders apart: two partials with the same settings are one."""
+    if isinstance(load, functools.partial):
+        return load.func, tuple(sorted(load.keywords.items()))
+    return load
+
+
+def reads_files(experiment: Experiment) -> bool:
+    """Say whether some of the data are files; letters and digits come with the packages."""
+    return any(has_path(trial.data) for trial in experiment.trials.values())

@@ -3,8 +3,6 @@
 Nothing is listed by hand.
 """
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from typing import Any

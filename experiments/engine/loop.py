@@ -4,12 +4,10 @@ Here is the order of things: what is compiled is in `programs`, where the pictur
 is kept for a run that is killed in `checkpoints`, what lies on which device in `placement`.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -19,19 +17,16 @@ import numpy as np
 
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.processes import from_main
-from experiments.engine import loading
 from experiments.engine.checkpoints import Checkpoints, Saved, Slot
-from experiments.engine.evaluation import Scores
 from experiments.engine.experiment import Experiment
-from experiments.engine.feeds import Feed, Streamed
+from experiments.engine.feeds import Feed, Streamed, load_sets, make_feeds
 from experiments.engine.placement import Placement
-from experiments.engine.programs import Programs
+from experiments.engine.programs import Programs, Scores
 from experiments.engine.rows import Row, all_diverged, of_evaluation
 from experiments.models import Params, count_weights
 
 CONTENDERS_AT_ONCE = 2  # while one compiles, or does what keeps one core alone busy, another trains
 ALONE_WEIGHTS = 300_000  # above CIFAR-10 quick's 145,578, two of which gain by it, below LeNet's 431,080, which lose
-
 
 Watch = Callable[[list[Row]], None]  # is told of every evaluation, from several threads
 Tick = Callable[[int], None]  # is told how many more steps are done, from several threads
@@ -69,7 +64,7 @@ def run(
     With checkpoints, contenders go on from theirs.
     """
     placement = placement or Placement()
-    feeds = feeds or loading.feed(loading.load(experiment), placement)
+    feeds = feeds or make_feeds(load_sets(experiment), placement)
     programs = Programs(experiment, placement)
     start = initial_params(experiment, programs)
     meetings = [
@@ -117,7 +112,9 @@ def _meet(
     for _, evaluation in itertools.groupby(rows, key=lambda row: row.step):
         watch(list(evaluation))
     asked_for = _train(programs, meeting, begin, tick)
-    for asked in asked_for if isinstance(meeting.feed, Streamed) else _one_behind(asked_for):
+    if not isinstance(meeting.feed, Streamed):  # read each when the next has been asked for: the device works meanwhile
+        asked_for = (asked for asked, _ in itertools.pairwise(itertools.chain(asked_for, [None])))
+    for asked in asked_for:
         evaluation = []
         if asked.scores is not None:
             like = Row(meeting.trial, meeting.contender, 0, asked.step, "", None, None, False)
@@ -165,17 +162,6 @@ def _train(programs: Programs, meeting: Meeting, begin: Saved, tick: Tick) -> It
             step, untold = step + steps, steps
         copy = copy_if(last == experiment.steps)
         yield Evaluation(last, untold, feed.score(programs, params), copy)
-
-
-def _one_behind(asked: Iterable[Evaluation]) -> Iterator[Evaluation]:
-    """Give each evaluation only when the next has been asked for: the device works while the host reads."""
-    waiting = None
-    for evaluation in asked:
-        if waiting is not None:
-            yield waiting
-        waiting = evaluation
-    if waiting is not None:
-        yield waiting
 
 
 def initial_params(experiment: Experiment, programs: Programs) -> Params:

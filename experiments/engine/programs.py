@@ -1,10 +1,9 @@
 """The compiled part of an experiment: all seeds in one call, many steps in one call (`lax.scan`).
 
 Contenders that differ only in numbers (learning rates, bonuses) share one program: their float settings are its
-arguments. Compiling is most of the time that small experiments take.
+arguments. Compiling is most of the time that small experiments take. A net is scored by mean cross-entropy and error on
+every split, in slices that fit the memory.
 """
-
-from __future__ import annotations
 
 import functools
 from collections.abc import Callable
@@ -17,11 +16,15 @@ import optax
 
 from adaptax.comparison.step import take_step
 from experiments.data import Split
-from experiments.engine.evaluation import cross_entropy, evaluation, tally
 from experiments.engine.experiment import Experiment
 from experiments.engine.placement import Placement
-from experiments.models import Net, Params, functional
+from experiments.models import Params, functional
 
+PICTURES_AT_ONCE = 1_000  # of each seed; the activations of 10,000 pictures on 10 seeds would not fit every device
+
+Scores = dict[str, jax.Array]  # split -> loss, error in per cent
+cross_entropy = optax.softmax_cross_entropy_with_integer_labels  # of logits and classes: every picture's, in nats
+OfPictures = tuple[jax.Array, jax.Array]  # the loss of each, and whether it was taken for another class
 Settings = dict[str, float]
 
 # Small nets train side by side (`vmap`); of larger ones a step takes 10 to 20 % less time seed by seed on CPU, and a
@@ -35,6 +38,19 @@ class OnDevice(NamedTuple):
 
     splits: dict[str, Split]  # none where batches come from a stream
     mean: jax.Array  # of the training pictures
+
+
+def _in_slices(of_slice: Callable[[Split], OfPictures], split: Split) -> tuple[jax.Array, ...]:
+    """Apply to equal slices one after the other, then to what is left over; a small split is left over as a whole."""
+    count = len(split.classes)
+    whole = count - count % PICTURES_AT_ONCE if count > PICTURES_AT_ONCE else 0
+    parts = []
+    if whole:
+        slices = jax.tree.map(lambda part: part[:whole].reshape(-1, PICTURES_AT_ONCE, *part.shape[1:]), split)
+        parts.append(jax.tree.map(lambda part: part.reshape(whole), jax.lax.map(of_slice, slices)))
+    if whole < count:
+        parts.append(of_slice(jax.tree.map(lambda part: part[whole:], split)))
+    return tuple(jnp.concatenate(pieces) for pieces in zip(*parts, strict=True))
 
 
 class Program(NamedTuple):
@@ -51,8 +67,8 @@ class Programs:
         """Remember the experiment; nothing is compiled before it is used."""
         self.experiment, self.placement = experiment, placement or Placement()
         self.net = functional(experiment.model)
-        self.evaluate = self._over_seeds(evaluation(experiment, self.net, self.placement))
-        self.tally = self._over_seeds(tally(experiment, self.net, self.placement), in_loop=False)
+        self.evaluate = self._over_seeds(self._evaluate)
+        self.tally = self._over_seeds(self._tally, in_loop=False)
         self._by_method = functools.cache(self._compile)
 
     def of(self, contender: functools.partial) -> Program:
@@ -69,18 +85,62 @@ class Programs:
         def init(settings: Settings, params: Params) -> Any:
             return jax.vmap(lambda params: self.placement.divide_weights(method(**settings).init(params)))(params)
 
-        train = _chunk(self.experiment, self.net, method, self.placement)
-
         def chunk(
             settings: Settings, params: Params, state: Any, data: OnDevice, batches: Any, first: int, steps: int
         ) -> tuple[Params, Any]:
             def of_seed(seed: jax.Array, params: Params, state: Any, batches: Any) -> tuple[Params, Any]:
-                return train(settings, seed, params, state, data, batches, first, steps=steps)
+                step = functools.partial(self._step, method(**settings), seed, data)
+                if isinstance(batches, Split):  # from a stream, for one step
+                    return step((params, state), (jnp.int32(first), jax.tree.map(lambda part: part[0], batches)))[0]
+                return jax.lax.scan(step, (params, state), (first + jnp.arange(steps), batches), length=steps)[0]
 
             seeds = jnp.arange(self.experiment.seeds)
             return self._each(of_seed, seeds, params, state, batches, in_loop=not isinstance(batches, Split))
 
         return jax.jit(init), jax.jit(chunk, static_argnums=6, donate_argnums=(1, 2))
+
+    def _step(
+        self,
+        optimizer: optax.GradientTransformation,
+        seed: jax.Array,
+        data: OnDevice,
+        carry: tuple[Params, Any],
+        at: tuple[jax.Array, Split | jax.Array | None],
+    ) -> tuple[Any, None]:
+        """Take a step with the pictures that came with it, with those of its numbers, or with all of them."""
+        (params, state), (number, batch), key = carry, at, None
+        if self.net.has_chance:
+            key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), CHANCE), number)
+        train = data.splits.get("train")
+        if not isinstance(batch, Split):
+            batch = train if batch is None else Split(*(part[batch] for part in train))
+        pictures = self.placement.divide_batch(batch)
+        params, state, *_ = take_step(self._loss, optimizer, params, state, pictures, data.mean, key)
+        return self.placement.divide_weights((params, state)), None
+
+    def _loss(self, params: Params, batch: Split, mean: jax.Array, key: jax.Array | None) -> jax.Array:
+        logits = self.net.apply(params, self.experiment.scale(batch.pictures, mean), key)
+        return {"mean": jnp.mean, "sum": jnp.sum}[self.experiment.loss](cross_entropy(logits, batch.classes))
+
+    def _evaluate(self, params: Params, data: OnDevice) -> Scores:
+        """Measure one seed on all splits of a data set."""
+        splits = dict(data.splits)
+        splits["train"] = Split(*(part[: self.experiment.train_pictures_evaluated] for part in splits["train"]))
+        scores = {}
+        for name, split in splits.items():
+            losses, wrong = _in_slices(lambda part: self._judge(params, part, data.mean), split)
+            scores[name] = jnp.stack([losses.mean(), 100 * wrong.mean()])
+        return scores
+
+    def _tally(self, params: Params, batch: Split, mean: jax.Array) -> jax.Array:
+        """Sum loss and error of one seed over a batch of a stream; divided by all pictures they are its scores."""
+        losses, wrong = self._judge(params, batch, mean)
+        return jnp.stack([losses.sum(), 100 * wrong.sum(dtype=losses.dtype)])
+
+    def _judge(self, params: Params, part: Split, mean: jax.Array) -> OfPictures:
+        part = self.placement.divide_batch(part)
+        logits = self.net.apply(params, self.experiment.scale(part.pictures, mean))
+        return cross_entropy(logits, part.classes), jnp.argmax(logits, axis=-1) != part.classes
 
     def _each(self, of_seed: Callable, *arguments: Any, in_loop: bool = True) -> Any:
         """Compute all seeds; what is streamed, out of loops, in which XLA's convolutions are slow on a CPU."""
@@ -99,53 +159,3 @@ class Programs:
             return self.placement.gather(each)
 
         return jax.jit(of_all)
-
-
-def _chunk(
-    experiment: Experiment, net: Net, method: Callable[..., optax.GradientTransformation], placement: Placement
-) -> Callable[..., tuple[Params, Any]]:
-    """Train one seed from one evaluation to the next."""
-    reduce = {"mean": jnp.mean, "sum": jnp.sum}[experiment.loss]
-
-    def loss(params: Params, batch: Split, mean: jax.Array, key: jax.Array | None) -> jax.Array:
-        logits = net.apply(params, experiment.scale(batch.pictures, mean), key)
-        return reduce(cross_entropy(logits, batch.classes))
-
-    def chunk(
-        settings: Settings,
-        seed: jax.Array,
-        params: Params,
-        state: Any,
-        data: OnDevice,
-        batches: Any,
-        first: int,
-        *,
-        steps: int,
-    ) -> tuple[Params, Any]:
-        optimizer = method(**settings)
-
-        def step(carry: tuple[Params, Any], at: tuple[jax.Array, Any]) -> tuple[Any, None]:
-            (params, state), (number, batch) = carry, at
-            key = jax.random.fold_in(_chance_of(seed), number) if net.has_chance else None
-            pictures = placement.divide_batch(_pick(data, batch))
-            params, state, *_ = take_step(loss, optimizer, params, state, pictures, data.mean, key)
-            return placement.divide_weights((params, state)), None
-
-        if isinstance(batches, Split):  # from a stream, for one step
-            return step((params, state), (jnp.int32(first), jax.tree.map(lambda part: part[0], batches)))[0]
-        numbers = first + jnp.arange(steps)
-        return jax.lax.scan(step, (params, state), (numbers, batches), length=steps)[0]
-
-    return chunk
-
-
-def _pick(data: OnDevice, batch: Split | jax.Array | None) -> Split:
-    """Give the pictures of a step: all of them, those of these numbers, or those that came with it."""
-    if isinstance(batch, Split):
-        return batch
-    train = data.splits["train"]
-    return train if batch is None else jax.tree.map(lambda part: part[batch], train)
-
-
-def _chance_of(seed: jax.Array) -> jax.Array:
-    return jax.random.fold_in(jax.random.key(seed), CHANCE)

@@ -1,7 +1,5 @@
 """One evaluation of one seed is a row; whatever is said of a run is said in rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 

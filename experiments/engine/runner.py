@@ -1,25 +1,42 @@
-"""Run an experiment of either kind while one watches; leave record, table and figure in a folder."""
+"""Run an experiment of either kind while one watches; leave record, table and figure in a folder.
 
-from __future__ import annotations
+What is done with an experiment is said by its kind: a module that its class names, imported when it is asked for.
+
+Options            the plain values of an experiment, which the command line may change
+place              its devices, from a slug, an experiment and a mesh, or why it has none
+checkpoint_bytes   how large its checkpoints are
+work               its rows, and what else is kept, from a `Job`
+sections           what its table says, from a record
+draw               its figure, from a record into a file
+"""
 
 import contextlib
+import importlib
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import rich.box
+import rich.console
+import rich.table
 from rich.console import Console
+from rich.text import Text
 
 from adaptax.comparison.describe import describe
 from adaptax.comparison.environment import describe_environment
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.files import alone_in
 from adaptax.comparison.processes import from_main, is_main, together
-from experiments.engine import kinds, loading, records
+from adaptax.comparison.report.markup import Section, to_markdown
+from experiments.engine import feeds, records
 from experiments.engine.checkpoints import Checkpoints, check_room
-from experiments.engine.loading import Sets
+from experiments.engine.feeds import Sets
 from experiments.engine.placement import Placement
 from experiments.engine.rows import Row
+
+ONLY_IN_MARKDOWN = ("train loss", "test error at")  # a terminal is narrow
 
 
 class Job(NamedTuple):
@@ -55,13 +72,13 @@ def perform(
     Until the new record is complete, an older one in the folder stays as it is. Of several processes the first one
     writes, and shows progress.
     """
-    folder, kind = results / slug, kinds.kind_of(experiment)
+    folder, kind = results / slug, kind_of(experiment)
     placement = kind.place(slug, experiment, mesh)
     with contextlib.ExitStack() as held, together():
         from_main(lambda: _prepare(held, folder, kind.checkpoint_bytes(experiment)))
         start = time.monotonic()
-        sets = loading.load(experiment, data)
-        environment, checksums = describe_environment(), loading.checksums(sets)
+        sets = feeds.load_sets(experiment, data)
+        environment, checksums = describe_environment(), feeds.checksums(sets)
         checkpoints = Checkpoints(folder / "checkpoints", placement)
         # What must still be the same for a run to go on: else its second half would not fit its first.
         begun = {"experiment": describe(experiment), "data": checksums, "versions": environment["versions"]}
@@ -78,7 +95,14 @@ def perform(
             **done.meta,
         }
         if is_main():
-            _write(folder, experiment, meta, done)
+            try:
+                records.write(folder, experiment, meta, done.rows)
+                done.save(folder)
+                write_table(experiment, folder)
+                write_figure(experiment, folder)
+            except OSError as error:
+                reason = f"could not be written into {str(folder)!r} ({error.strerror})"
+                raise InputError(f"The record {reason}; --resume only writes it.") from error
         checkpoints.remove()
     return folder
 
@@ -90,13 +114,37 @@ def _prepare(held: contextlib.ExitStack, folder: Path, checkpoint_bytes: int) ->
     return True
 
 
-def _write(folder: Path, experiment: Any, meta: dict[str, Any], done: Done) -> None:
-    try:
-        records.write(folder, experiment, meta, done.rows)
-        done.save(folder)
-        kinds.write_table(experiment, folder)
-        kinds.write_figure(experiment, folder)
-    except OSError as error:
-        raise InputError(
-            f"The record could not be written into {str(folder)!r} ({error.strerror}); --resume only writes it."
-        ) from error
+def kind_of(experiment: Any) -> Any:
+    """Import the kind of an experiment."""
+    return importlib.import_module(experiment.KIND)
+
+
+def sections_of(experiment: Any, folder: Path) -> list[Section]:
+    """Say what the record in a folder comes to."""
+    return kind_of(experiment).sections(records.read(folder))
+
+
+def write_table(experiment: Any, folder: Path) -> None:
+    """Make table.md from the record beside it."""
+    (folder / "table.md").write_text(to_markdown(sections_of(experiment, folder)), encoding="utf-8")
+
+
+def write_figure(experiment: Any, folder: Path) -> Path:
+    """Make figure.png from the record beside it."""
+    path = folder / "figure.png"
+    kind_of(experiment).draw(records.read(folder), path)
+    return path
+
+
+def to_terminal(sections: list[Section]) -> rich.console.Group:
+    """Lay sections out for a terminal, with the columns that fit; what explains them all comes last."""
+    opening, *others = sections
+    tables = []
+    for section in others:
+        shown = [not name.startswith(ONLY_IN_MARKDOWN) for name in section.table.header]
+        header = itertools.compress(section.table.header, shown)
+        table = rich.table.Table(*header, title=section.title, title_justify="left", box=rich.box.SIMPLE_HEAD)
+        for row in section.table.rows:
+            table.add_row(*(Text(cell.text) for cell in itertools.compress(row, shown)))
+        tables.append(table)
+    return rich.console.Group(f"[bold]{opening.title}[/bold]", *tables, *opening.paragraphs)

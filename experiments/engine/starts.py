@@ -1,7 +1,5 @@
 """Train many starts of a task to the end, and tell what the best of k is worth: record, table and picture."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import tyro
@@ -13,7 +11,6 @@ from adaptax.comparison import record
 from adaptax.comparison.environment import describe_environment
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.field import Field
-from adaptax.comparison.methods import describe_method
 from adaptax.comparison.program import Programs
 from adaptax.comparison.progress import bars
 from adaptax.comparison.report.starts import render
@@ -57,7 +54,7 @@ def multistart(
     config = {
         "task": config_of(task),
         "method": method,
-        "contender": describe_method(contender),
+        "contender": known_methods.describe_method(contender),
         "rate": rate,
         "starts": starts,
         "rungs": [step // task.evaluate_every for step in rungs(task, HALVINGS)],  # in evaluations

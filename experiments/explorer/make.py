@@ -1,17 +1,36 @@
-"""`python -m experiments explorer`: join template, style, programs and tables into one page that needs nothing else."""
+"""`python -m experiments explorer`: join template, style, programs and tables into one page that needs nothing else.
 
-from __future__ import annotations
+What the page is told (names, colors, markers, settings, equations, signals) is read from where it is written. A slider
+moves over a list of a setting's values, so each of its positions can be named, and its ends tested.
+"""
 
+import inspect
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
+import matplotlib
+import numpy as np
+from latex2mathml.converter import convert
+from matplotlib.markers import MarkerStyle
+
+import adaptax
 from experiments.engine.places import DOCS
-from experiments.explorer.tables import tables
+from experiments.gallery.methods import INK, METHODS, Method
+from experiments.gallery.paths import LEVELS
+from experiments.gallery.phase_maps import FAR
+from experiments.tasks.signals import SIGNALS, title
+from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES, describe
 
 COMPUTE = ("surfaces.js", "methods.js", "run.js")
 DRAW = ("draw.js", "ground.js", "paths.js", "curves.js")
 PROGRAMS = (*COMPUTE, *DRAW, "page.js", "inside.js", "controls.js")
+WORLDS = ("surfaces", "signals")
+MOMENTUM = r"v_t = \mu v_{t-1} - \eta g_t, \qquad \Delta w = v_t"  # the one method that is Optax's
+EQUATION = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
 
 
 def explorer(out: Path = DOCS / "explorer.html") -> None:
@@ -22,7 +41,9 @@ def explorer(out: Path = DOCS / "explorer.html") -> None:
 
 def page() -> str:
     """Return the page."""
-    parts = {"STYLE": _read("style.css"), "TABLES": f"const LAB = {_as_script(tables())};\n"}
+    # JavaScript, which unlike JSON has an Infinity; no tag may end the script.
+    script = json.dumps(tables(), ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    parts = {"STYLE": _read("style.css"), "TABLES": f"const LAB = {script};\n"}
     parts["PROGRAMS"] = "\n".join(_read(name) for name in PROGRAMS)
     text = _read("template.html")
     for name, part in parts.items():
@@ -34,6 +55,127 @@ def _read(name: str) -> str:
     return files("experiments.explorer").joinpath(name).read_text(encoding="utf-8")
 
 
-def _as_script(value: object) -> str:
-    """Return a value as JavaScript, which unlike JSON has an Infinity; no tag may end the script."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+def tables() -> dict[str, Any]:
+    """Return everything that the page's programs read from `LAB`."""
+    return {
+        "side": SIDE,
+        "start": START,
+        "steps": STEPS,
+        "far": FAR,
+        "ink": INK,
+        "levels": list(LEVELS),
+        "grays": grays(),
+        "surfaces": {name: {"title": title(name), "about": describe(name)} for name in SURFACES},
+        "signals": {
+            name: {
+                "title": title(name),
+                "values": [float(f"{value:.12g}") for value in values],
+            }  # the same page from any machine's sine
+            for name, values in SIGNALS.items()
+        },
+        "methods": {slug: _method(slug, method) for slug, method in METHODS.items()},
+    }
+
+
+def grays() -> list[str]:
+    """Return the color below the first level, between each two, and above the last, as in the pictures of surfaces."""
+    middles = [LEVELS[0], *np.add(LEVELS[:-1], LEVELS[1:]) / 2, LEVELS[-1]]
+    shades = matplotlib.colormaps["Greys_r"]((np.array(middles) + 10) / 22)[:, :3]
+    return [matplotlib.colors.to_hex(1 - 0.55 * (1 - shade)) for shade in shades]
+
+
+def _method(slug: str, method: Method) -> dict[str, Any]:
+    (about, equation), marker = _words(slug, method.style.label), MarkerStyle(method.style.marker)
+    outlines = marker.get_path().transformed(marker.get_transform()).to_polygons()
+    return {
+        "label": method.style.label,
+        "color": method.style.color,
+        "marker": [np.round(outline[:, :2], 3).tolist() for outline in outlines],
+        "dash": [] if isinstance(method.style.line, str) else list(method.style.line[1]),
+        "about": about,
+        "equation": equation,
+        "labels": labels(method),
+        "looksAhead": method.looks_ahead,
+        "fixed": fixed(slug),
+        "worlds": {world: {key: of._asdict() for key, of in sliders(method, world).items()} for world in WORLDS},
+    }
+
+
+def labels(method: Method) -> list[str]:
+    """Return the names of a method's inner quantities, in their order."""
+    settings = {key: of.usual for key, of in sliders(method, "surfaces").items()}
+    optimizer, w = method.build(**settings), jnp.ones(2)
+    _, state = optimizer.update(w, optimizer.init(w))
+    return list(method.inner(w, state, settings))
+
+
+def _words(slug: str, label: str) -> tuple[str, str]:
+    """Return a method's first sentence, without its name, and its equations as MathML, from its docstring."""
+    if slug == "momentum":
+        return "Steps that add up while they agree.", _mathml(MOMENTUM)
+    docstring = inspect.getdoc(inspect.getmodule(getattr(adaptax, slug))) or ""
+    about = docstring.splitlines()[0]
+    name, _, rest = about.partition(": ")
+    about = rest[0].upper() + rest[1:] if name.lower() == label.lower() else about
+    return about, "\n".join(map(_mathml, EQUATION.findall(docstring)))
+
+
+def _mathml(tex: str) -> str:
+    """Return the equations of one line, each for itself, so that they can stand below each other."""
+    parts = re.split(r"\\q?quad", " ".join(tex.split()))
+    return "\n".join(convert(part.strip(" ,"), display="block") for part in parts)
+
+
+class Slider(NamedTuple):
+    """One setting as a reader sees it."""
+
+    name: str
+    values: tuple[float, ...]
+    usual: float  # what the pictures have
+
+
+DECAYS = (0.25, 0.5, 0.8, 0.9, 0.95, 0.975, 0.99)
+CHOICES = {
+    "momentum": ("momentum μ", (0.0, *DECAYS)),
+    "decay": ("decay ρ", DECAYS),
+    "rho": ("decay ρ", DECAYS),
+    "b1": ("decay of the moment β₁", (0.0, *DECAYS)),
+    "b2": ("decay of the square β₂", (0.5, 0.9, 0.99, 0.999, 0.9999)),
+    "eps": ("ε", (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0)),
+    "initial": ("start of D", (0.0, 0.01, 1.0, 50.0)),
+    "bonus": ("bonus b", (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)),
+    "penalty": ("penalty p", (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)),
+    "kappa": ("bonus κ", (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)),
+    "phi": ("loss φ", (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)),
+    "theta": ("decay of the average θ", (0.0, *DECAYS)),
+}
+FACTORS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # on a method's usual learning rate
+
+
+def slider(key: str, usual: float) -> Slider:
+    """Return the slider of a setting, whose values hold the usual one."""
+    if key == "learning_rate":
+        return Slider("learning rate η", tuple(float(f"{factor * usual:.6g}") for factor in FACTORS), usual)
+    name, values = CHOICES[key]
+    if usual not in values:
+        raise ValueError(f"sliders: the values of {key} must hold the usual one, got {usual!r}.")
+    return Slider(name, values, usual)
+
+
+def sliders(method: Method, world: str) -> dict[str, Slider]:
+    """Return a method's sliders by setting; usual are those of the pictures of "surfaces" or "signals"."""
+    usual = numbers(method.build) | (method.middle if world == "signals" else method.on_surfaces)
+    keys = ["learning_rate", *(key for key in CHOICES if key in method.middle)]
+    return {key: slider(key, float(usual[key])) for key in keys}
+
+
+def fixed(slug: str) -> dict[str, float]:
+    """Return the numbers that a method has beside its sliders: the library's defaults."""
+    defaults = numbers(getattr(adaptax, slug)) if hasattr(adaptax, slug) else {}
+    return {key: value for key, value in defaults.items() if key not in ("learning_rate", *CHOICES)}
+
+
+def numbers(build: object) -> dict[str, float]:
+    """Return the defaults of a function that are numbers."""
+    parameters = inspect.signature(build).parameters.items()
+    return {key: of.default for key, of in parameters if type(of.default) in (int, float)}

@@ -1,64 +1,118 @@
-"""Where each method ends on each surface, and whether that end means anything.
+"""Where each method ends on each surface, from one start and from many, and whether that end means anything.
 
 Some of these paths are chaotic: rounding errors grow from step to step until the end is decided by the last bits. So
 every path is run again from starts that differ by about 1e-15, and the lowest and highest end of all are kept.
+
+Does restarting find the global minimum where one start does not? The expected best of k starts, drawn from many without
+repetition, is exact: `adaptax.comparison.gain` says how. A start counts as having found the global minimum if it ends
+lower than every other minimum.
 """
 
-from __future__ import annotations
-
 import dataclasses
+from collections.abc import Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
-from experiments.gallery.lasagne import ARTICLE, ON_SURFACES
-from experiments.gallery.methods import Method
+from adaptax.comparison.gain import chances_of_best
+from experiments.gallery.methods import ARTICLE, INK, ON_SURFACES, Method
 from experiments.gallery.paths import Path, trace_many
-from experiments.tasks.surfaces import START, SURFACES
+from experiments.tasks.signals import title
+from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES, find_minima
 
 NEIGHBORS = 16
 DISTANCE = 1e-15
 CHAOTIC = 1e-3  # neighbors that end this far apart in height
+TRAPS = ("basins_and_walls", "ripple", "hills_and_canyon", "two_minimums")  # those with more than one minimum
+STARTS = 1024
+SEED = 413
+TRIES = (1, 4, 16, 64)
+FLOOR = 1e-3  # heights below are drawn here: found
+
+Row = dict[str, Any]
 
 
-class End(NamedTuple):
-    """One path's end after the article's 125 steps."""
-
-    surface: str
-    method: str
-    height: float
-    lowest: float  # of this and the neighbors' ends
-    highest: float
-    best: float  # the lowest point of the path itself
-
-
-def nesterov_with(momentum: float) -> Method:
-    """Return the article's Nesterov with another momentum."""
-    usual = ARTICLE["nesterov"]
-    style = usual.style._replace(label=f"Nesterov μ = {momentum:g}")
-    return dataclasses.replace(usual, style=style, on_surfaces={**usual.on_surfaces, "momentum": momentum})
-
-
+USUAL = ARTICLE["nesterov"]
 # The article's three momenta; the middle one is its Nesterov of the comparison.
-MOMENTA = {"nesterov_0.25": nesterov_with(0.25), "nesterov_0.975": nesterov_with(0.975)}
-RUNS = {**ON_SURFACES, **MOMENTA}
+RUNS = ON_SURFACES | {
+    f"nesterov_{momentum:g}": dataclasses.replace(
+        USUAL,
+        style=USUAL.style._replace(label=f"Nesterov μ = {momentum:g}"),
+        on_surfaces={**USUAL.on_surfaces, "momentum": momentum},
+    )
+    for momentum in (0.25, 0.975)
+}
 
 
-def starts() -> np.ndarray:
-    """Return the start and its neighbors."""
-    apart = np.random.default_rng(413).normal(0, DISTANCE, (NEIGHBORS, 2))
-    return np.concatenate([np.zeros((1, 2)), apart]) + START
-
-
-def run(slug: str) -> tuple[dict[str, Path], list[End]]:
-    """Return a method's path on every surface, and the ends."""
-    method = RUNS[slug]
-    many = trace_many(method, list(SURFACES), starts())
+def run(slug: str) -> tuple[dict[str, Path], list[Row]]:
+    """Return a method's path on every surface, and its ends after the article's 125 steps."""
+    method, apart = RUNS[slug], np.random.default_rng(SEED).normal(0, DISTANCE, (NEIGHBORS, 2))
+    many = trace_many(method, list(SURFACES), np.concatenate([np.zeros((1, 2)), apart]) + START)
     paths = {name: jax.tree.map(itemgetter((number, 0)), many) for number, name in enumerate(SURFACES)}
     ends = []
     for name, heights in zip(SURFACES, many.heights, strict=True):
         last = heights[:, -1]
-        ends.append(End(name, method.style.label, last[0], last.min(), last.max(), best=heights[0].min()))
+        of_all = {"lowest": last.min(), "highest": last.max()}  # of this and the neighbors' ends
+        best = heights[0].min()  # the lowest point of the path itself
+        ends.append({"surface": name, "method": method.style.label, "height": last[0], **of_all, "best": best})
     return paths, ends
+
+
+def play(method: Method) -> list[Row]:
+    """Run one method on all surfaces with traps, in one call, from starts uniform over the square, the same for all."""
+    played, starts = [], np.random.default_rng(SEED).uniform(-SIDE, SIDE, (STARTS, 2))
+    for name, ends in zip(TRAPS, trace_many(method, TRAPS, starts).heights[:, :, -1], strict=True):
+        (lowest, *_), (second, *_) = find_minima(name)[:2]
+        played.append(odds(name, method.style.label, ends, lowest, second))
+    return played
+
+
+def odds(surface: str, method: str, heights: np.ndarray, lowest: float, second: float) -> Row:
+    """Judge the ends of one method on one surface, above the global minimum; what is no number is infinitely high."""
+    heights = np.where(np.isfinite(heights), heights, np.inf)
+    best = {f"best_of_{tries}": expected_best(heights, tries) - lowest for tries in TRIES}
+    return {"surface": surface, "method": method, "found": float(np.mean(heights < second)), **best}
+
+
+def expected_best(heights: np.ndarray, tries: int) -> float:
+    """Return the expected lowest of so many of these heights."""
+    chances = chances_of_best(len(heights), tries)
+    return float(np.sort(heights)[: len(chances)] @ chances)
+
+
+def draw(odds: Sequence[Row]) -> Figure:
+    """Draw bars of shares above, the expected best of k starts below, a surface per column."""
+    figure, axes = plt.subplots(
+        2, len(TRAPS), figsize=(16, 9.4), sharex="row", sharey="row", layout="constrained", height_ratios=(1, 1.1)
+    )
+    styles = [method.style for method in ON_SURFACES.values()]
+    for above, below, surface in zip(*axes, TRAPS, strict=True):
+        here = {row["method"]: row for row in odds if row["surface"] == surface}
+        places = np.arange(len(styles))[::-1]
+        shares = [100 * here[style.label]["found"] for style in styles]
+        bars = above.barh(places, shares, color=[style.color for style in styles])
+        above.bar_label(bars, [f"{share:.0f} %" for share in shares], padding=3, fontsize=8)
+        above.set_yticks(places, [style.label for style in styles])
+        above.set(title=title(surface), xlim=(0, 112), xlabel="starts that end in the global minimum (%)")
+        for style in styles:
+            best = np.maximum([here[style.label][f"best_of_{tries}"] for tries in TRIES], FLOOR)
+            below.plot(TRIES, best, **style.plot(), marker=style.marker, markersize=6, linewidth=1.5)
+        below.set(xscale="log", yscale="log", xlabel="number of starts k")
+        below.set_xticks(TRIES, [str(tries) for tries in TRIES])
+        below.minorticks_off()
+        below.yaxis.set_major_formatter("{x:g}")
+        below.grid(color="#E4E4E4", linewidth=0.6)
+    axes[1, 0].set_ylabel(
+        f"expected best of k starts:\nheight above the global minimum\n(at most {FLOOR:g} is drawn at {FLOOR:g})"
+    )
+    handles, labels = axes[1, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=7, frameon=False, fontsize=10)
+    figure.suptitle(
+        f"Restarting against local minima: {STARTS:,} random starts per method and surface, {STEPS} steps each",
+        fontsize=14, color=INK,
+    )  # fmt: skip
+    return figure

@@ -1,19 +1,15 @@
 """The commands `signals`, `surfaces` and `gallery`: pictures, films and tables in one folder, and the page of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from experiments.engine.places import GALLERY
-from experiments.gallery import draw_signals, draw_surfaces, ends, page, phase_maps, responses, starts
+from experiments.gallery import along, ends, page, paths, phase_maps, responses
 from experiments.gallery.along import Trace, in_order, trace_methods, trace_sweep
-from experiments.gallery.animate import animate
-from experiments.gallery.lasagne import ARTICLE, ON_SURFACES
-from experiments.gallery.methods import ON_SIGNALS, Method
-from experiments.gallery.pictures import Picture, keep, make_all, write_table
+from experiments.gallery.methods import ARTICLE, ON_SIGNALS, ON_SURFACES, Method
+from experiments.gallery.pictures import Picture, animate, keep, make_all, write_table
 from experiments.tasks.signals import SIGNALS, title
 from experiments.tasks.surfaces import STEPS, SURFACES, describe
 
@@ -40,7 +36,7 @@ def gallery(out: Path = GALLERY) -> None:
 
 def _signals(out: Path) -> Iterator[Picture]:
     yield keep(
-        draw_signals.draw_overview(trace_methods(SIGNALS)),
+        along.draw_overview(trace_methods(SIGNALS)),
         out / "signals.png",
         "What each method makes of a gradient signal",
         "Gray is the gradient of one weight over 300 epochs, colored the step that a method takes: a method per row, a "
@@ -61,17 +57,14 @@ def _signals(out: Path) -> Iterator[Picture]:
     for slug, method in ON_SIGNALS.items():
         trace = trace_sweep(method, SIGNALS)
         rows += _summarize(method, trace)
-        figure, file = draw_signals.draw_method(method, trace), out / f"signals_{slug}.png"
-        yield keep(figure, file, f"{method.style.label} on signals", _caption(method, trace), "Inside methods")
+        figure, file = along.draw_method(method, trace), out / f"signals_{slug}.png"
+        low, middle, high = method.values
+        values = f"{method.symbol} = {low:g} (dotted), {middle:g} (colored) and {high:g} (thin)"
+        inner = [*(["the gradient read ahead"] if method.looks_ahead else []), *in_order(trace.quantities)]
+        what = f"steps and, below, {', '.join(inner)}" if inner else "steps, which are its velocity"
+        label = method.style.label
+        yield keep(figure, file, f"{label} on signals", f"{label} with {values}: {what}.", "Inside methods")
     write_table(out / "signals.csv", rows)
-
-
-def _caption(method: Method, trace: Trace) -> str:
-    low, middle, high = method.values
-    inner = [*(["the gradient read ahead"] if method.looks_ahead else []), *in_order(trace.quantities)]
-    what = f"steps and, below, {', '.join(inner)}" if inner else "steps, which are its velocity"
-    values = f"{method.symbol} = {low:g} (dotted), {middle:g} (colored) and {high:g} (thin)"
-    return f"{method.style.label} with {values}: {what}."
 
 
 def _summarize(method: Method, trace: Trace) -> Iterator[dict[str, str | float]]:
@@ -86,14 +79,14 @@ def _summarize(method: Method, trace: Trace) -> Iterator[dict[str, str | float]]
 
 
 def _paths(out: Path) -> Iterator[Picture | str]:
-    paths, table = {}, []
+    travelled, table = {}, []
     for slug, method in ends.RUNS.items():
-        paths[slug], of_method = ends.run(slug)
+        travelled[slug], of_method = ends.run(slug)
         table += of_method
         yield f"paths of {method.style.label}"
-    write_table(out / "ends.csv", sorted(table, key=lambda end: list(SURFACES).index(end.surface)))
+    write_table(out / "ends.csv", sorted(table, key=lambda end: list(SURFACES).index(end["surface"])))
     for name in sorted(SURFACES, key=lambda name: name != BEST):  # that one first
-        animate(name, {slug: paths[slug][name] for slug in ARTICLE}, out)
+        animate(name, {slug: travelled[slug][name] for slug in ARTICLE}, out)
         yield Picture(
             f"{name}.gif",
             f"Five optimizers on “{title(name)}”",
@@ -103,7 +96,7 @@ def _paths(out: Path) -> Iterator[Picture | str]:
         )
     for name in SURFACES:
         yield keep(
-            draw_surfaces.draw_surface(name, paths),
+            paths.draw_surface(name, travelled),
             out / f"{name}.png",
             f"All methods on “{title(name)}”",
             f"{describe(name)}: {STEPS} steps of the article's five methods (left) and of the others (right), with the "
@@ -111,7 +104,7 @@ def _paths(out: Path) -> Iterator[Picture | str]:
             "Surfaces",
         )
     yield keep(
-        draw_surfaces.draw_momenta(paths),
+        paths.draw_momenta(travelled),
         out / "momenta.png",
         "Nesterov with three momenta",
         "The article's other comparison: paths over all seven surfaces with momentum .25, .9 and .975.",
@@ -138,15 +131,15 @@ def _phase_maps(out: Path) -> Iterator[Picture | str]:
 def _starts(out: Path) -> Iterator[Picture | str]:
     odds = []
     for method in ON_SURFACES.values():
-        odds += starts.play(method)
+        odds += ends.play(method)
         yield f"many starts of {method.style.label}"
-    odds.sort(key=lambda entry: starts.TRAPS.index(entry.surface))
+    odds.sort(key=lambda row: ends.TRAPS.index(row["surface"]))
     write_table(out / "starts.csv", odds)
     yield keep(
-        starts.draw(odds),
+        ends.draw(odds),
         out / "starts.png",
         "Restarting against local minima",
-        f"Above, how many of {starts.STARTS:,} random starts end in the global minimum; below, how high above it the "
+        f"Above, how many of {ends.STARTS:,} random starts end in the global minimum; below, how high above it the "
         "best of k starts is on average.",
         "Starts",
     )

@@ -1,29 +1,70 @@
-"""The rules that the gallery runs: how each is built, with which settings, and what can be read inside it.
+"""The rules that the gallery runs: how each is drawn and built, with which settings, and what can be read inside it.
 
 Settings are plain numbers that may be traced, so one scan runs many of them side by side. On signals they are article
 003's: learning rate .25 (Adagrad's is 2.5) and three values of one setting. On surfaces, methods of one family share
 the article's rate: .01 for those that step by the gradient itself, .25 for those that divide by its size. What is not
-named is the library's default.
+named is the library's default. Eve is not among them, since a signal has no loss; over a surface every method is given
+the height as its loss.
 
-Eve is not among them, since a signal has no loss; over a surface every method is given the height as its loss.
+The article's five have Okabe and Ito's colors, the others Paul Tol's muted ones; both sets are told apart with any kind
+of color vision, and where all thirteen meet, markers and dashes differ too. On surfaces the five are as Lasagne
+computes them, assembled from our primitives:
+
+Nesterov  v = μ v - η g, p += μ v - η g, the gradient taken at p: these params are the look-ahead points of the true
+          method, which `adaptax.nesterov` carries x for.
+Adam      a_t = η √(1 - β₂^t) / (1 - β₁^t), p -= a_t m / (√v + ε): ε is added before the correction, not after it.
+Others    Adadelta's accumulator takes in the step before η = 100 scales it, RMSProp and Adagrad have ε inside the
+          root: as the library has them.
 """
-
-from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
 import adaptax
-from experiments.gallery.styles import STYLES, Style
 
+DASHED, SHORT, DOTTED = (0, (5, 1.2)), (0, (2.5, 1)), (0, (1, 1))
+DASH_DOT, LONG_DOT = (0, (4, 1, 1, 1)), (0, (7, 1.5, 1, 1.5))
 Settings = Mapping[str, ArrayLike]
 SYMBOLS = {"learning_rate": "η", "eps": "ε", "initial": "D₀", "b2": "β₂", "kappa": "κ", "phi": "φ"}
 SYMBOLS |= {"bonus": "b", "penalty": "p", "momentum": "μ", "decay": "ρ", "rho": "ρ", "b1": "β₁", "theta": "θ"}
+
+
+class Style(NamedTuple):
+    """How a method is named and drawn."""
+
+    label: str
+    color: str
+    marker: str
+    line: str | tuple
+
+    def plot(self) -> dict:
+        """Return the keywords for `Axes.plot`."""
+        return {"label": self.label, "color": self.color, "linestyle": self.line}
+
+
+STYLES = {
+    "momentum": Style("momentum", "#88CCEE", "o", "-"),
+    "nesterov": Style("Nesterov", "#0072B2", "o", "-"),
+    "smoothed_nesterov": Style("smoothed Nesterov", "#332288", "v", DASHED),
+    "adagrad": Style("Adagrad", "#E69F00", "D", DASH_DOT),
+    "rmsprop": Style("RMSProp", "#CC79A7", "s", DASHED),
+    "adadelta": Style("Adadelta", "#009E73", "^", SHORT),
+    "adadelta_big_start": Style("Adadelta, big start", "#009E73", "^", DOTTED),
+    "adam": Style("Adam", "#D55E00", "X", "-"),
+    "adamax": Style("AdaMax", "#CC6677", "P", DOTTED),
+    "nadam": Style("Nadam", "#AA4499", "*", LONG_DOT),
+    "local_gains": Style("local gains", "#882255", "s", SHORT),
+    "delta_bar_delta": Style("delta-bar-delta", "#117733", "<", DASH_DOT),
+    "velocity_gains": Style("velocity gains", "#999933", ">", SHORT),
+    "lsalr": Style("LSALR", "#44AA99", "d", DASHED),
+}
+INK = "#222222"  # text, axes and whatever belongs to no method
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,3 +146,30 @@ ON_SIGNALS: dict[str, Method] = {
 }
 METHODS = {slug: method for slug, method in ON_SIGNALS.items() if slug != "adadelta_big_start"}
 """Each method once: the article's second Adadelta, whose D starts at 50, runs along signals alone."""
+
+
+def lasagne_nesterov(learning_rate: ArrayLike, momentum: ArrayLike) -> optax.GradientTransformation:
+    """Lasagne's `nesterov_momentum`."""
+    return optax.chain(optax.scale_by_learning_rate(learning_rate), optax.trace(momentum, nesterov=True))
+
+
+def lasagne_adam(
+    learning_rate: ArrayLike, b1: ArrayLike, b2: ArrayLike, eps: ArrayLike
+) -> optax.GradientTransformation:
+    """Lasagne's `adam`."""
+
+    def corrected_rate(count: ArrayLike) -> ArrayLike:
+        t = jnp.asarray(count + 1, jnp.result_type(float))
+        return learning_rate * jnp.sqrt(1 - b2**t) / (1 - b1**t)
+
+    return optax.chain(
+        adaptax.scale_by_moments(b1, b2, eps, bias_correction=False), optax.scale_by_learning_rate(corrected_rate)
+    )
+
+
+# In the order of the article's pictures.
+ARTICLE: dict[str, Method] = {slug: METHODS[slug] for slug in ("nesterov", "rmsprop", "adadelta", "adagrad", "adam")}
+ARTICLE["nesterov"] = dataclasses.replace(ARTICLE["nesterov"], build=lasagne_nesterov, inner=nothing, looks_ahead=False)
+ARTICLE["adam"] = dataclasses.replace(ARTICLE["adam"], build=lasagne_adam)
+OURS: dict[str, Method] = {slug: method for slug, method in METHODS.items() if slug not in ARTICLE}
+ON_SURFACES: dict[str, Method] = {**ARTICLE, **OURS}  # every method as the pictures of surfaces have it

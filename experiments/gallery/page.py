@@ -3,21 +3,17 @@
 The tables are made of the CSV files beside the pictures; nothing in them is typed by hand.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from adaptax.comparison.report import markup
 from adaptax.comparison.report.markup import Cell, Section, Table
-from experiments.gallery.ends import CHAOTIC, NEIGHBORS
-from experiments.gallery.lasagne import ARTICLE
+from experiments.gallery.ends import CHAOTIC, NEIGHBORS, STARTS, TRAPS, TRIES
+from experiments.gallery.methods import ARTICLE
 from experiments.gallery.pictures import Picture, read_list, read_table
 from experiments.gallery.responses import EPOCHS, PERIOD
-from experiments.gallery.starts import STARTS, TRAPS, TRIES
-from experiments.tasks.minima import find_minima
 from experiments.tasks.signals import title
-from experiments.tasks.surfaces import STEPS, SURFACES
+from experiments.tasks.surfaces import STEPS, SURFACES, find_minima
 
 Row = dict[str, str]
 ABOUT = """\
@@ -93,11 +89,11 @@ def odds(folder: Path) -> list[Section]:
         f"global one of the best of {', '.join(map(str, TRIES))} starts. A method that bounces around a minimum stays "
         "above it however often it starts."
     )
-    return _by_method("Starts in figures", read_table(folder / "starts.csv"), TRAPS, _odds, note)
 
+    def cell(row: Row) -> str:
+        return f"{_percent(row['found'])}: " + ", ".join(f"{float(row[f'best_of_{tries}']):z.3f}" for tries in TRIES)
 
-def _odds(row: Row) -> str:
-    return f"{_percent(row['found'])}: " + ", ".join(f"{float(row[f'best_of_{tries}']):z.3f}" for tries in TRIES)
+    return _by_method("Starts in figures", read_table(folder / "starts.csv"), TRAPS, cell, note)
 
 
 def responses(folder: Path) -> list[Section]:

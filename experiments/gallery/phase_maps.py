@@ -5,11 +5,9 @@ hundredth of the global minimum. It has diverged once it is farther from the ori
 elsewhere, in another minimum, still on its way, or bouncing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,10 +21,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from adaptax.comparison.step import take_step
-from experiments.gallery.lasagne import ON_SURFACES
-from experiments.tasks.minima import find_minima
+from experiments.gallery.methods import ON_SURFACES
 from experiments.tasks.signals import title
-from experiments.tasks.surfaces import START, SURFACES
+from experiments.tasks.surfaces import START, SURFACES, find_minima
 
 SIZE = 64  # so many rates and settings: 4,096 runs in one call
 STEPS = 500
@@ -43,20 +40,6 @@ RATES = np.geomspace(1e-4, 10.0, SIZE)
 MEMORIES = 1 - np.geomspace(1.0, 0.01, SIZE)  # decays from 0 to .99, even in the memory 1 / (1 - decay)
 SETTINGS = {"momentum": MEMORIES, "decay": MEMORIES, "b1": MEMORIES, "bonus": np.geomspace(0.001, 0.9, SIZE)}
 NAMES = {"momentum": "momentum μ", "bonus": "bonus b, penalty 1 - b", "decay": "decay ρ", "b1": "decay β₁"}
-
-
-class MapRow(NamedTuple):
-    """One map in figures."""
-
-    surface: str
-    method: str
-    setting: str
-    converged: float  # shares of all runs
-    diverged: float
-    mean_steps: float | None  # of the runs that converged; None: there is none
-    least_steps: int | None
-    best_rate: float | None  # the settings that took the least steps
-    best_setting: float | None
 
 
 def measure(slug: str, surface: str) -> np.ndarray:
@@ -84,7 +67,7 @@ def measure(slug: str, surface: str) -> np.ndarray:
         return np.asarray(jax.jit(run)(jnp.asarray(SETTINGS[method.swept]), jnp.asarray(RATES)))
 
 
-def summarize(slug: str, surface: str, steps: np.ndarray) -> MapRow:
+def summarize(slug: str, surface: str, steps: np.ndarray) -> dict[str, Any]:
     """Return a map in figures."""
     method = ON_SURFACES[slug]
     converged = steps > 0
@@ -93,8 +76,17 @@ def summarize(slug: str, surface: str, steps: np.ndarray) -> MapRow:
         row, column = np.unravel_index(np.where(converged, steps, STEPS + 1).argmin(), steps.shape)
         mean, least = float(steps[converged].mean()), int(steps[row, column])
         rate, setting = float(RATES[column]), float(SETTINGS[method.swept][row])
-    shares = float(converged.mean()), float((steps == DIVERGED).mean())
-    return MapRow(surface, method.style.label, method.swept, *shares, mean, least, rate, setting)
+    return {
+        "surface": surface,
+        "method": method.style.label,
+        "setting": method.swept,
+        "converged": float(converged.mean()),  # shares of all runs
+        "diverged": float((steps == DIVERGED).mean()),
+        "mean_steps": mean,  # of the runs that converged; None: there is none
+        "least_steps": least,
+        "best_rate": rate,  # the settings that took the least steps
+        "best_setting": setting,
+    }
 
 
 def draw(maps: Mapping[tuple[str, str], np.ndarray]) -> Figure:

@@ -10,19 +10,15 @@ the last column tells: ten times the gradient takes a linear filter ten times as
 gradient's size no farther.
 """
 
-from __future__ import annotations
-
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from experiments.gallery.along import trace_methods
-from experiments.gallery.draw_signals import GRADIENT, finish, grid, name_row
-from experiments.gallery.methods import ON_SIGNALS, Method
-from experiments.gallery.styles import INK
+from experiments.gallery.along import GRADIENT, ROW_NAME, finish, grid, trace_methods
+from experiments.gallery.methods import INK, ON_SIGNALS, Method
 
 EPOCHS = 400
 PERIOD = 100
@@ -42,59 +38,43 @@ SILENCE = 6  # epochs shown before the input begins
 NOTE = {"ha": "right", "fontsize": 8, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}}
 
 
-class Response(NamedTuple):
-    """One method's figures as a filter; epochs count from the one at which the input begins."""
-
-    method: str
-    setting: str
-    first: float  # the step at epoch 0 of the step response, per learning rate
-    last: float  # the step at its end, per learning rate
-    rise: int  # epochs until 9/10 of the way from 0 to `last`, 0: at once
-    overshoot: float  # the greatest step over the last
-    memory: float  # the impulse response's mean delay in epochs
-    lag: float  # epochs behind the slow sine
-    tenfold: float  # all the way of a tenfold gradient over that of the plain one
+Row = dict[str, Any]
 
 
-def respond_all() -> tuple[list[Response], dict[str, dict[str, np.ndarray]]]:
+def respond_all() -> tuple[list[Row], dict[str, dict[str, np.ndarray]]]:
     """Return every method's figures at its middle setting, and slug -> input -> steps."""
     steps = {slug: dict(zip(INPUTS, of.steps, strict=True)) for slug, of in trace_methods(INPUTS).items()}
     return [respond(method, steps[slug]) for slug, method in ON_SIGNALS.items()], steps
 
 
-def respond(method: Method, steps: dict[str, np.ndarray]) -> Response:
-    """Return one method's figures from its steps by input."""
-    step, rate = steps["step"], float(method.on_signals["learning_rate"])
-    return Response(
-        method=method.style.label,
-        setting=f"{method.symbol} = {method.values[1]:g}",
-        first=step[0] / rate,
-        last=step[-1] / rate,
-        rise=int(np.argmax(step >= 0.9 * step[-1])),
-        overshoot=step.max() / step[-1],
-        memory=mean_delay(steps["impulse"]),
-        lag=lag_behind(INPUTS["sine"], steps["sine"]),
-        tenfold=steps["ten"].sum() / step.sum(),
-    )
-
-
-def mean_delay(impulse_response: np.ndarray) -> float:
-    """Return the mean of t weighted by the response."""
-    weights = np.abs(impulse_response)
-    return float(np.arange(len(weights)) @ weights / weights.sum())
-
-
-def lag_behind(gradient: np.ndarray, steps: np.ndarray) -> float:
-    """Return by how many epochs the steps' fundamental comes after the gradient's, from -PERIOD/2 to PERIOD/2."""
+def respond(method: Method, steps: dict[str, np.ndarray]) -> Row:
+    """Return one method's figures from its steps by input; epochs count from the one at which the input begins."""
+    step, rate, delays = steps["step"], float(method.on_signals["learning_rate"]), np.abs(steps["impulse"])
     t = np.arange(2 * PERIOD, 3 * PERIOD)  # the start forgotten, the signal's end out of sight
     wave = np.exp(-2j * np.pi * t / PERIOD)
-    return float(-np.angle((steps[t] @ wave) / (gradient[t] @ wave)) * PERIOD / (2 * np.pi))
+    turn = np.angle((steps["sine"][t] @ wave) / (INPUTS["sine"][t] @ wave))
+    return {
+        "method": method.style.label,
+        "setting": f"{method.symbol} = {method.values[1]:g}",
+        "first": step[0] / rate,  # the step at epoch 0 of the step response, per learning rate
+        "last": step[-1] / rate,  # the step at its end, per learning rate
+        "rise": int(np.argmax(step >= 0.9 * step[-1])),  # epochs until 9/10 of the way from 0 to `last`, 0: at once
+        "overshoot": step.max() / step[-1],  # the greatest step over the last
+        "memory": float(T @ delays / delays.sum()),  # the impulse response's mean delay in epochs
+        "lag": float(-turn * PERIOD / (2 * np.pi)),  # epochs behind the slow sine, from -PERIOD/2 to PERIOD/2
+        "tenfold": steps["ten"].sum() / step.sum(),  # all the way of a tenfold gradient over that of the plain one
+    }
 
 
-def draw(table: list[Response], steps: dict[str, dict[str, np.ndarray]]) -> Figure:
+def draw(table: list[Row], steps: dict[str, dict[str, np.ndarray]]) -> Figure:
     """Draw each response over its own largest step, so that shapes compare; figures stand beside it."""
     figure, axes = grid(len(ON_SIGNALS), len(COLUMNS), width=13, row_height=1.0, left=2.05, sharey="all")
-    for of_row, (slug, method), response in zip(axes, ON_SIGNALS.items(), table, strict=True):
+    for of_row, (slug, method), row in zip(axes, ON_SIGNALS.items(), table, strict=True):
+        figures = {
+            "step": f"{row['first']:.3g} η at first, {row['last']:.3g} η at last",
+            "impulse": f"mean delay {row['memory']:.2g}",
+            "sine": f"lag {row['lag']:+.1f} epochs",
+        }
         for panel, (name, (_, epochs)) in zip(of_row, COLUMNS.items(), strict=True):
             stepped = name != "sine"
             silence = np.zeros(SILENCE if stepped else 0)
@@ -103,16 +83,11 @@ def draw(table: list[Response], steps: dict[str, dict[str, np.ndarray]]) -> Figu
             panel.fill_between(t, given, color=GRADIENT, linewidth=0, step="mid" if stepped else None)
             style = {"color": method.style.color, "linewidth": 1.6, "drawstyle": "steps-mid" if stepped else "default"}
             panel.plot(t, taken / np.abs(steps[slug][name]).max(), **style)
-            panel.text(0.985, 0.08 if stepped else 0.78, _figures(response)[name], transform=panel.transAxes, **NOTE)
-        name_row(of_row[0], f"{response.method}\n{response.setting}")
+            panel.text(0.985, 0.08 if stepped else 0.78, figures[name], transform=panel.transAxes, **NOTE)
+        of_row[0].set_ylabel(f"{row['method']}\n{row['setting']}", **ROW_NAME)
     axes[0, 0].set_ylim(-1.15, 1.15)
     step = Line2D([], [], color=INK, label="the step, as a share of the method's largest")
     handles = [Patch(color=GRADIENT, label="the gradient"), step]
     headline = "Methods as filters: the steps that come out when these gradients go in"
     finish(figure, axes, headline, [name for name, _ in COLUMNS.values()], handles)
     return figure
-
-
-def _figures(of: Response) -> dict[str, str]:
-    step = f"{of.first:.3g} η at first, {of.last:.3g} η at last"
-    return {"step": step, "impulse": f"mean delay {of.memory:.2g}", "sine": f"lag {of.lag:+.1f} epochs"}

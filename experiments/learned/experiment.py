@@ -3,8 +3,6 @@
 Plain values and partials only, as in `experiments.engine.experiment`, so that it can be written down.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,6 +18,7 @@ from experiments.learned.problems import Problem
 
 LEARNED = "learned LSTM"
 META_TRAINING = "meta_training"  # in the place of a trial, in the rows of the validations; their steps are epochs
+WEIGHTS = "weights.npz"  # in a record's folder
 # Beside rates, the defaults of Torch7's package optim, as in the paper. There eps stands outside RMSprop's root. NAG's
 # params are the points at which gradients are taken, in Torch7's record of losses as in Optax.
 RULES = {

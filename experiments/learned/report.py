@@ -1,30 +1,47 @@
-"""Table and figure of a learned optimizer's record, made from the record alone."""
+"""What is made of a learned optimizer's record alone: table, figure, and the weights that come with the library.
 
-from __future__ import annotations
+Those are a copy of the record's, and beside it how they were made.
+"""
 
+import dataclasses
+import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
+import tyro
 
+import adaptax.methods
+from adaptax.comparison.errors import InputError
 from adaptax.comparison.report.markup import Section
 from adaptax.comparison.report.pictures import COLORS
 from adaptax.comparison.statistics import Estimate, over_seeds, paired
-from experiments.engine.figure import band, picture
-from experiments.engine.records import Record
+from experiments.engine import finder, records
+from experiments.engine.places import RECORDS
+from experiments.engine.records import Record, by_trial, compared, named, show
 from experiments.engine.rows import Row, curves
-from experiments.engine.table import by_trial, compared, named, show
-from experiments.learned.experiment import LEARNED, META_TRAINING, RATES
+from experiments.engine.trials import band, picture
+from experiments.learned.experiment import LEARNED, META_TRAINING, RATES, WEIGHTS, Learning, LearningPlan
 
 COLUMNS_OF_FIGURE = 3
 SHARES = (0.2, 0.5, 1.0)  # of the steps, at which the table has a column
 LARGE = 1e4  # a loss that is written with fewer digits
+METHODS = Path(adaptax.methods.__file__).parent
+PREFIX = "learned_"  # of an experiment's slug; what follows is the weights' name
 
 
 def sections(record: Record) -> list[Section]:
     """Write title, reading help and a table per trial."""
-    return by_trial(record, caption(record), _row)
+    config = record.config
+    caption = (
+        f"Mean ± 95 % interval (Student's t) over {config['seeds']} seeds, each the mean over "
+        f"{config['functions_per_seed']} new functions. A rule made by hand has the rate with the lowest loss after "
+        f"the last step on {config['tuned_functions']} other functions, of {len(RATES)} rates from {RATES[0]:g} to "
+        f"{RATES[-1]:g}. The weights are those with the lowest validation loss, after {kept(record).step} of "
+        f"{config['epochs']} epochs of {config['functions']} function{'s' * (config['functions'] != 1)}."
+    )
+    return by_trial(record, caption, _row)
 
 
 def _row(record: Record, trial: str, contender: str, first: str) -> dict[str, str]:
@@ -40,19 +57,6 @@ def _row(record: Record, trial: str, contender: str, first: str) -> dict[str, st
 
 def _show(of: Estimate, sign: str = "") -> str:
     return show(of, sign + (".4f" if abs(of.mean) < LARGE else ".3g"))
-
-
-def caption(record: Record) -> str:
-    """Say what the numbers are, and where meta-training ended."""
-    config = record.config
-    return (
-        f"Mean ± 95 % interval (Student's t) over {config['seeds']} seeds, each the mean over "
-        f"{config['functions_per_seed']} new functions. A rule made by hand has the rate with the lowest loss after "
-        f"the last step on {config['tuned_functions']} other functions, of {len(RATES)} rates from {RATES[0]:g} to "
-        f"{RATES[-1]:g}. The weights are those with the lowest validation loss, after {kept(record).step} of "
-        f"{config['epochs']} epochs of {config['functions']} "
-        f"{'function' if config['functions'] == 1 else 'functions'}."
-    )
 
 
 def validations(record: Record) -> list[Row]:
@@ -73,24 +77,48 @@ def draw(record: Record, path: Path) -> None:
     title = f"{record.config['title']}\nmean and 95 % interval over {seeds} seeds of new functions"
     with picture(path, bands, columns, height=3.6, title=title) as grid:
         first, *others = grid.flat
-        _draw_meta_training(first, record)
+        rows, best = validations(record), kept(record)
+        losses = [np.nan if row.diverged else row.loss for row in rows]
+        first.plot([row.step for row in rows], losses, color=COLORS[0])
+        first.plot(best.step, best.loss, "D", color=COLORS[2], label="kept")
+        first.set(title="Meta-training", xlabel="epochs", ylabel="validation loss after the last step", yscale="log")
+        first.legend(fontsize=8)
         for axes, (trial, settings) in zip(others, trials.items(), strict=False):
-            _draw_trial(axes, record, trial, settings["title"])
+            for name, color in zip(compared(record, trial), COLORS, strict=False):
+                of = curves(record.rows, trial, name, "test")
+                band(axes, of.steps, of.loss, color, label=named(name, of))
+            axes.set(title=settings["title"], xlabel="steps", ylabel="loss", yscale="log")
+            axes.legend(fontsize=8)
         for axes in others[len(trials) :]:
             axes.remove()
 
 
-def _draw_meta_training(axes: Axes, record: Record) -> None:
-    rows, best = validations(record), kept(record)
-    axes.plot([row.step for row in rows], [np.nan if row.diverged else row.loss for row in rows], color=COLORS[0])
-    axes.plot(best.step, best.loss, "D", color=COLORS[2], label="kept")
-    axes.set(title="Meta-training", xlabel="epochs", ylabel="validation loss after the last step", yscale="log")
-    axes.legend(fontsize=8)
+def ship(slug: tyro.conf.Positional[str], results: Path = RECORDS, methods: Path = METHODS) -> Path:
+    """Copy the weights of a learned optimizer's record into the library, and beside them how they were made."""
+    if not isinstance(finder.paper(slug), Learning):
+        raise InputError(f"{slug!r} learns no optimizer, so it has no weights to ship.")
+    file = methods / f"learned_lstm_{slug.removeprefix(PREFIX)}.npz"
+    record = records.read(results / slug)
+    plan = {field.name: record.config[field.name] for field in dataclasses.fields(LearningPlan)}
+    made = {
+        "command": f"python -m experiments run {slug}",
+        "record": f"experiments/results/{slug}",
+        **{name: record.meta[name] for name in ("commit", "uncommitted_changes", "processor", "python", "versions")},
+        "config": {**plan, "problem": next(iter(record.config["trials"].values()))["problem"]},
+        "kept_after_epochs": kept(record).step,
+        "validation_loss": kept(record).loss,
+        "losses_after_the_last_step": {trial: _ends(record, trial) for trial in record.config["trials"]},
+    }
+    shutil.copyfile(results / slug / WEIGHTS, file)
+    file.with_suffix(".json").write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(file)
+    return file
 
 
-def _draw_trial(axes: Axes, record: Record, trial: str, title: str) -> None:
-    for name, color in zip(compared(record, trial), COLORS, strict=False):
-        of = curves(record.rows, trial, name, "test")
-        band(axes, of.steps, of.loss, color, label=named(name, of))
-    axes.set(title=title, xlabel="steps", ylabel="loss", yscale="log")
-    axes.legend(fontsize=8)
+def _ends(record: Record, trial: str) -> dict[str, dict[str, float]]:
+    """Return mean and half width of the 95 % interval of everyone who was compared."""
+    ends = {}
+    for name in compared(record, trial):
+        mean, half_width = over_seeds(curves(record.rows, trial, name, "test").at("loss"))
+        ends[name] = {"mean": round(float(mean), 6), "half_width": round(float(half_width), 6)}
+    return ends

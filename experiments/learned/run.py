@@ -1,29 +1,36 @@
-"""The kind in which an optimizer is learned, then compared: `experiments.learned.experiment`."""
+"""The kind in which an optimizer is learned, then compared with rules made by hand, on new functions of a family.
 
-from __future__ import annotations
+As the protocol of `adaptax.comparison` wants it: every rule is tried at every rate of one grid, on functions for that
+alone, and gets the rate with the lowest mean loss after the last step, of those that did not diverge. Then all minimize
+the same functions, with the same batches, which nobody has seen before. A family of functions is no `Task`: what is
+judged is the mean over many of them side by side, each with batches that are drawn anew at every step.
+"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
+from adaptax.comparison.curve import Curve
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.methods import Rule
 from adaptax.comparison.progress import bars
+from adaptax.comparison.protocol import best_rate
 from experiments.engine.checkpoints import Checkpoints, Saved
 from experiments.engine.placement import Placement
 from experiments.engine.rows import Row, of_loss
 from experiments.engine.runner import Done, Job
-from experiments.learned import net
-from experiments.learned.comparison import count_pieces, meet
-from experiments.learned.experiment import LEARNED, META_TRAINING, Learning
+from experiments.learned import training
+from experiments.learned.experiment import LEARNED, META_TRAINING, RATES, RULES, WEIGHTS, Learning, at_rate
 from experiments.learned.experiment import LearningPlan as Options
+from experiments.learned.problems import Functions, Problem, draw_functions, minimize
 from experiments.learned.report import draw, sections
-from experiments.learned.training import Meta, begin, period
+from experiments.learned.training import COMPARISON, TUNING, Meta, begin, key_of, period
 
 __all__ = ["Options", "checkpoint_bytes", "draw", "place", "sections", "work"]
 
-WEIGHTS = "weights.npz"
 NOTHING = np.zeros(1, np.float32)  # what a checkpoint of rows alone keeps
 
 
@@ -45,14 +52,16 @@ def work(job: Job) -> Done:
     data = {trial: jax.device_put(of_trial.get("train")) for trial, of_trial in job.sets.items()}
     with bars(job.console) as progress:
         learning = progress.add_task("meta-training", total=experiment.epochs)
-        comparing = progress.add_task("comparison", total=count_pieces(experiment))
+        # What `meet` yields over all trials, if each rule has a rate at which it does not diverge.
+        pieces = len(experiment.trials) * (len(RULES) * len(RATES) + (len(RULES) + 1) * experiment.seeds)
+        comparing = progress.add_task("comparison", total=pieces)
 
         def tell(row: Row) -> None:
             loss = "not finite" if row.loss is None else f"{row.loss:.4f}"
             progress.update(learning, completed=row.step, description=f"meta-training: loss {loss}")
 
         meta, rows = learn(experiment, period(experiment), next(iter(data.values())), job.checkpoints, tell)
-        weights = net.finished(meta.best, experiment.output_scale)
+        weights = training.finished(meta.best, experiment.output_scale)
         for trial in experiment.trials:
             progress.update(comparing, description=f"comparison: {trial}")
             slot = job.checkpoints.of(trial, 0)
@@ -64,7 +73,7 @@ def work(job: Job) -> Done:
                 slot.save(saved)
             slot.close()
             rows += saved.rows
-    return Done(rows, {}, lambda folder: net.save(folder / WEIGHTS, weights))
+    return Done(rows, {}, lambda folder: training.save(folder / WEIGHTS, weights))
 
 
 def learn(
@@ -89,3 +98,45 @@ def learn(
     if not np.isfinite(meta.best_loss):
         raise InputError("Meta-training never came to a finite validation loss; try a smaller meta_rate.")
     return meta, rows
+
+
+def meet(experiment: Learning, trial: str, weights: Mapping[str, Any], data: Any) -> Iterator[list[Row]]:
+    """Tune every rule, then compare, with the finished weights; what is known comes piece by piece."""
+    family, every = experiment.trials[trial], experiment.evaluate_every
+    problem = family.problem()
+    draw_some = jax.jit(partial(draw_functions, problem), static_argnums=(1, 2))
+    methods = {LEARNED: partial(family.contenders[LEARNED].func, weights=weights), **RULES}
+    programs = {method: minimization(problem, make, every) for method, make in methods.items()}
+
+    def rows(method: str, rate: float, functions: Functions, split: str, seed: int = 0) -> list[Row]:
+        name = method if method == LEARNED else at_rate(method, rate)
+        return rows_of(Row(trial, name, seed, 0, split), programs[method](rate, functions, data), every)
+
+    tuning, chosen = draw_some(key_of(TUNING), family.steps, experiment.tuned_functions), {LEARNED: 1.0}
+    for rule in RULES:
+        tuned = []
+        for rate in RATES:
+            end = rows(rule, rate, tuning, "validation")[-1]
+            tuned.append(Curve(rate, 0, (), (end.loss,), None, end.step if end.diverged else None))
+            yield [end]
+        if (best := best_rate(tuned)) is not None:
+            chosen[rule] = best
+    for method, rate in chosen.items():
+        for seed in range(experiment.seeds):
+            functions = draw_some(key_of(COMPARISON, seed), family.steps, experiment.functions_per_seed)
+            yield rows(method, rate, functions, "test", seed)
+
+
+def minimization(problem: Problem, make: Rule, every: int) -> Callable[..., jax.Array]:
+    """Compile what a learning rate, functions side by side and data come to: the mean loss at each evaluation."""
+    return jax.jit(lambda rate, functions, data: minimize(problem, make(learning_rate=rate), functions, data)[::every])
+
+
+def rows_of(like: Row, curve: jax.Array, every: int) -> list[Row]:
+    """Turn a curve into rows; after a loss that is not finite there is nothing more."""
+    rows = []
+    for number, loss in enumerate(np.asarray(curve, np.float64)):
+        rows.append(of_loss(like._replace(step=number * every), loss))
+        if rows[-1].diverged:
+            break
+    return rows

@@ -1,4 +1,6 @@
-"""Meta-training: Adam on the optimizer's weights, by truncated backpropagation through its steps.
+"""The net that is trained, and its meta-training: Adam on its weights, by truncated backpropagation through its steps.
+
+Kernels start truncated normal with standard deviation 1/√rows and biases at 0, as Sonnet's do in the authors' code.
 
 An epoch draws functions, minimizes them side by side, and after every `unroll` steps moves the weights; what ran so far
 is taken as given. A period is some epochs and a validation on functions that are never trained on: the weights with
@@ -6,24 +8,76 @@ the lowest loss after the last step are kept (early stopping, section 3 of Andry
 to chance comes from the epoch's number, so a period needs nothing of the ones before but what `Meta` holds.
 """
 
-from __future__ import annotations
-
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 import adaptax
+from adaptax import learned_lstm
+from adaptax._learned_weights import UNITS, shapes
 from experiments.learned.experiment import Learning
-from experiments.learned.net import Weights, draw, optimizer, sampled
-from experiments.learned.problems import Key
-from experiments.learned.unroll import Run, minimize, start, unroll
-from experiments.learned.unroll import draw as draw_functions
+from experiments.learned.problems import Key, Run, draw_functions, minimize, start, unroll
 
+Weights = dict[str, dict[str, jax.Array]]
 FIRST_WEIGHTS, TRAINING, VALIDATION, TUNING, COMPARISON = range(5)  # what keys are for
 TURN = 0x7A1  # sets the key of an epoch's sample apart from those of its functions
+
+
+def draw_weights(key: jax.Array, inputs: int, units: int = UNITS) -> Weights:
+    """Draw the first weights."""
+    leaves, structure = jax.tree.flatten(shapes(units, inputs), is_leaf=lambda node: isinstance(node, tuple))
+    drawn = []
+    for k, shape in zip(jax.random.split(key, len(leaves)), leaves, strict=True):
+        normal = jax.random.truncated_normal(k, -2.0, 2.0, shape) / jnp.sqrt(jnp.float32(shape[0]))
+        drawn.append(jnp.zeros(shape) if len(shape) == 1 else normal)
+    return structure.unflatten(drawn)
+
+
+def sampled(weights: Weights, output_scale: float, one_in: int, turn: jax.Array) -> optax.GradientTransformation:
+    """Return `learned_lstm` of a vector, differentiable through every `one_in`-th number from `turn` on alone.
+
+    Each number is treated alone, so the derivative by the weights is a sum over numbers: that of the sample, times
+    `one_in`, is right on average, for a fraction of the time.
+    """
+    through, past = (learned_lstm(output_scale, phi) for phi in (weights, jax.lax.stop_gradient(weights)))
+
+    def divide(vector: jax.Array) -> tuple[jax.Array, jax.Array]:
+        rows = jnp.pad(vector, (0, -len(vector) % one_in)).reshape(-1, one_in).T
+        rows = jnp.roll(rows, -turn, axis=0)
+        return rows[0], rows[1:].ravel()
+
+    def init(params: jax.Array) -> Any:
+        sample, others = divide(params)
+        return through.init(sample), past.init(others)
+
+    def update(gradient: jax.Array, state: Any, params: Any = None) -> tuple[jax.Array, Any]:
+        sample, others = divide(gradient)
+        step, of_sample = through.update(sample, state[0])
+        steps, of_others = past.update(others, state[1])
+        known = jax.lax.stop_gradient(step)
+        rows = jnp.concatenate([(known + one_in * (step - known))[None], steps.reshape(one_in - 1, -1)])
+        return jnp.roll(rows, turn, axis=0).T.ravel()[: len(gradient)], (of_sample, of_others)
+
+    return optax.GradientTransformation(init, update)
+
+
+def finished(weights: Weights, output_scale: float) -> dict[str, Any]:
+    """Put the output scale into the linear layer: what is shipped and compared has learning rate 1."""
+    scaled = jax.tree.map(lambda leaf: leaf * jnp.float32(output_scale), weights["linear"])
+    return jax.device_get({**weights, "linear": scaled})
+
+
+def save(path: Path, weights: dict[str, Any]) -> None:
+    """Replace a file of finished weights, an array for each LAYER/PART."""
+    new = path.with_name(f".new-{path.name}")
+    np.savez(new, **{f"{layer}/{part}": leaf for layer, parts in weights.items() for part, leaf in parts.items()})
+    os.replace(new, path)
 
 
 class Meta(NamedTuple):
@@ -42,7 +96,7 @@ def key_of(purpose: int, number: int | jax.Array = 0) -> Key:
 
 def begin(experiment: Learning) -> Meta:
     """Draw the first weights."""
-    weights = draw(key_of(FIRST_WEIGHTS), experiment.inputs)
+    weights = draw_weights(key_of(FIRST_WEIGHTS), experiment.inputs)
     return Meta(weights, adam(experiment).init(weights), weights, jnp.float32(jnp.inf))
 
 
@@ -55,7 +109,8 @@ def adam(experiment: Learning) -> optax.GradientTransformation:
 
 def period(experiment: Learning) -> Callable[[Meta, jax.Array, Any], tuple[Meta, jax.Array]]:
     """Compile some epochs, from one on, and their validation; it returns the validation loss after the last step."""
-    train, validate = epoch(experiment), validation(experiment)
+    train, family = epoch(experiment), experiment.trained_on
+    problem = family.problem()
 
     def run(meta: Meta, first: jax.Array, data: Any) -> tuple[Meta, jax.Array]:
         def one(trained: tuple[Weights, Any], number: jax.Array) -> tuple[tuple[Weights, Any], None]:
@@ -63,7 +118,8 @@ def period(experiment: Learning) -> Callable[[Meta, jax.Array, Any], tuple[Meta,
 
         numbers = first + jnp.arange(experiment.validate_every)
         (weights, state), _ = jax.lax.scan(one, (meta.weights, meta.state), numbers)
-        loss = validate(weights, data)
+        functions = draw_functions(problem, key_of(VALIDATION), family.steps, experiment.validated_functions)
+        loss = minimize(problem, learned_lstm(experiment.output_scale, weights), functions, data)[-1]
         better = loss < meta.best_loss  # never where it is NaN
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), weights, meta.best)
         return Meta(weights, state, best, jnp.where(better, loss, meta.best_loss)), loss
@@ -82,7 +138,7 @@ def epoch(experiment: Learning) -> Callable[[Weights, Any, Key, Any], tuple[Weig
 
     def learned(weights: Weights, turn: jax.Array) -> optax.GradientTransformation:
         if experiment.one_in == 1:
-            return optimizer(weights, experiment.output_scale)
+            return learned_lstm(experiment.output_scale, weights)
         return sampled(weights, experiment.output_scale, experiment.one_in, turn)
 
     def train(weights: Weights, state: Any, key: Key, data: Any) -> tuple[Weights, Any]:
@@ -101,15 +157,3 @@ def epoch(experiment: Learning) -> Callable[[Weights, Any, Key, Any], tuple[Weig
         return weights, state
 
     return train
-
-
-def validation(experiment: Learning) -> Callable[[Weights, Any], jax.Array]:
-    """Give the mean loss after the last step, on the same functions every time."""
-    family = experiment.trained_on
-    problem = family.problem()
-
-    def validate(weights: Weights, data: Any) -> jax.Array:
-        functions = draw_functions(problem, key_of(VALIDATION), family.steps, experiment.validated_functions)
-        return minimize(problem, optimizer(weights, experiment.output_scale), functions, data)[-1]
-
-    return validate

@@ -1,6 +1,4 @@
-"""Nets in flax nnx, one file each; viewed as two pure functions of a nested dict, and as a problem to compare on."""
-
-from __future__ import annotations
+"""Nets in flax nnx; viewed as two pure functions of a nested dict, and as a problem to compare on."""
 
 import dataclasses
 import functools

@@ -8,8 +8,6 @@ AlexNet, whose patches would be too large, uses XLA's.
 Maps are (n, height, width, channels), kernels (outputs, window, window, inputs of a group).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

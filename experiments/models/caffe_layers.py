@@ -8,8 +8,6 @@ come first: (outputs, height, width, inputs) and (outputs, inputs). On a CPU tha
 computes the gradient of a matrix product fastest.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -9,8 +9,6 @@ the window inside size + 2 pad: zeros of the padding count, what hangs over beyo
 Both work along one axis at a time. On CPUs the gradient of `lax.reduce_window`'s maximum is some ten times slower.
 """
 
-from __future__ import annotations
-
 from functools import partial, reduce
 
 import jax

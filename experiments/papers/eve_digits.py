@@ -31,7 +31,7 @@ from experiments.data import digits
 from experiments.engine.calibration import choose_rates
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
-from experiments.models.small_lenet import SmallLeNet
+from experiments.models.caffe_nets import SmallLeNet
 
 METHODS = {
     "Adam": partial(adam),
@@ -84,52 +84,42 @@ GRID = (1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 0.1, 0.5, 1.0, 5.0)
 CALIBRATION = partial(choose_rates, experiment=EXPERIMENT, data=digits.load, methods=METHODS, rates=GRID)
 
 PAPER = "Hayashi et al. 2018; our data, smaller"
+of_the_grid = partial(Claim, source=PAPER, trial="training_loss", of="training loss")
+between = partial(
+    Claim,
+    source="our question",
+    trial="between",
+    of="training loss",
+    baseline="Adam at 0.02",
+    published="not asked",
+    comment="one of Adam's seeds does not settle, nine do",
+)
 CLAIMS = (
-    Claim(
+    of_the_grid(
         says="Eve ends with a lower training loss than Adam",
-        source=PAPER,
-        trial="training_loss",
-        of="training loss",
         baseline="Adam",
         contender="Eve",
         published="CIFAR-100: .0180 to .0012; bAbI: .0013 to .00006; not on the Penn Treebank: 1.012 to 1.016",
     ),
-    Claim(
+    of_the_grid(
         says="So does its first version",
         source="Koushik & Hayashi 2016; our data, smaller",
-        trial="training_loss",
-        of="training loss",
         baseline="Adam",
         contender="Eve with proxy",
     ),
-    Claim(
+    of_the_grid(
         says="RMSProp ends with a lower training loss than Eve",
-        source=PAPER,
-        trial="training_loss",
-        of="training loss",
         baseline="Eve",
         contender="RMSProp",
         published="IMDB alone: .0000020 to .00000011",
     ),
-    Claim(
+    between(
         says="Eve at its best rate of the grid, .05, also ends with a lower training loss than Adam at .02",
-        source="our question",
-        trial="between",
-        of="training loss",
-        baseline="Adam at 0.02",
         contender="Eve at 0.05",
-        published="not asked",
-        comment="one of Adam's seeds does not settle, nine do",
     ),
-    Claim(
+    between(
         says="At one rate for both, .02, Eve ends with a lower training loss than Adam",
-        source="our question",
-        trial="between",
-        of="training loss",
-        baseline="Adam at 0.02",
         contender="Eve at 0.02",
-        published="not asked",
-        comment="one of Adam's seeds does not settle, nine do",
     ),
     Claim(
         says="Eve ends with a lower test error than Adam, rates chosen on the validation split",

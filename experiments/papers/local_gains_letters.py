@@ -36,7 +36,7 @@ from experiments.data import letters
 from experiments.engine.calibration import descend
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
-from experiments.models.sigmoid_net import SigmoidNet
+from experiments.models.mlp import SigmoidNet
 from experiments.tasks.letters import GROUND, HALF_WIDTH, INK, STRENGTH
 
 
@@ -94,39 +94,31 @@ EXPERIMENT = Experiment(
     },
 )
 
-ARTICLE = "article 000"
+claim = partial(Claim, source="article 000", baseline="no gains")
 CLAIMS = (
-    Claim(
+    claim(
         says="Gains (.05, .95) help a little where the set is easy",
-        source=ARTICLE,
         trial="easy",
-        baseline="no gains",
         contender="gains .05, .95 in [.1, 10]",
         published="a small positive effect, plot only",
     ),
-    Claim(
+    claim(
         says="So do stronger gains (.1, .9)",
-        source=ARTICLE,
         trial="easy",
-        baseline="no gains",
         contender="gains .1, .9 in [.01, 100]",
         published="a small positive effect, plot only",
     ),
-    Claim(
+    claim(
         says="Gains make it worse where the rate is too large",
-        source=ARTICLE,
         trial="too_large",
-        baseline="no gains",
         contender="gains .05, .95 in [.1, 10]",
         expects="higher",
         published="failure, plot only",
         comment="at this rate training is chaotic",
     ),
-    Claim(
+    claim(
         says="Weak gains (.005, .995) help where the rate is about right",
-        source=ARTICLE,
         trial="about_right",
-        baseline="no gains",
         contender="gains .005, .995 in [.01, 100]",
         published="32.82 to 25.60",
     ),
@@ -172,9 +164,8 @@ def CALIBRATION(seeds: int) -> Iterator[str]:
     distances = {}
     sets = {str(strength): hard_set(GROUND, INK, strength) for strength in STRENGTHS}
     for half_width in HALF_WIDTHS:
-        for (strength, _), outcome in descend(
-            replace(EXPERIMENT, model=net(half_width)), sets, (0.001,), seeds
-        ).items():
+        outcomes = descend(replace(EXPERIMENT, model=net(half_width)), sets, (0.001,), seeds)
+        for (strength, _), outcome in outcomes.items():
             train, test = outcome.right
             distance = float(np.linalg.norm(outcome.right - PUBLISHED))
             distances[half_width, float(strength)] = distance

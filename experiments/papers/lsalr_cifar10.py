@@ -20,7 +20,7 @@ from experiments import caffe
 from experiments.data import cifar10, scaling
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
-from experiments.models.cifar10_quick import Cifar10Quick
+from experiments.models.caffe_nets import Cifar10Quick
 
 PUBLISHED = 24.67
 

@@ -21,7 +21,7 @@ from experiments import caffe
 from experiments.data import cifar10, scaling
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
-from experiments.models.cifar10_full import Cifar10Full
+from experiments.models.caffe_nets import Cifar10Full
 
 RATES = {"kernel": 1.0, "bias": 2.0, "conv3/bias": 1.0}
 DECAYS = {"kernel": 1.0, "bias": 1.0, "ip1/kernel": 250.0, "ip1/bias": 0.0}

@@ -26,7 +26,7 @@ from experiments.data import digits
 from experiments.engine.calibration import choose_rates
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
-from experiments.models.small_lenet import SmallLeNet
+from experiments.models.caffe_nets import SmallLeNet
 
 RATES = {"sgd": 0.3, "nag": 0.1, "adagrad": 0.03}
 NAG_MOMENTUM = 0.9
@@ -50,26 +50,11 @@ BASES = {
 }
 
 
-def contenders(base: str, rate: float) -> dict[str, partial]:
-    """Name a base method without and with LSALR, both at the same learning rate."""
-    without, with_lsalr = BASES[base]
-    return {
-        "without LSALR": partial(without, learning_rate=rate),
-        "with LSALR": partial(with_lsalr, learning_rate=rate),
-    }
-
-
-def trials() -> dict[str, Trial]:
-    """Every base method at its best rate, then every one at a tenth of it."""
-    return {
-        f"{base}_{kind}": Trial(
-            title=f"{NAMES[base]}, {kind} rate {RATES[base] * share:g}",
-            data=partial(digits.load),
-            contenders=contenders(base, RATES[base] * share),
-        )
-        for kind, share in {"best": 1.0, "small": 0.1}.items()
-        for base in NAMES
-    }
+def trial(base: str, kind: str, rate: float) -> Trial:
+    """Let a base method without LSALR meet itself with it, both at the same learning rate."""
+    met = zip(("without LSALR", "with LSALR"), BASES[base], strict=True)
+    contenders = {name: partial(method, learning_rate=rate) for name, method in met}
+    return Trial(title=f"{NAMES[base]}, {kind} rate {rate:g}", data=partial(digits.load), contenders=contenders)
 
 
 EXPERIMENT = Experiment(
@@ -81,9 +66,12 @@ EXPERIMENT = Experiment(
     steps=400,  # 20 epochs
     evaluate_at=tuple(range(40, 401, 40)),
     seeds=10,
-    trials=trials(),
+    trials={
+        f"{base}_{kind}": trial(base, kind, RATES[base] * share)
+        for kind, share in {"best": 1.0, "small": 0.1}.items()
+        for base in NAMES
+    },
 )
-
 
 CALIBRATION = partial(
     choose_rates,

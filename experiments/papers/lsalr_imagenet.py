@@ -23,10 +23,10 @@ import optax
 
 from experiments import caffe
 from experiments.data import imagenet
-from experiments.data.crop import crop
+from experiments.data.imagenet import crop
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
-from experiments.models.alexnet import AlexNet
+from experiments.models.caffe_nets import AlexNet
 
 DECAYS = {"kernel": 1.0, "bias": 0.0}
 PUBLISHED = 42.9  # Caffe's readme, iteration 360,000; the middle of each picture
@@ -41,7 +41,7 @@ def solver(*, rate: float, lsalr: bool) -> optax.GradientTransformation:
 EXPERIMENT = Experiment(
     title="LSALR over Caffe's solver: AlexNet on ImageNet",
     model=partial(AlexNet),
-    weights=60_965_224,  # the sum stands in experiments/models/alexnet.py
+    weights=60_965_224,  # the sum stands in experiments/models/caffe_nets.py
     loss="mean",
     batch_size=256,
     steps=450_000,

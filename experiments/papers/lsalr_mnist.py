@@ -23,7 +23,7 @@ from experiments import caffe
 from experiments.data import mnist, scaling
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
-from experiments.models.lenet import LeNet
+from experiments.models.caffe_nets import LeNet
 
 DECAY = 0.0005
 STEPS = (200, 600, 1000, 1400, 1800)

@@ -3,10 +3,9 @@
 from functools import partial
 
 from adaptax.comparison.task import Task
-from experiments.data import Dataset, cifar10
-from experiments.data.splits import shorten_test
+from experiments.data import Dataset, cifar10, shorten_test
 from experiments.models import Classification
-from experiments.models.cifar10_quick import Cifar10Quick
+from experiments.models.caffe_nets import Cifar10Quick
 
 MEAN = 120.0  # of all pixels, nearly; Caffe subtracts the mean picture
 

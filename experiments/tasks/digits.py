@@ -5,7 +5,7 @@ from functools import partial
 from adaptax.comparison.task import Task
 from experiments.data import digits
 from experiments.models import Classification
-from experiments.models.small_lenet import SmallLeNet
+from experiments.models.caffe_nets import SmallLeNet
 
 TASK = Task(
     title="8 × 8 digits, a small LeNet",

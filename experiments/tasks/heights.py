@@ -1,7 +1,5 @@
 """Article 003's surfaces as tasks: the weights are a place, the loss is the height above the lowest point."""
 
-from __future__ import annotations
-
 import dataclasses
 from functools import partial
 
@@ -9,8 +7,7 @@ import jax
 import numpy as np
 
 from adaptax.comparison.task import Splits, Task
-from experiments.tasks.minima import find_minima
-from experiments.tasks.surfaces import SIDE, STEPS, SURFACES
+from experiments.tasks.surfaces import SIDE, STEPS, SURFACES, find_minima
 
 
 @dataclasses.dataclass(frozen=True)

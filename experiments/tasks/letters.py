@@ -9,7 +9,7 @@ from functools import partial
 from adaptax.comparison.task import Task
 from experiments.data import Dataset, Split, letters
 from experiments.models import Classification
-from experiments.models.sigmoid_net import SigmoidNet
+from experiments.models.mlp import SigmoidNet
 
 # What the article lost, as the calibration of `experiments.papers.local_gains_letters` chose it.
 GROUND, INK = 0.25, 1.0  # white letters on grey paper

@@ -3,10 +3,9 @@
 from functools import partial
 
 from adaptax.comparison.task import Task
-from experiments.data import Dataset, mnist, scaling
-from experiments.data.splits import shorten_test
+from experiments.data import Dataset, mnist, scaling, shorten_test
 from experiments.models import Classification
-from experiments.models.lenet import LeNet
+from experiments.models.caffe_nets import LeNet
 
 
 def load(path: str | None = None) -> Dataset:

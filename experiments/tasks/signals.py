@@ -3,8 +3,6 @@
 `SIGNALS["spikes"][e]` is the gradient at epoch e; `read_at` reads it between epochs, for methods that look ahead.
 """
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 import numpy as np

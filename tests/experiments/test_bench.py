@@ -9,11 +9,11 @@ from adaptax.comparison import record
 from adaptax.comparison.record import Record
 from adaptax.comparison.report.markup import Section
 from experiments.bench import frame, neighbors
-from experiments.bench.lenet import report as lenet
-from experiments.bench.roofline import report as roofline
+from experiments.bench.lenet import run as lenet
+from experiments.bench.roofline import run as roofline
 from experiments.bench.sweep import report as sweep
-from experiments.bench.traffic import report as traffic
-from experiments.bench.traffic import targets
+from experiments.bench.traffic import run
+from experiments.bench.traffic import run as traffic
 from experiments.engine.command_line import main
 from experiments.engine.places import RECORDS
 
@@ -52,8 +52,8 @@ def test_a_record_with_other_settings_is_kept_before_anything_is_measured(
     tmp_path, monkeypatch, arguments, folder, setting
 ):
     """Else the refusal would come after hours; that there was nothing to measure shows that it comes before."""
-    monkeypatch.setitem(targets.TARGETS, "v5e", targets.TARGETS["v5e"]._replace(wheels=()))
-    monkeypatch.setattr(targets, "prepare_process", lambda: None)
+    monkeypatch.setitem(run.TARGETS, "v5e", run.TARGETS["v5e"]._replace(wheels=()))
+    monkeypatch.setattr(run, "prepare_process", lambda: None)
     monkeypatch.setattr(frame, "watched", lambda work: pytest.fail("it measures"))
     there = record.read(RECORDS / folder).config
     if setting == "rounds":  # that no option changes

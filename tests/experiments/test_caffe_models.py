@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from experiments.models import alexnet, count_weights, functional
-from experiments.models.alexnet import AlexNet
-from experiments.models.cifar10_full import Cifar10Full
-from experiments.models.cifar10_quick import Cifar10Quick
-from experiments.models.lenet import LeNet
+from experiments.models import caffe_nets, count_weights, functional
+from experiments.models.caffe_nets import AlexNet, Cifar10Full, Cifar10Quick, LeNet
 from tests.experiments.test_caffe_layers import across_oracle, pool_oracle, within_oracle
 
 pytestmark = pytest.mark.slow
@@ -208,4 +205,4 @@ def test_alexnet_in_order(train):
 
 def test_alexnet_normalizes_across_five_channels():
     x = np.random.default_rng(0).normal(0, 300.0, (1, 2, 2, 9)).astype(np.float32)
-    np.testing.assert_allclose(alexnet.normalize(jnp.asarray(x)), across_oracle(x, 5, 1e-4, 0.75), rtol=1e-4)
+    np.testing.assert_allclose(caffe_nets.across(jnp.asarray(x)), across_oracle(x, 5, 1e-4, 0.75), rtol=1e-4)

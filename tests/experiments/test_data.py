@@ -5,7 +5,7 @@ import pytest
 
 from adaptax.comparison.task import checksum
 from experiments.data import digits, letters
-from experiments.engine import loading
+from experiments.engine import feeds
 from experiments.engine.experiment import Experiment
 from experiments.engine.finder import comparisons
 
@@ -82,7 +82,7 @@ def test_digits_are_split_once_and_for_all():
         assert np.bincount(classes).min() > 0.09 * len(classes)  # stratified: a tenth each
 
 
-COME_ALONG = {slug: experiment for slug, experiment in comparisons().items() if not loading.reads_files(experiment)}
+COME_ALONG = {slug: experiment for slug, experiment in comparisons().items() if not feeds.reads_files(experiment)}
 
 
 @pytest.mark.slow

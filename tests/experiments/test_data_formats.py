@@ -16,10 +16,9 @@ from PIL import Image
 
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.task import checksum
-from experiments.data import array_pickle, cifar10, imagenet, mnist, scaling, sources
-from experiments.data.folder_writer import write_as_folder
-from experiments.data.picture_folder import PictureFolder
-from experiments.data.splits import shorten_test
+from experiments.data import array_pickle, cifar10, imagenet, mnist, scaling, shorten_test, sources
+from experiments.data.folder_commands import write_as_folder
+from experiments.data.pipeline import PictureFolder
 
 REAL = os.environ.get(sources.VARIABLE)
 RANDOM = np.random.default_rng(0)

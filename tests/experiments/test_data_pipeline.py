@@ -8,10 +8,9 @@ import pytest
 from PIL import Image
 
 from adaptax.comparison.errors import InputError
-from experiments.data import folder_mean, imagenet
-from experiments.data.crop import crop
-from experiments.data.picture_folder import Example, PictureFolder
-from experiments.data.pipeline import Pipeline
+from experiments.data import imagenet
+from experiments.data.imagenet import crop
+from experiments.data.pipeline import Example, PictureFolder, Pipeline
 
 COUNT = 23
 
@@ -154,12 +153,12 @@ def test_the_mean_picture_is_kept_until_the_pictures_change(folder, tmp_path):
     pictures = PictureFolder(folder, size=16)
     expected = np.mean([pictures[k].picture for k in range(6)], axis=0)
     cache = tmp_path / "results"
-    np.testing.assert_allclose(folder_mean.mean_image(pictures, cache), expected, rtol=1e-6)
+    np.testing.assert_allclose(imagenet.mean_image(pictures, cache), expected, rtol=1e-6)
     (kept,) = cache.iterdir()
     np.save(kept, np.full((16, 16, 3), 7, np.float32))
-    assert (folder_mean.mean_image(pictures, cache) == 7).all()
+    assert (imagenet.mean_image(pictures, cache) == 7).all()
     (folder / "n1" / "0.JPEG").unlink()
-    assert not (folder_mean.mean_image(PictureFolder(folder, size=16), cache) == 7).any()
+    assert not (imagenet.mean_image(PictureFolder(folder, size=16), cache) == 7).any()
 
 
 def test_a_picture_is_cut_with_its_mean():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.engine import evidence, finder
+from experiments.engine import claims, finder
 from experiments.engine.claims import FAILS, HOLDS, Claim, judge
 from experiments.engine.loop import Row
 from experiments.engine.places import DOCS, RECORDS
@@ -68,7 +68,7 @@ def test_a_claim_can_be_of_the_training_loss():
     judged = judge(claim, Record({}, {}, found))
     assert judged.difference.mean == pytest.approx(-2.1e-5)
     assert judged.verdict == HOLDS
-    cells = evidence._cells(claim, Record({}, {}, found))
+    cells = claims._cells(claim, Record({}, {}, found))
     assert cells[2:5] == ["3.3e-05 ± 3.8e-05", "1.2e-05 ± 2.5e-05", "-2.1e-05 ± 1.3e-05"]
     assert judge(CLAIM, Record({}, {}, found)).verdict == FAILS
 
@@ -104,9 +104,9 @@ def test_every_claim_names_a_trial_and_contenders_that_exist():
 def test_a_calibration_alone_is_no_record(tmp_path: Path):
     (tmp_path / "eve_digits").mkdir()
     (tmp_path / "eve_digits/calibration.md").touch()
-    assert "`python -m experiments run eve_digits` has not been run yet." in evidence.page(tmp_path)
+    assert "`python -m experiments run eve_digits` has not been run yet." in claims.page(tmp_path)
 
 
 def test_the_page_is_what_the_records_say():
     """After a change: python -m experiments evidence."""
-    assert Path(DOCS / "evidence.md").read_text(encoding="utf-8") == evidence.page(RECORDS)
+    assert Path(DOCS / "evidence.md").read_text(encoding="utf-8") == claims.page(RECORDS)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.explorer import make, sliders
+from experiments.explorer import make
 from experiments.gallery.methods import METHODS
 from experiments.tasks.signals import SIGNALS, title
 from experiments.tasks.surfaces import SURFACES
@@ -25,7 +25,7 @@ def test_the_page_is_what_the_command_makes():
 
 def test_a_slider_must_hold_its_default():
     with pytest.raises(ValueError, match=r"values of momentum must hold the usual one, got 0.6"):
-        sliders.slider("momentum", 0.6)
+        make.slider("momentum", 0.6)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_every_slider_does_what_it_says(explorer):
     for slug, method in METHODS.items():
         explorer.check(f"#methods [value={slug}]")
         usual = explorer.evaluate(f"JSON.stringify(runs.{slug})")
-        for key, of in sliders.sliders(method, "surfaces").items():
+        for key, of in make.sliders(method, "surfaces").items():
             slider = explorer.locator(f"#set-{key}")
             for press, value in (("Home", of.values[0]), ("End", of.values[-1])):
                 slider.press(press)

@@ -9,8 +9,7 @@ import pytest
 from helpers import x64
 
 import adaptax
-from experiments.explorer.sliders import ends
-from experiments.explorer.tables import labels
+from experiments.explorer.make import labels, sliders
 from experiments.gallery.methods import METHODS
 from experiments.tasks.signals import EPOCHS, SIGNALS, read_at
 from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES
@@ -23,6 +22,13 @@ RUN = """([slug, kind, worlds, cases]) => JSON.stringify(worlds.map((world) => c
 CORNERS = [(-SIDE, -SIDE), (-SIDE, SIDE), (SIDE, -SIDE), (SIDE, SIDE)]
 CASES = 16  # room for each method's, so that all have arrays of one shape: (surface, case, weight)
 TOLERANCE = 1e-6  # of the largest of its kind on the path
+
+
+def ends(method, world):
+    """Return the usual settings, then those with one slider at either end."""
+    of = sliders(method, world)
+    usual = {key: slider.usual for key, slider in of.items()}
+    return [usual, *({**usual, key: slider.values[end]} for key, slider in of.items() for end in (0, -1))]
 
 
 def make_cases(method, kind):

@@ -11,10 +11,8 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from experiments.gallery import make, page
-from experiments.gallery.animate import HOLD
-from experiments.gallery.lasagne import ARTICLE, ON_SURFACES
-from experiments.gallery.methods import ON_SIGNALS
-from experiments.gallery.pictures import read_list, read_table
+from experiments.gallery.methods import ARTICLE, ON_SIGNALS, ON_SURFACES
+from experiments.gallery.pictures import HOLD, read_list, read_table
 from experiments.tasks.surfaces import SURFACES
 
 pytestmark = pytest.mark.slow

@@ -23,17 +23,16 @@ from experiments.data import Split
 from experiments.engine import checkpoints, records, runner
 from experiments.engine.checkpoints import Checkpoints
 from experiments.engine.finder import paper as find
-from experiments.engine.kinds import sections_of
 from experiments.engine.places import RECORDS
+from experiments.engine.records import compared
 from experiments.engine.rows import Row, curves
-from experiments.engine.table import compared
-from experiments.learned import comparison, net, run
+from experiments.engine.runner import sections_of
+from experiments.learned import run, training
 from experiments.learned.experiment import LEARNED, META_TRAINING, RULES, Family, Learning
+from experiments.learned.problems import draw_functions, nothing, quadratic, start, unroll
 from experiments.learned.problems import net as net_problem
-from experiments.learned.problems import nothing, quadratic
-from experiments.learned.ship import METHODS, ship
+from experiments.learned.report import METHODS, ship
 from experiments.learned.training import COMPARISON, begin, key_of, period
-from experiments.learned.unroll import draw, start, unroll
 from tests.methods.test_learned_lstm import net as drawn_net
 from tests.methods.test_learned_lstm import oracle
 
@@ -77,7 +76,7 @@ def test_the_gradient_is_that_of_the_steps_written_out_with_what_the_net_reads_h
     """Against central differences of the paper's sum, two functions side by side, two units, three steps."""
     with x64(True):
         problem, phi = quadratic(2), jax.tree.map(jnp.asarray, drawn_net(1, units=2))
-        functions = draw(problem, KEY, 3, 2)
+        functions = draw_functions(problem, KEY, 3, 2)
         W, y = map(np.asarray, functions.made_of)
         theta = np.asarray(functions.params["theta"])
 
@@ -118,7 +117,7 @@ def test_the_gradient_is_that_of_the_steps_written_out_with_what_the_net_reads_h
 
 def test_losses_are_those_after_each_step_and_a_run_goes_on_where_it_was_left():
     problem, optimizer = quadratic(2), optax.sgd(0.01)
-    functions = draw(problem, KEY, 4, 1)
+    functions = draw_functions(problem, KEY, 4, 1)
     begun, first = start(problem, optimizer, functions, None)
     (W, y), keys = functions.made_of, functions.keys[1:]
     whole, losses = unroll(problem, optimizer, begun, (W, y), None, keys)
@@ -136,7 +135,7 @@ def test_losses_are_those_after_each_step_and_a_run_goes_on_where_it_was_left():
 @pytest.mark.slow
 def test_a_method_that_looks_ahead_gets_its_gradients_there_and_is_scored_where_it_stands():
     problem, optimizer = quadratic(2), adaptax.nesterov(0.01, momentum=0.8)
-    functions = draw(problem, KEY, 4, 2)
+    functions = draw_functions(problem, KEY, 4, 2)
     begun, first = start(problem, optimizer, functions, None)
     _, losses = unroll(problem, optimizer, begun, functions.made_of, None, functions.keys[1:])
     for k, (W, y) in enumerate(zip(*(np.asarray(part, np.float64) for part in functions.made_of), strict=True)):
@@ -150,7 +149,7 @@ def test_a_method_that_looks_ahead_gets_its_gradients_there_and_is_scored_where_
 
 def test_first_weights_are_those_of_the_authors_code():
     """Truncated normal of standard deviation 1/√rows, which cutting at 2 makes .88 of that; biases 0."""
-    weights = net.draw(KEY, inputs=2, units=400)
+    weights = training.draw_weights(KEY, inputs=2, units=400)
     assert not any(parts["bias"].any() for parts in weights.values())
     for layer, rows in (("lstm_1", 402), ("lstm_2", 800)):
         kernel = weights[layer]["kernel"]
@@ -162,10 +161,10 @@ def test_first_weights_are_those_of_the_authors_code():
 @pytest.mark.slow
 def test_a_sample_takes_the_same_steps_and_is_right_on_average():
     """Of 7 numbers every third, from each of three turns on: the mean of three derivatives is the whole one."""
-    weights, signal = net.draw(KEY, inputs=1, units=3), jnp.linspace(-2.0, 3.0, 7)
+    weights, signal = training.draw_weights(KEY, inputs=1, units=3), jnp.linspace(-2.0, 3.0, 7)
 
     def moved(weights, turn=None):
-        optimizer = net.optimizer(weights, 0.5) if turn is None else net.sampled(weights, 0.5, 3, turn)
+        optimizer = adaptax.learned_lstm(0.5, weights) if turn is None else training.sampled(weights, 0.5, 3, turn)
         state, total = optimizer.init(signal), 0.0
         for factor in (1.0, 0.5):
             updates, state = optimizer.update(factor * signal, state)
@@ -184,15 +183,15 @@ def test_a_sample_takes_the_same_steps_and_is_right_on_average():
 
 @pytest.mark.slow
 def test_finished_weights_have_the_output_scale_in_them(tmp_path: Path):
-    weights, gradient = net.draw(KEY, inputs=2), jnp.array([0.3, -5.0])
-    scaled = net.finished(weights, 0.1)
-    net.save(tmp_path / "weights.npz", scaled)
+    weights, gradient = training.draw_weights(KEY, inputs=2), jnp.array([0.3, -5.0])
+    scaled = training.finished(weights, 0.1)
+    training.save(tmp_path / "weights.npz", scaled)
     with np.load(tmp_path / "weights.npz") as arrays:
         assert sum(arrays[name].size for name in arrays) == 5141
         np.testing.assert_array_equal(arrays["linear/kernel"], scaled["linear"]["kernel"])
     (expected, _), (got, _) = (
         optimizer.update(gradient, optimizer.init(gradient))
-        for optimizer in (net.optimizer(weights, 0.1), adaptax.learned_lstm(weights=scaled))
+        for optimizer in (adaptax.learned_lstm(0.1, weights), adaptax.learned_lstm(weights=scaled))
     )
     np.testing.assert_allclose(got, expected, rtol=1e-6)
 
@@ -281,7 +280,7 @@ def test_interrupted_and_resumed_it_ends_the_same_bit_for_bit(program, tmp_path:
 
 def test_learns_compares_and_records(program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Interrupted between two trials, too; the record says who was tuned to what, and its table what the rows say."""
-    monkeypatch.setattr(comparison, "RULES", {"SGD": RULES["SGD"]})
+    monkeypatch.setattr(run, "RULES", {"SGD": RULES["SGD"]})
     monkeypatch.setattr(run, "period", lambda experiment: program)
     quiet, whole = Console(file=io.StringIO()), run.meet
 
@@ -318,8 +317,8 @@ def test_learns_compares_and_records(program, tmp_path: Path, monkeypatch: pytes
 
 def test_a_rule_that_diverges_at_every_rate_takes_no_part(monkeypatch: pytest.MonkeyPatch):
     wild = {"wild": lambda learning_rate: optax.sgd(jnp.inf * learning_rate), "SGD": RULES["SGD"]}
-    monkeypatch.setattr(comparison, "RULES", wild)
-    pieces = list(comparison.meet(tiny(), "few", net.finished(net.draw(KEY, inputs=1), 0.5), None))
+    monkeypatch.setattr(run, "RULES", wild)
+    pieces = list(run.meet(tiny(), "few", training.finished(training.draw_weights(KEY, inputs=1), 0.5), None))
     tuned = [row for (row, *_) in pieces if row.split == "validation"]
     assert [row.diverged for row in tuned if row.contender.startswith("wild")] == [True] * 13
     compared = {row.contender.partition(" at ")[0] for piece in pieces for row in piece if row.split == "test"}
@@ -338,8 +337,8 @@ def test_the_shipped_net_does_what_the_committed_record_says():
     """The first seed's 256 quadratics, anew; functions amplify rounding, so not to the last digit."""
     experiment = find("learned_quadratic")
     problem, trial = experiment.trained_on.problem(), "quadratic"
-    functions = draw(problem, key_of(COMPARISON, 0), 100, experiment.functions_per_seed)
-    program = comparison.minimization(problem, adaptax.learned_lstm, experiment.evaluate_every)
+    functions = draw_functions(problem, key_of(COMPARISON, 0), 100, experiment.functions_per_seed)
+    program = run.minimization(problem, adaptax.learned_lstm, experiment.evaluate_every)
     rows = records.read(RECORDS / "learned_quadratic").rows
     expected = [row.loss for row in rows if (row.trial, row.contender, row.seed) == (trial, LEARNED, 0)]
     np.testing.assert_allclose(program(1.0, functions, None), expected, rtol=0.02)
@@ -366,7 +365,7 @@ def test_what_learns_nothing_has_nothing_to_ship():
 
 def test_a_rule_that_diverges_is_recorded_once():
     curve = jnp.array([1.0, 5.0, jnp.inf, jnp.nan])
-    rows = comparison.rows_of(Row("t", "c", 3, 0, "test"), curve, every=5)
+    rows = run.rows_of(Row("t", "c", 3, 0, "test"), curve, every=5)
     assert [(row.step, row.loss, row.diverged) for row in rows] == [(0, 1, False), (5, 5, False), (10, None, True)]
 
 

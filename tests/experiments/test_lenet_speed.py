@@ -11,8 +11,8 @@ import pytest
 from adaptax.comparison import record
 from adaptax.comparison.record import Record
 from experiments.bench import frame
-from experiments.bench.lenet import check, ours, pytorch, report, run
-from experiments.bench.lenet.check import DifferentTrainingError
+from experiments.bench.lenet import run, task
+from experiments.bench.lenet.run import DifferentTrainingError
 from experiments.bench.lenet.task import STEPS, Training, Weights, enlarged_digits
 from experiments.engine import command_line
 
@@ -33,21 +33,21 @@ class Own(NamedTuple):
 
 @pytest.fixture(scope="module")
 def own():
-    training = ours.train()
+    training = task.train_ours()
     start, (loss, gradients) = training.weights(), training.loss_and_gradients()
-    training.run(check.FEW)
+    training.run(run.FEW)
     fresh = Training(None, lambda: start, lambda: (loss, gradients))
     return Own(training, fresh, start, training.weights(), training.loss_and_gradients()[0])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [pytorch.Kind(), pytorch.Kind("channels_last")])  # to compile takes too long
+@pytest.mark.parametrize("kind", [task.Kind(), task.Kind("channels_last")])  # to compile takes too long
 def test_pytorch_trains_the_same_net_on_the_same_way(own, kind):
     pytest.importorskip("torch")
-    other = pytorch.train(own.start, kind)
-    check.same_gradients("PyTorch", own.fresh, other)
-    other.run(check.FEW)
-    check.same_changes("PyTorch", own.start, own.after_few, other.weights())
+    other = task.train_pytorch(own.start, kind)
+    run.same_gradients("PyTorch", own.fresh, other)
+    other.run(run.FEW)
+    run.same_changes("PyTorch", own.start, own.after_few, other.weights())
     assert other.loss_and_gradients()[0] == pytest.approx(own.loss_after_few, rel=1e-5)
     assert own.loss_after_few < own.fresh.loss_and_gradients()[0] - 0.1
 
@@ -61,11 +61,11 @@ def test_our_program_changes_every_leaf(own):
 @pytest.mark.parametrize(("layer", "other"), [("relu1", "Identity"), ("pool1", "AvgPool2d"), ("pool2", "AvgPool2d")])
 def test_another_layer_is_refused(own, monkeypatch, layer, other):
     nn = pytest.importorskip("torch").nn
-    net = pytorch.lenet()
+    net = task.lenet()
     setattr(net, layer, getattr(nn, other)(2))
-    monkeypatch.setattr(pytorch, "lenet", lambda: net)
+    monkeypatch.setattr(task, "lenet", lambda: net)
     with pytest.raises(DifferentTrainingError, match=r"^PyTorch: the loss must be that of ours, give or take 1e-05"):
-        check.same_gradients("PyTorch", own.fresh, pytorch.train(own.start))
+        run.same_gradients("PyTorch", own.fresh, task.train_pytorch(own.start))
 
 
 @pytest.mark.parametrize("leaf", ["conv2.weight", "ip1.weight"])
@@ -76,20 +76,20 @@ def test_channels_in_another_order_are_refused(own, leaf):
     kernel = own.start[leaf]
     mixed = kernel.reshape(outputs, channels, -1).swapaxes(1, 2).reshape(kernel.shape).copy()
     with pytest.raises(DifferentTrainingError, match="the loss must be"):
-        check.same_gradients("PyTorch", own.fresh, pytorch.train(own.start | {leaf: mixed}))
+        run.same_gradients("PyTorch", own.fresh, task.train_pytorch(own.start | {leaf: mixed}))
 
 
 def test_another_gradient_is_refused_and_named(own):
     loss, gradients = own.fresh.loss_and_gradients()
     wrong = own.fresh._replace(loss_and_gradients=lambda: (loss, gradients | {"ip2.bias": -gradients["ip2.bias"]}))
     with pytest.raises(DifferentTrainingError, match=r"the gradient of ip2\.bias must be .* is off by 2\."):
-        check.same_gradients("PyTorch", own.fresh, wrong)
+        run.same_gradients("PyTorch", own.fresh, wrong)
 
 
 @pytest.mark.parametrize("setting", [{"lr": 0.01}, {"weight_decay": 0.0}, {"momentum": 0.89}, {"nesterov": True}])
 def test_another_solver_is_refused(own, monkeypatch, setting):
     pytest.importorskip("torch")
-    sgd = pytorch.sgd
+    sgd = task.sgd
 
     def other_sgd(model, fused):
         optimizer = sgd(model, fused)
@@ -97,22 +97,22 @@ def test_another_solver_is_refused(own, monkeypatch, setting):
             group.update(setting)
         return optimizer
 
-    monkeypatch.setattr(pytorch, "sgd", other_sgd)
-    other = pytorch.train(own.start)
-    other.run(check.FEW)
+    monkeypatch.setattr(task, "sgd", other_sgd)
+    other = task.train_pytorch(own.start)
+    other.run(run.FEW)
     with pytest.raises(DifferentTrainingError, match=r"the change of .* must be that of ours"):
-        check.same_changes("PyTorch", own.start, own.after_few, other.weights())
+        run.same_changes("PyTorch", own.start, own.after_few, other.weights())
 
 
 @pytest.mark.parametrize("losses", [[2.3, 2.3, 2.3], [2.3, 2.4, 2.0], [2.3, 2.0, 2.0], [2.3, 2.0, float("nan")]])
 def test_what_does_not_learn_is_refused(losses):
     with pytest.raises(DifferentTrainingError, match="idle: the loss must fall"):
-        check.learned("idle", losses)
+        run.learned("idle", losses)
 
 
 def test_a_loss_that_is_no_number_is_refused():
     with pytest.raises(DifferentTrainingError, match="is off by nan"):
-        check.same("PyTorch: the loss", 0.2, float("nan"), check.ALIKE)
+        run.same("PyTorch: the loss", 0.2, float("nan"), run.ALIKE)
 
 
 def test_pictures_have_mnists_shape():
@@ -176,7 +176,7 @@ def test_ratios_are_of_neighbors_in_time(tmp_path):
     """The median of the ratios, 3, and not the ratio of the medians, 4."""
     times = {"adaptax": [10.0, 5.0, 20.0], "PyTorch": [20.0, 40.0, 60.0]}
     rows = [{"round": k, "contender": name, "milliseconds": times[name][k]} for k in range(3) for name in times]
-    frame.keep(tmp_path, Record(CONFIG, META, {"rows": rows}), report.sections)
+    frame.keep(tmp_path, Record(CONFIG, META, {"rows": rows}), run.sections)
     text = (tmp_path / "table.md").read_text(encoding="utf-8")
     assert "| adaptax | 10.00 | 5.00 to 20.00 | 1.00 | 1.00 to 1.00 | 2.500 → 1.250 → 0.500 |" in text
     assert "| PyTorch | 40.00 | 20.00 to 60.00 | 3.00 | 2.00 to 8.00 | 2.500 → 1.250 → 0.750 |" in text
@@ -187,8 +187,8 @@ def test_ratios_are_of_neighbors_in_time(tmp_path):
 @pytest.mark.slow
 def test_without_pytorch_it_says_what_to_install_and_measures_ours(own, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(run, "ROUNDS", 1)
-    monkeypatch.setattr(run, "STEPS", check.FEW)  # that is compiled
-    monkeypatch.setattr(ours, "train", lambda: own.training)
+    monkeypatch.setattr(run, "STEPS", run.FEW)  # that is compiled
+    monkeypatch.setattr(task, "train_ours", lambda: own.training)
     monkeypatch.setitem(sys.modules, "torch", None)  # to import it fails
     command_line.find("lenet-speed")(tmp_path)
     printed = " ".join(capsys.readouterr().out.split())

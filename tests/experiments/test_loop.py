@@ -17,14 +17,14 @@ from adaptax.comparison import batches
 from adaptax.comparison.errors import InputError
 from experiments.data import Split, cifar10, imagenet, mnist, scaling
 from experiments.data.imagenet import SIZE, Placed
-from experiments.engine import evaluation, loading, loop
+from experiments.engine import feeds, loop, programs
 from experiments.engine.experiment import Experiment, Trial
 from experiments.engine.finder import comparisons
 from experiments.engine.placement import Placement
 from experiments.engine.programs import OnDevice, Programs
 from experiments.engine.rows import Row, of_evaluation
 from experiments.models import functional
-from experiments.models.sigmoid_net import SigmoidNet
+from experiments.models.mlp import SigmoidNet
 
 SHAPES = {mnist.load: (28, 28), cifar10.load: (32, 32, 3)}
 
@@ -49,7 +49,7 @@ def two_steps(experiment: Experiment) -> Experiment:
     """Keep everything but the number of pictures and of steps; of large nets two contenders."""
     few = few_pictures(next(iter(experiment.trials.values())))
     trials = {name: dataclasses.replace(trial, data=lambda: few) for name, trial in experiment.trials.items()}
-    if loading.reads_files(experiment):  # these nets take long to compile: one pair of contenders will do
+    if feeds.reads_files(experiment):  # these nets take long to compile: one pair of contenders will do
         name, trial = next(iter(trials.items()))
         trials = {name: dataclasses.replace(trial, contenders=dict(itertools.islice(trial.contenders.items(), 2)))}
     size = experiment.batch_size and min(experiment.batch_size, 25)
@@ -74,11 +74,7 @@ def tiny(steps: int = 4, batch_size: int | None = None, **contenders: partial) -
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "slug",
-    [
-        slug
-        for slug, experiment in comparisons().items()
-        if slug == "lsalr_mnist" or not loading.reads_files(experiment)
-    ],
+    [slug for slug, experiment in comparisons().items() if slug == "lsalr_mnist" or not feeds.reads_files(experiment)],
 )
 def test_two_steps(slug: str):
     """Of the large nets only the smallest is compiled; the others are traced, below."""
@@ -308,7 +304,7 @@ def test_raw_pictures_are_scaled_on_the_device_and_scored_in_slices(monkeypatch:
     ready = dataclasses.replace(tiny(), trials={"t": Trial(title="", data=lambda: before, contenders=descent)})
     bytes_ = {"t": Trial(title="", data=lambda: raw, contenders=descent)}
     expected = loop.run(ready)
-    monkeypatch.setattr(evaluation, "PICTURES_AT_ONCE", 4)
+    monkeypatch.setattr(programs, "PICTURES_AT_ONCE", 4)
     ours = loop.run(dataclasses.replace(ready, trials=bytes_, scale=scaling.minus_mean))
     np.testing.assert_allclose([r.loss for r in ours], [r.loss for r in expected], rtol=1e-5)
     assert [r.error for r in ours] == [r.error for r in expected]
@@ -325,10 +321,10 @@ def test_data_are_read_once_for_all_trials_that_share_them(tmp_path: Path):
 
     sizes = {"a": 6, "b": 6, "c": 8}
     trials = {name: Trial(title="", data=partial(load, size=size), contenders={}) for name, size in sizes.items()}
-    data = loading.load(dataclasses.replace(tiny(), trials=trials), tmp_path)
+    data = feeds.load_sets(dataclasses.replace(tiny(), trials=trials), tmp_path)
     assert calls == [(tmp_path, 6), (tmp_path, 8)]
-    feeds = loading.feed(data, Placement())
-    assert feeds["a"] is feeds["b"] is not feeds["c"]
+    made = feeds.make_feeds(data, Placement())
+    assert made["a"] is made["b"] is not made["c"]
 
 
 def test_a_net_of_another_size_than_stated_is_refused():

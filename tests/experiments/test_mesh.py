@@ -15,11 +15,11 @@ import adaptax
 from adaptax.comparison import processes
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.processes import from_main
-from experiments.engine import checkpoints, loading, loop, programs, records, runner, trials
+from experiments.engine import checkpoints, feeds, loop, programs, records, runner, trials
 from experiments.engine.experiment import Experiment, Trial
 from experiments.engine.placement import Placement
 from experiments.engine.rows import Row
-from experiments.models.sigmoid_net import SigmoidNet
+from experiments.models.mlp import SigmoidNet
 from tests.experiments.test_loop import fake
 
 pytestmark = pytest.mark.slow
@@ -99,7 +99,7 @@ def test_every_device_holds_its_part_alone(mesh: str):
     program = made.of(CONTENDERS["lsalr"])
     params = loop.initial_params(experiment, made)
     state = program.init(params)
-    feed = loading.feed(loading.load(experiment), place)["trial"]
+    feed = feeds.make_feeds(feeds.load_sets(experiment), place)["trial"]
     ((batches, steps),) = feed.pieces(experiment, 0, 4)
     data, model = place.mesh.shape["data"], place.mesh.shape["model"]
     assert parts(batches) == [data]
@@ -122,7 +122,7 @@ def test_every_device_does_its_part_of_the_work_alone():
         experiment = small("heavy", batch_size=None)
         made = programs.Programs(experiment, place)
         program, params = made.of(CONTENDERS["heavy"]), loop.initial_params(experiment, made)
-        feed = loading.feed(loading.load(experiment), place)["trial"]
+        feed = feeds.make_feeds(feeds.load_sets(experiment), place)["trial"]
         ((batches, steps),) = feed.pieces(experiment, 0, 4)
         given = (params, program.init(params), feed.data, batches, np.int32(0), steps)
         return program.chunk.func.lower(*program.chunk.args, *given).compile()

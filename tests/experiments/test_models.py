@@ -7,7 +7,7 @@ import pytest
 
 from experiments.engine.finder import papers as find_all
 from experiments.models import count_weights, functional
-from experiments.models.small_lenet import halve, patches
+from experiments.models.caffe_nets import halve, patches
 
 WEIGHTS = {
     "local_gains_letters": {

@@ -21,7 +21,7 @@ from experiments.data import digits
 from experiments.engine.calibration import choose_rates
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
-from experiments.models.sigmoid_net import SigmoidNet
+from experiments.models.mlp import SigmoidNet
 
 CONTENDERS = {"SGD": partial(optax.sgd, learning_rate=0.1), "Adam": partial(adam, learning_rate=0.01)}
 EXPERIMENT = Experiment(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from adaptax.comparison.errors import InputError
-from experiments.engine import command_line, overrides, settings
+from experiments.engine import command_line
 from experiments.engine.experiment import Experiment
 from experiments.engine.finder import paper as find
 
@@ -14,8 +14,8 @@ def given(*options: str) -> tuple[Experiment, Path, Path | None, bool, str | Non
     """Read the options of `run lsalr_digits` without running anything."""
     got = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(overrides, "perform", lambda slug, *rest: got.append(rest))
-        overrides.run_with_options(["lsalr_digits", *options])
+        patch.setattr(command_line, "perform", lambda slug, *rest: got.append(rest))
+        command_line.run_with_options(["lsalr_digits", *options])
     return got[0]
 
 
@@ -70,7 +70,7 @@ def test_unknown_and_ill_typed_options_are_answered_with_the_valid_one(
 def test_settings_are_changed_by_their_path_in_the_record():
     experiment = find("local_gains_letters")
     name = "gains .05, .95 in [.1, 10]"
-    changed = settings.change(
+    changed = command_line.change_settings(
         experiment, ["model.half_width=0.5", f"trials.easy.contenders.{name}.bonus=1", "trials.easy.data.strength=.1"]
     )
     assert changed.model.keywords == {**experiment.model.keywords, "half_width": 0.5}
@@ -94,4 +94,4 @@ def test_settings_are_changed_by_their_path_in_the_record():
 )
 def test_unknown_and_ill_typed_settings_are_refused_in_one_sentence(assignment: str, message: str):
     with pytest.raises(InputError, match=message):
-        settings.change(find("local_gains_letters"), [assignment])
+        command_line.change_settings(find("local_gains_letters"), [assignment])

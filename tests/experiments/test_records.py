@@ -14,8 +14,8 @@ from adaptax.comparison.errors import InputError
 from adaptax.comparison.report import markup
 from adaptax.comparison.statistics import estimate
 from experiments.data import imagenet
-from experiments.engine import command_line, commands, figure, finder, kinds, records, runner, table
-from experiments.engine.evidence import page as to_markdown
+from experiments.engine import command_line, commands, finder, records, runner, trials
+from experiments.engine.claims import page as to_markdown
 from experiments.engine.finder import comparisons
 from experiments.engine.finder import paper as find
 from experiments.engine.finder import papers as find_all
@@ -70,34 +70,34 @@ def test_table_and_figure_stand_a_contender_of_which_every_seed_diverged(tmp_pat
     trial = {"title": "Trial", "contenders": {"a": {}, "b": {}}, "published": {"a": {"test": 4.5}}}
     config = {"title": "T", "seeds": 2, "steps": 1, "evaluate_at": [1]}
     record = records.Record(config | {"trials": {"trial": trial}}, {}, rows)
-    sections = table.sections(record)
+    sections = records.sections(record)
     text = markup.to_markdown(sections)
     assert "| a | 0 ± 0 | 0.5000 ± 0.0000 | 2.00 ± 0.00 | 5.00 ± 0.00 |  | 4.50 |" in text
     assert "| b; 2 of 2 seeds diverged | – | – | – | – | – |  |" in text
-    (shown,) = kinds.to_terminal(sections).renderables[1:-1]
+    (shown,) = runner.to_terminal(sections).renderables[1:-1]
     assert shown.row_count == 2
     fits = ["contender", "loss rises, %", "train error, %", "test error, %"]  # not "train loss", in Markdown
     assert [column.header for column in shown.columns][:-2] == fits
-    figure.draw(record, tmp_path / "figure.png")
+    trials.draw(record, tmp_path / "figure.png")
     assert imread(tmp_path / "figure.png").shape[:2] == (2 * 363, 506)  # two panels, one above the other
 
 
 @pytest.mark.parametrize("slug", ["learned_mnist", "learned_quadratic", "lsalr_digits"])
 def test_a_committed_figure_shows_what_the_committed_rows_say(slug: str, tmp_path: Path):
     """One of each kind and size, drawn again, is the same picture."""
-    kinds.kind_of(find(slug)).draw(records.read(RESULTS / slug), tmp_path / "figure.png")
+    runner.kind_of(find(slug)).draw(records.read(RESULTS / slug), tmp_path / "figure.png")
     drawn, committed = (imread(folder / "figure.png") for folder in (tmp_path, RESULTS / slug))
     assert drawn.shape == committed.shape
     assert (np.abs(drawn - committed) > 0.1).mean() < 1e-4
 
 
 def test_a_table_shows_all_of_few_evaluations_and_one_of_many():
-    assert table.early_steps({"steps": 9, "evaluate_at": [1, 5, 9]}) == [1, 5]
-    assert table.early_steps({"steps": 60, "evaluate_at": [*range(10, 70, 10)]}) == [20]
+    assert records.early_steps({"steps": 9, "evaluate_at": [1, 5, 9]}) == [1, 5]
+    assert records.early_steps({"steps": 60, "evaluate_at": [*range(10, 70, 10)]}) == [20]
 
 
 def test_a_pair_shares_a_color_and_differs_in_dashes():
-    styles = figure.styles(["SGD", "SGD with LSALR", "Adam", "with LSALR"])
+    styles = trials.styles(["SGD", "SGD with LSALR", "Adam", "with LSALR"])
     assert styles["SGD"][0] == styles["SGD with LSALR"][0]
     assert len({color for color, _ in styles.values()}) == 3
     assert [dashes for _, dashes in styles.values()] == ["-", "--", "-", "-"]
@@ -122,7 +122,7 @@ def test_nothing_is_said_of_what_was_not_run(slug: str):
 @pytest.mark.parametrize("slug", RECORDED)
 def test_a_committed_table_is_made_of_the_committed_record(slug: str):
     assert (RESULTS / slug / "table.md").read_text(encoding="utf-8") == markup.to_markdown(
-        kinds.sections_of(find(slug), RESULTS / slug)
+        runner.sections_of(find(slug), RESULTS / slug)
     )
 
 
@@ -135,7 +135,7 @@ def test_committed_table_says_what_the_committed_rows_say(slug: str):
             if line["step"] == config["steps"] and not line["diverged"]:
                 final[line["trial"], line["contender"], line["split"]].append(line["error"])
     text = (RESULTS / slug / "table.md").read_text(encoding="utf-8")
-    header = table.sections(records.read(RESULTS / slug))[1].table.header
+    header = records.sections(records.read(RESULTS / slug))[1].table.header
     checked = 0
     for trial, settings in config["trials"].items():
         section = text.partition(f"## {settings['title']}\n")[2].partition("##")[0]

@@ -9,10 +9,9 @@ import pytest
 
 from adaptax.comparison.record import Record
 from adaptax.comparison.report.markup import to_markdown
-from experiments.bench.roofline import pytorch, report
-from experiments.bench.roofline.contenders import contenders
-from experiments.bench.roofline.measure import measure, prepare
-from experiments.bench.roofline.trials import TRIALS
+from experiments.bench.roofline import run
+from experiments.bench.roofline.contenders import TRIALS, contenders, parameters, variant
+from experiments.bench.roofline.measure import measure, prepare, trees
 
 pytestmark = pytest.mark.slow
 
@@ -56,9 +55,9 @@ def test_a_row_of_pytorch(name, state):
 
 def test_pytorch_starts_where_jax_does_and_steps_alike():
     torch = pytest.importorskip("torch")
-    params = pytorch.parameters(SHAPES, "float32", "cpu")
+    params = parameters(SHAPES, "float32", "cpu")
     torch.optim.SGD(params, lr=0.5).step()
-    for w, start, gradient in zip(params, *map(jax.tree.leaves, pytorch.trees(SHAPES, "float32")), strict=True):
+    for w, start, gradient in zip(params, *map(jax.tree.leaves, trees(SHAPES, "float32")), strict=True):
         np.testing.assert_allclose(w.detach(), start - 0.5 * gradient, atol=1e-6)
 
 
@@ -76,7 +75,7 @@ def test_methods_that_memory_does_not_bound_are_left_out():
 
 
 def test_without_a_device_for_pytorch_there_is_none_of_it():
-    assert {report.maker(name) for name in contenders()} == {"adaptax", "Optax"}
+    assert {run.maker(name) for name in contenders()} == {"adaptax", "Optax"}
 
 
 def test_an_optimizer_that_does_nothing_is_refused():
@@ -87,7 +86,7 @@ def test_an_optimizer_that_does_nothing_is_refused():
 def test_a_pytorch_optimizer_that_does_nothing_is_refused():
     torch = pytest.importorskip("torch")
     with pytest.raises(RuntimeError, match="did not change"):
-        tiny("idle", partial(pytorch.prepare, partial(torch.optim.SGD, lr=0.0), "cpu"))
+        tiny("idle", partial(variant, partial(torch.optim.SGD, lr=0.0), "cpu"))
 
 
 def test_what_pytorch_has_no_figure_for_is_a_dash():
@@ -95,7 +94,7 @@ def test_what_pytorch_has_no_figure_for_is_a_dash():
     row |= {"contender": "torch.SGD, fused", "xla_bytes": None, "compile_seconds": None, "equations": None}
     meta = {"processor": "P", "cores": 2, "device": "cpu", "versions": {"jax": "1", "torch": "2"}, "torch_threads": 2}
     of = Record({"dtype": "float32", "windows": 9}, meta, {"rows": [row]})
-    table = to_markdown(report.sections(of), level=3)
+    table = to_markdown(run.sections(of), level=3)
     cells = next(line for line in table.splitlines() if line.startswith("| torch")).strip("| ").split(" | ")
     assert [cells[0], cells[2], *cells[-2:]] == ["torch.SGD, fused", "–", "–", "–"]
     assert "torch 2 with 2 threads" in table

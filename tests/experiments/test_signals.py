@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from helpers import x64
 
-from experiments.gallery import along, draw_signals, pictures, responses
+from experiments.gallery import along, pictures, responses
 from experiments.gallery.methods import METHODS, ON_SIGNALS
 from experiments.tasks.signals import SIGNALS, read_at
 
@@ -189,16 +189,23 @@ def test_filters_of_known_response(filters):
     omega = 2 * np.pi / responses.PERIOD
     lag = np.angle(1 - 0.9 * np.exp(-1j * omega)) / omega
     np.testing.assert_allclose(
-        [momentum.first, momentum.last, momentum.overshoot, momentum.memory, momentum.lag, momentum.tenfold],
+        [
+            momentum["first"],
+            momentum["last"],
+            momentum["overshoot"],
+            momentum["memory"],
+            momentum["lag"],
+            momentum["tenfold"],
+        ],
         [1, 10, 1, 9, lag, 10],
         rtol=1e-6,
     )
-    assert momentum.rise == 21  # 1 - .9^(t + 1) reaches .9
+    assert momentum["rise"] == 21  # 1 - .9^(t + 1) reaches .9
     np.testing.assert_allclose(steps["momentum"]["impulse"], 0.25 * 0.9 ** np.arange(responses.EPOCHS), atol=1e-15)
-    by_method = {row.method: row for row in table}
-    assert by_method["Adam"].tenfold == pytest.approx(1, abs=1e-5)  # the gradient's unit cancels
-    assert by_method["RMSProp"].memory == 0
-    assert by_method["AdaMax"].lag > 5 > abs(by_method["Nadam"].lag)
+    by_method = {row["method"]: row for row in table}
+    assert by_method["Adam"]["tenfold"] == pytest.approx(1, abs=1e-5)  # the gradient's unit cancels
+    assert by_method["RMSProp"]["memory"] == 0
+    assert by_method["AdaMax"]["lag"] > 5 > abs(by_method["Nadam"]["lag"])
 
 
 @pytest.mark.parametrize("slug", ["momentum", "nesterov", "adadelta", "lsalr"])
@@ -206,7 +213,7 @@ def test_a_methods_picture_has_a_row_per_quantity_and_a_line_per_setting(slug, t
     method, trace = ON_SIGNALS[slug], traces[slug]
     rows = {"step": trace.steps} | ({"gradient read ahead": trace.slopes} if slug == "nesterov" else {})
     rows |= along.in_order(trace.quantities)
-    figure = draw_signals.draw_method(method, trace)
+    figure = along.draw_method(method, trace)
     panels = np.array(figure.axes).reshape(len(rows), len(SIGNALS))
     assert [panel.get_ylabel() for panel in panels[:, 0]] == list(rows)
     assert [panel.get_title() for panel in panels[0]] == [name.replace("_", " ") for name in SIGNALS]
@@ -221,9 +228,7 @@ def test_a_methods_picture_has_a_row_per_quantity_and_a_line_per_setting(slug, t
 
 
 def test_the_overview_has_a_row_per_method_at_its_middle_setting(traces):
-    figure = draw_signals.draw_overview(
-        {slug: along.Trace(of.steps[1], of.slopes[1], {}) for slug, of in traces.items()}
-    )
+    figure = along.draw_overview({slug: along.Trace(of.steps[1], of.slopes[1], {}) for slug, of in traces.items()})
     panels = np.array(figure.axes).reshape(len(ON_SIGNALS), len(SIGNALS))
     for of_row, (slug, method) in zip(panels, ON_SIGNALS.items(), strict=True):
         assert of_row[0].get_ylabel().split("\n") == [method.style.label, f"{method.symbol} = {method.values[1]:g}"]
@@ -238,7 +243,7 @@ def test_filters_are_drawn_over_their_largest_step_with_their_figures(filters):
     figure = responses.draw(table, steps)
     panels = np.array(figure.axes).reshape(len(ON_SIGNALS), 3)
     for of_row, (slug, method), row in zip(panels, ON_SIGNALS.items(), table, strict=True):
-        assert of_row[0].get_ylabel() == f"{row.method}\n{row.setting}"
+        assert of_row[0].get_ylabel() == f"{row['method']}\n{row['setting']}"
         for panel, name in zip(of_row, ("step", "impulse", "sine"), strict=True):
             (line,) = panel.lines
             x, y = line.get_data()
@@ -250,10 +255,8 @@ def test_filters_are_drawn_over_their_largest_step_with_their_figures(filters):
 
 
 def test_tables_come_back(tmp_path):
-    row = responses.Response("m", "μ = 0.9", 1.0, 2.0, 3, 4.0, 1 / 3, -0.25, None)
-    for like in (row, row._asdict()):
-        pictures.write_table(tmp_path / "t.csv", [like])
-        (back,) = pictures.read_table(tmp_path / "t.csv")
-        assert list(back) == list(row._fields)
-        cells = (back[name] for name in ("setting", "first", "rise", "memory", "tenfold"))
-        assert tuple(cells) == ("μ = 0.9", "1", "3", "0.3333333333", "")
+    row = {"setting": "μ = 0.9", "first": 1.0, "rise": 3, "memory": 1 / 3, "tenfold": None}
+    pictures.write_table(tmp_path / "t.csv", [row])
+    (back,) = pictures.read_table(tmp_path / "t.csv")
+    assert list(back) == list(row)
+    assert tuple(back.values()) == ("μ = 0.9", "1", "3", "0.3333333333", "")

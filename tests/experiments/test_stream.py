@@ -20,21 +20,9 @@ from PIL import Image
 from rich.console import Console
 
 from experiments.data import Split, imagenet, scaling
-from experiments.data.crop import crop
-from experiments.data.imagenet import CROP, SIZE, Placed, place_anywhere
+from experiments.data.imagenet import CROP, SIZE, Placed, crop, place_anywhere
 from experiments.data.pipeline import Pipeline
-from experiments.engine import (
-    checkpoints,
-    command_line,
-    feeds,
-    finder,
-    loading,
-    loop,
-    programs,
-    records,
-    runner,
-    trials,
-)
+from experiments.engine import checkpoints, command_line, feeds, finder, loop, programs, records, runner, trials
 from experiments.engine.experiment import Experiment, Trial
 from experiments.engine.feeds import Streamed
 from experiments.engine.placement import Placement
@@ -167,7 +155,9 @@ def test_training_on_a_stream_equals_numpy(folder: Path, monkeypatch: pytest.Mon
     """Pictures cut and mirrored with their mean, units dropped by seed and step; to test, all of both are there."""
     monkeypatch.setattr(programs, "SIDE_BY_SIDE_WEIGHTS", side_by_side)
     experiment, ticks = small(steps=4, evaluate_at=(2, 4)), []
-    rows = loop.run(experiment, tick=ticks.append, feeds=loading.feed(loading.load(experiment, folder), Placement()))
+    rows = loop.run(
+        experiment, tick=ticks.append, feeds=feeds.make_feeds(feeds.load_sets(experiment, folder), Placement())
+    )
     assert sum(ticks) == loop.count_steps(experiment) == 8
     assert max(ticks) == 1
     for contender in ("heavy", "again"):  # the same pictures and the same units dropped
@@ -326,7 +316,7 @@ def test_ctrl_c_ends_a_stream_between_two_evaluations(folder: Path):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # libraries of other tests may have set theirs
     try:
         with pytest.raises(KeyboardInterrupt):
-            loop.run(experiment, tick=tick, feeds=loading.feed(loading.load(experiment, folder), Placement()))
+            loop.run(experiment, tick=tick, feeds=feeds.make_feeds(feeds.load_sets(experiment, folder), Placement()))
     finally:
         signal.signal(signal.SIGINT, before or signal.default_int_handler)
     assert len(ticks) < 1000

@@ -15,12 +15,10 @@ from PIL import Image
 
 import adaptax
 from adaptax.comparison.step import take_step
-from experiments.gallery import animate, draw_surfaces, ends, paths, phase_maps, starts
-from experiments.gallery.lasagne import ARTICLE, ON_SURFACES
-from experiments.gallery.methods import METHODS
+from experiments.gallery import ends, paths, phase_maps, pictures
+from experiments.gallery.methods import ARTICLE, METHODS, ON_SURFACES, STYLES
 from experiments.gallery.pictures import save
-from experiments.gallery.styles import STYLES
-from experiments.tasks import minima
+from experiments.tasks import surfaces
 from experiments.tasks.surfaces import START, STEPS, SURFACES
 
 pytestmark = pytest.mark.slow
@@ -174,17 +172,17 @@ def test_surfaces_and_slopes(name):
 def test_ends_are_the_references(slug, surface, travelled):
     """To all printed digits, and so is the twin, but for five of the 49 in which rounding has the last word."""
     path = travelled[slug][0][surface]
-    (end,) = (end for end in travelled[slug][1] if end.surface == surface)
-    assert end.height == path.heights[-1]
+    (end,) = (end for end in travelled[slug][1] if end["surface"] == surface)
+    assert end["height"] == path.heights[-1]
     expected = ENDS[surface][list(TWINS).index(slug)]
     points, heights = twin_path(slug, surface)
     if (surface, slug) in CHAOTIC:
         np.testing.assert_allclose(path.points[:9], points[:9], atol=1e-8)
-        assert end.highest - end.lowest > 10 * ends.CHAOTIC
+        assert end["highest"] - end["lowest"] > 10 * ends.CHAOTIC
         return
-    assert end.highest - end.lowest < 1e-4
+    assert end["highest"] - end["lowest"] < 1e-4
     tolerance = BLURRED.get((surface, slug), 5.1e-7)
-    np.testing.assert_allclose([end.height, heights[-1]], expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose([end["height"], heights[-1]], expected, rtol=0, atol=tolerance)
 
 
 def test_only_adam_leaves_the_trap(travelled):
@@ -243,7 +241,7 @@ def test_every_method_descends_on_a_bowl(slug):
 )  # fmt: skip
 def test_minima(name, count, lowest):
     """As many as the pictures show, the reference's lowest, and no slope at any (wobbly's lies beside its crease)."""
-    found = minima.find_minima(name)
+    found = surfaces.find_minima(name)
     assert len(found) == count
     assert found[0][0] == pytest.approx(lowest, abs=1e-4)
     for height, x, y in found:
@@ -256,13 +254,13 @@ def test_expected_best_is_the_mean_over_all_draws():
     heights = np.array([3.0, 1.0, 4.0, 1.5, 9.0, 2.6])
     for tries in (1, 2, 4, 6):
         draws = [min(draw) for draw in itertools.combinations(heights, tries)]
-        assert starts.expected_best(heights, tries) == pytest.approx(np.mean(draws))
+        assert ends.expected_best(heights, tries) == pytest.approx(np.mean(draws))
 
 
 def test_odds_count_ends_below_the_second_minimum():
     heights = np.concatenate([np.linspace(1.0, 1.4, 32), np.linspace(1.6, 4.0, 31), [np.nan]])
-    odds = starts.odds("s", "m", heights, lowest=1.0, second=1.5)
-    assert (odds.found, odds.best_of_1, odds.best_of_64) == (0.5, np.inf, 0.0)
+    odds = ends.odds("s", "m", heights, lowest=1.0, second=1.5)
+    assert (odds["found"], odds["best_of_1"], odds["best_of_64"]) == (0.5, np.inf, 0.0)
 
 
 def test_a_phase_map_of_plain_descent(monkeypatch):
@@ -275,15 +273,15 @@ def test_a_phase_map_of_plain_descent(monkeypatch):
     needed = np.ceil(np.log(0.01 / 14.09) / np.log((1 - 2 * rates[1:6]) ** 2))
     np.testing.assert_array_equal(steps[0], [phase_maps.ELSEWHERE, *needed, phase_maps.DIVERGED])
     row = phase_maps.summarize("momentum", "simple_quad", steps[:1])
-    assert (row.converged, row.diverged, row.best_rate) == (5 / 7, 1 / 7, 0.45)
+    assert (row["converged"], row["diverged"], row["best_rate"]) == (5 / 7, 1 / 7, 0.45)
     nowhere = phase_maps.summarize("momentum", "simple_quad", np.full((2, 7), phase_maps.ELSEWHERE))
-    assert (nowhere.converged, nowhere.mean_steps, nowhere.best_rate) == (0, None, None)
+    assert (nowhere["converged"], nowhere["mean_steps"], nowhere["best_rate"]) == (0, None, None)
 
 
 def test_a_film_has_a_frame_per_step(tmp_path):
     """In both formats; the last frame has every method's color, the first but its marker."""
     few = {slug: paths.trace_named(slug, "hills_and_canyon", steps=5) for slug in ("adam", "rmsprop")}
-    animate.animate("hills_and_canyon", few, tmp_path)
+    pictures.animate("hills_and_canyon", few, tmp_path)
     with Image.open(tmp_path / "hills_and_canyon.gif") as film:
         assert film.n_frames == 6
         gif = []
@@ -291,7 +289,7 @@ def test_a_film_has_a_frame_per_step(tmp_path):
             film.seek(step)
             gif.append(np.asarray(film.convert("RGB"), int))
     frames = frames_of(tmp_path / "hills_and_canyon.mp4", gif[0].shape)
-    assert len(frames) == 6 + animate.HOLD
+    assert len(frames) == 6 + pictures.HOLD
     for first, last in (gif, frames[[0, -1]].astype(int)):
         for slug in few:
             wanted = 255 * np.array(to_rgb(STYLES[slug].color))
@@ -312,7 +310,7 @@ def test_a_picture_is_written_with_its_colors(tmp_path):
         slug: {"wobbly": paths.Path(points, np.zeros(6), np.zeros((5, 2)), {})}
         for slug, points in zip(ON_SURFACES, corners, strict=True)
     }
-    save(draw_surfaces.draw_surface("wobbly", some), tmp_path / "w.png")
+    save(paths.draw_surface("wobbly", some), tmp_path / "w.png")
     colors = np.unique(np.asarray(Image.open(tmp_path / "w.png").convert("RGB")).reshape(-1, 3), axis=0).astype(int)
     for style in (STYLES[slug] for slug in ON_SURFACES):
         wanted = np.array([int(style.color[i : i + 2], 16) for i in (1, 3, 5)])
@@ -327,7 +325,7 @@ def lines_of(panel):
 def test_a_surfaces_picture_has_every_path_and_tells_its_end():
     straight = np.stack([np.linspace(-2, 2, 6), np.linspace(1, -1, 6)], axis=1)
     some = {slug: {"wobbly": paths.Path(k * straight, np.full(6, k), None, {})} for k, slug in enumerate(ON_SURFACES)}
-    left, right = draw_surfaces.draw_surface("wobbly", some).axes
+    left, right = paths.draw_surface("wobbly", some).axes
     assert len(left.lines) == 1 + len(ARTICLE)
     drawn = lines_of(left) | lines_of(right)
     np.testing.assert_array_equal(drawn.pop("start"), [START])
@@ -338,7 +336,7 @@ def test_a_surfaces_picture_has_every_path_and_tells_its_end():
 
 def test_three_momenta_are_drawn_over_every_surface(travelled):
     three = {"nesterov_0.25": "μ = 0.25", "nesterov": "μ = 0.9", "nesterov_0.975": "μ = 0.975"}
-    figure = draw_surfaces.draw_momenta({slug: travelled[slug][0] for slug in three})
+    figure = paths.draw_momenta({slug: travelled[slug][0] for slug in three})
     assert [panel.get_title() for panel in figure.axes] == [*(name.replace("_", " ") for name in SURFACES), ""]
     for panel, name in zip(figure.axes, SURFACES, strict=False):
         drawn = lines_of(panel)
@@ -349,19 +347,20 @@ def test_three_momenta_are_drawn_over_every_surface(travelled):
 
 def test_starts_are_drawn_as_shares_and_as_best_of_k():
     odds = [
-        starts.Odds(surface, method.style.label, k / 20 + s / 100, 2.0 + k, 1.0 + s, 0.1, 0.0)
-        for s, surface in enumerate(starts.TRAPS)
+        {"surface": surface, "method": method.style.label, "found": k / 20 + s / 100}
+        | {"best_of_1": 2.0 + k, "best_of_4": 1.0 + s, "best_of_16": 0.1, "best_of_64": 0.0}
+        for s, surface in enumerate(ends.TRAPS)
         for k, method in enumerate(ON_SURFACES.values())
     ]
-    panels = np.array(starts.draw(odds).axes).reshape(2, len(starts.TRAPS))
+    panels = np.array(ends.draw(odds).axes).reshape(2, len(ends.TRAPS))
     names = [tick.get_text() for tick in panels[0, 0].get_yticklabels()]  # the others share them
     assert names == [method.style.label for method in ON_SURFACES.values()]
     for s, (above, below) in enumerate(panels.T):
-        assert above.get_title() == starts.TRAPS[s].replace("_", " ")
+        assert above.get_title() == ends.TRAPS[s].replace("_", " ")
         np.testing.assert_allclose([bar.get_width() for bar in above.patches], [5 * k + s for k in range(13)])
         for k, (bar, method) in enumerate(zip(above.patches, ON_SURFACES.values(), strict=True)):
             assert bar.get_facecolor()[:3] == to_rgb(method.style.color)
-            expected = [(1, 2.0 + k), (4, 1.0 + s), (16, 0.1), (64, starts.FLOOR)]
+            expected = [(1, 2.0 + k), (4, 1.0 + s), (16, 0.1), (64, ends.FLOOR)]
             np.testing.assert_array_equal(lines_of(below)[method.style.label], expected)
 
 

@@ -11,10 +11,9 @@ from adaptax.comparison import record
 from adaptax.comparison.record import Record
 from experiments.bench import frame
 from experiments.bench.roofline.contenders import optimizers
-from experiments.bench.roofline.report import maker
-from experiments.bench.traffic import report, targets
-from experiments.bench.traffic.kernels import Kernel, arrays, count
-from experiments.bench.traffic.measure import Layout, layouts, measure
+from experiments.bench.roofline.run import maker
+from experiments.bench.traffic import run
+from experiments.bench.traffic.measure import Kernel, Layout, arrays, count, layouts, measure
 from experiments.engine.command_line import main
 
 # A sum of squares in two kernels, a branch that reads the operand once more, a step in place, a copy to fast memory.
@@ -125,7 +124,7 @@ def row(contender, program, **figures):
 
 
 def table_of(folder, rows):
-    frame.keep(folder, Record(CONFIG, META, {"rows": rows}), report.sections)
+    frame.keep(folder, Record(CONFIG, META, {"rows": rows}), run.sections)
     return (folder / "table.md").read_text()
 
 
@@ -153,13 +152,13 @@ def test_bad_input_is_one_sentence(capsys, monkeypatch, tmp_path):
         return error.value.code
 
     assert sentence("--target", "a100") == "There is no target 'a100'; targets are h100 and v5e."
-    lacking = targets.TARGETS["v5e"]._replace(wheels=("no-such-wheel",))
-    monkeypatch.setitem(targets.TARGETS, "v5e", lacking)
+    lacking = run.TARGETS["v5e"]._replace(wheels=("no-such-wheel",))
+    monkeypatch.setitem(run.TARGETS, "v5e", lacking)
     assert sentence("--target", "v5e") == (
         "The target v5e needs the wheel no-such-wheel, which is not installed; "
         "`make traffic` makes an environment that has it."
     )
-    monkeypatch.setitem(targets.TARGETS, "v5e", lacking._replace(wheels=()))
+    monkeypatch.setitem(run.TARGETS, "v5e", lacking._replace(wheels=()))
     assert sentence("--target", "v5e", "--params", "100") == (
         "traffic: params must be a positive multiple of 8192, got 100."
     )
@@ -169,7 +168,7 @@ def committed(target):
     return record.read(RESULTS / target).lines["rows"]
 
 
-@pytest.mark.parametrize("target", targets.TARGETS)
+@pytest.mark.parametrize("target", run.TARGETS)
 def test_committed_records_have_every_contender(target):
     assert {row["contender"] for row in committed(target)} == set(optimizers())
 
@@ -183,7 +182,7 @@ def test_where_xla_counts_too_the_counts_agree():
         np.testing.assert_allclose(moved, row["xla_bytes"], rtol=0.01, err_msg=row["contender"])
 
 
-@pytest.mark.parametrize("target", targets.TARGETS)
+@pytest.mark.parametrize("target", run.TARGETS)
 def test_methods_move_their_bytes_at_best(target):
     """Held to what `docs/speed.md` says, on one leaf in both dtypes."""
     titles = list(layouts(2**25))[:2]

@@ -1,20 +1,35 @@
-"""Check that all implementations train the same net, then time them in turn while one watches."""
+"""Check that all implementations train the same net, then time them in turn while one watches.
+
+Times are worth comparing only between the same nets on the same way, and only if both really train.
+"""
 
 import itertools
+import os
+import shutil
+import statistics
 import timeit
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from adaptax.comparison.record import Line, Record
+from adaptax.comparison.report.markup import Section
 from experiments.bench import frame, neighbors
-from experiments.bench.lenet import check, ours, pytorch, report
-from experiments.bench.lenet.task import STEPS, TASK, Training
+from experiments.bench.frame import grouped, machine, table
+from experiments.bench.lenet import task
+from experiments.bench.lenet.task import STEPS, TASK, Training, Weights
 from experiments.engine.places import RESULTS
 
 ROUNDS = 15
 OURS = "adaptax"
+FEW = 2  # steps before rounding decides which of nearly equal pixels is a maximum
+ROUNDING = 1e-5  # float32 sums in another order
+DRIFT = 1e-3  # steps that start from the rounding of those before
+ALIKE = 0.1  # losses after many steps
+HEADINGS = ("", "ms/step", "fastest and slowest window", "times ours", "in single rounds", "loss of the first batch")
 
 
 def run(out: Path = RESULTS, overwrite: bool = False) -> None:
@@ -39,19 +54,20 @@ def run(out: Path = RESULTS, overwrite: bool = False) -> None:
         losses.append(losses_of(trainings))
     meta["losses"] = {name: [at[name] for at in losses] for name in trainings}
     for name, of in meta["losses"].items():
-        check.learned(name, of)
-    frame.keep(folder, Record(config, meta, {"rows": rows}), report.sections)
+        learned(name, of)
+    frame.keep(folder, Record(config, meta, {"rows": rows}), sections)
 
 
 def prepare(with_pytorch: bool) -> dict[str, Training]:
     """Give every implementation the same weights; ours is the first."""
-    trainings = {OURS: ours.train()}
+    trainings = {OURS: task.train_ours()}
     start = trainings[OURS].weights()
-    for name, kind in pytorch.KINDS.items() if with_pytorch else ():
-        if kind.compiled and (reason := pytorch.absence_of_compiler()):
-            print(f"Without {name}: {reason}.")
+    for name, kind in task.KINDS.items() if with_pytorch else ():
+        compiler = os.environ.get("CXX", "g++")
+        if kind.compiled and not shutil.which(compiler):
+            print(f"Without {name}: there is no C++ compiler {compiler!r}, which torch.compile calls.")
         else:
-            trainings[name] = pytorch.train(start, kind)
+            trainings[name] = task.train_pytorch(start, kind)
     return trainings
 
 
@@ -59,14 +75,15 @@ def compare(trainings: dict[str, Training]) -> dict[str, float]:
     """Take the first steps, and refuse what is not the same net or goes another way; return where that led."""
     start = trainings[OURS].weights()
     for name, training in trainings.items():
-        check.same_gradients(name, trainings[OURS], training)
-    _run_all(trainings, check.FEW)
+        same_gradients(name, trainings[OURS], training)
     for name, training in trainings.items():
-        check.same_changes(name, start, trainings[OURS].weights(), training.weights())
-    _run_all(trainings, STEPS)
+        training.run(FEW)
+        same_changes(name, start, trainings[OURS].weights(), training.weights())
+    for training in trainings.values():
+        training.run(STEPS)
     losses = losses_of(trainings)
     for name, loss in losses.items():
-        check.same(f"{name}: the loss", losses[OURS], loss, check.ALIKE)
+        same(f"{name}: the loss", losses[OURS], loss, ALIKE)
     return losses
 
 
@@ -86,6 +103,55 @@ def losses_of(trainings: dict[str, Training]) -> dict[str, float]:
     return {name: training.loss_and_gradients()[0] for name, training in trainings.items()}
 
 
-def _run_all(trainings: dict[str, Training], steps: int) -> None:
-    for training in trainings.values():
-        training.run(steps)
+class DifferentTrainingError(RuntimeError):
+    """Two implementations that do not compute the same, or one that learns nothing."""
+
+
+def same_gradients(name: str, ours: Training, other: Training) -> None:
+    """Refuse another net: from the same weights, loss or gradients of the first batch differ."""
+    (loss, gradients), (other_loss, other_gradients) = ours.loss_and_gradients(), other.loss_and_gradients()
+    same(f"{name}: the loss", loss, other_loss, ROUNDING)
+    for leaf in gradients:
+        same(f"{name}: the gradient of {leaf}", gradients[leaf], other_gradients[leaf], ROUNDING)
+
+
+def same_changes(name: str, start: Weights, ours: Weights, other: Weights) -> None:
+    """Refuse another solver or other batches: what a few steps changed differs."""
+    for leaf in start:
+        same(f"{name}: the change of {leaf}", ours[leaf] - start[leaf], other[leaf] - start[leaf], DRIFT)
+
+
+def same(what: str, ours: np.ndarray | float, other: np.ndarray | float, tolerance: float) -> None:
+    """Refuse to compare implementations that come to something else."""
+    off = np.linalg.norm(np.subtract(other, ours)) / np.linalg.norm(ours)
+    if not off <= tolerance:  # NaN is refused, too
+        raise DifferentTrainingError(
+            f"{what} must be that of ours, give or take {tolerance:g}, and is off by {off:.2g}."
+        )
+
+
+def learned(name: str, losses: list[float]) -> None:
+    """Refuse what learned nothing before the steps that were timed, or in them."""
+    if not losses[0] > losses[1] > losses[2]:
+        raise DifferentTrainingError(f"{name}: the loss must fall all the way, got {losses}.")
+
+
+def sections(of: Record) -> Iterator[Section]:
+    """Say how it was measured, then a row per implementation; the first is ours."""
+    meta, config, others = of.meta, of.config, of.meta["cores_of_others"]
+    busy = "" if others is None else f" Others kept {others} cores busy."
+    conditions = (
+        f"Measured on {machine(meta)}; float32. Batch {config['batch']}; medians of {config['rounds']} rounds, in each "
+        f"a window of {config['steps']} steps of every implementation in turn.{busy} Losses: at the start, before the "
+        "first window, after the last."
+    )
+    times = {
+        name: [row["milliseconds"] for row in rows] for name, rows in grouped(of.lines["rows"], "contender").items()
+    }
+    ours = next(iter(times.values()))
+    lines = []
+    for name, theirs in times.items():
+        ratios = [their / own for their, own in zip(theirs, ours, strict=True)]  # neighbors in time, in a round
+        pairs = [(f"{statistics.median(of):.2f}", f"{min(of):.2f} to {max(of):.2f}") for of in (theirs, ratios)]
+        lines.append([name, *pairs[0], *pairs[1], " → ".join(f"{loss:.3f}" for loss in meta["losses"][name])])
+    yield Section("", [conditions], table(HEADINGS, lines))

@@ -2,7 +2,8 @@
 
 The limit of a step is its traffic at best: read the gradient, read and write params and state, and for a rule that
 needs the norm of a layer first, read the gradient once more. What share of the measured bandwidth that traffic reaches
-is the figure that counts; machine and neighbors' noise move it less than they move a time.
+is the figure that counts; machine and neighbors' noise move it less than they move a time. The same kind of work comes
+in three shapes: one large leaf, ResNet-50's 161, and many small ones.
 """
 
 import statistics
@@ -17,9 +18,34 @@ import jax.numpy as jnp
 import optax
 
 from adaptax.comparison.record import Line
-from experiments.bench.roofline.layouts import Shape, weights
 
+Shape = tuple[int, ...]
 WINDOWS = 9
+
+
+def resnet50() -> list[Shape]:
+    """Return the 161 leaves of ResNet-50: 53 convolutions, a scale and a bias for each, and the classifier."""
+    shapes: list[Shape] = []
+
+    def convolution(size: int, into: int, out: int) -> None:
+        shapes.extend([(size, size, into, out), (out,), (out,)])
+
+    convolution(7, 3, 64)
+    into = 64
+    for width, blocks in ((64, 3), (128, 4), (256, 6), (512, 3)):
+        for block in range(blocks):
+            convolution(1, into, width)
+            convolution(3, width, width)
+            convolution(1, width, 4 * width)
+            if block == 0:
+                convolution(1, into, 4 * width)
+            into = 4 * width
+    return [*shapes, (2048, 1000), (1000,)]
+
+
+def many(leaves: int) -> list[Shape]:
+    """Return small leaves of a few shapes: what a step costs besides bandwidth, and what compiling it costs."""
+    return [((64,), (8, 16), (256,), (16, 16))[k % 4] for k in range(leaves)]
 
 
 class NothingMeasuredError(RuntimeError):
@@ -115,7 +141,7 @@ def prepare(optimizer: optax.GradientTransformation, shapes: list[Shape], dtype:
 
 def measure(name: str, contender: Contender, layout: str, shapes: list[Shape], dtype: str) -> Line:
     """Measure one contender on one layout, with the bandwidth measured before and after it; bytes are per weight."""
-    step, n = contender(shapes, dtype), weights(shapes)
+    step, n = contender(shapes, dtype), sum(map(prod, shapes))
     best = best_bytes(name, dtype, step.state_bytes / n)
     before = bandwidth(n, dtype)
     seconds = median_seconds(step.run)

@@ -1,16 +1,87 @@
-"""Count every contender's traffic on one target while one watches."""
+"""Count every contender's traffic on one target while one watches; the tables are made from the record alone.
+
+Of the accelerators that programs are compiled for none is needed, only the wheels that hold their compilers.
+"""
 
 import importlib.metadata
 import itertools
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+import jax
+from jax.experimental import topologies
 
 from adaptax.comparison.errors import InputError
-from adaptax.comparison.record import Record
+from adaptax.comparison.record import Line, Record
+from adaptax.comparison.report.markup import Section
 from experiments.bench import frame
+from experiments.bench.frame import grouped, table
 from experiments.bench.roofline.contenders import optimizers
-from experiments.bench.traffic import report, targets
-from experiments.bench.traffic.measure import PROGRAMS, layouts, measure
+from experiments.bench.traffic.measure import LARGE, PROGRAMS, layouts, measure
 from experiments.engine.places import RESULTS
+
+# Read by libtpu when it is loaded. Without them it asks the cloud what machine this is, and takes a lock for its own.
+LIBTPU = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+HEADINGS = {
+    ("step", "best_bytes"): "step at best",
+    ("step", "bytes"): "step",
+    ("step", "branch_bytes"): "in a branch",
+    ("step", "xla_bytes"): "by XLA's count",
+    ("step", "temporary_bytes"): "temporary",
+    ("step", "kernels"): "large kernels",
+    ("update", "best_bytes"): "update at best",
+    ("update", "bytes"): "update",
+    ("update", "temporary_bytes"): "temporary",
+    ("update", "kernels"): "large kernels",
+}
+
+
+class Target(NamedTuple):
+    """An accelerator: its name, the wheels with its compiler, and how to describe four of its devices to JAX."""
+
+    title: str
+    wheels: tuple[str, ...]
+    topology: dict[str, str]
+
+
+H100 = Path(__file__).with_name("h100.txtpb").read_text(encoding="utf-8")
+TARGETS = {
+    "h100": Target(
+        "NVIDIA H100",
+        ("jax-cuda12-plugin", "jax-cuda12-pjrt"),
+        {"platform": "cuda", "topology": "1x1x4", "target_config": H100},
+    ),
+    "v5e": Target("TPU v5e", ("libtpu",), {"platform": "tpu", "topology_name": "v5e:2x2"}),
+}
+
+
+def find(name: str) -> Target:
+    """Return a target whose compiler is installed."""
+    if name not in TARGETS:
+        raise InputError(f"There is no target {name!r}; targets are {' and '.join(TARGETS)}.")
+    for wheel in TARGETS[name].wheels:
+        try:
+            importlib.metadata.version(wheel)
+        except importlib.metadata.PackageNotFoundError:
+            raise InputError(
+                f"The target {name} needs the wheel {wheel}, which is not installed; "
+                "`make traffic` makes an environment that has it."
+            ) from None
+    return TARGETS[name]
+
+
+def prepare_process() -> None:
+    """Keep JAX from looking for devices of the compilers' kinds; to be called before it has looked for any."""
+    os.environ.update(LIBTPU)
+    jax.config.update("jax_platforms", "cpu")
 
 
 def run(target: str, params: int = 2**25, out: Path = RESULTS, overwrite: bool = False) -> None:
@@ -24,16 +95,41 @@ def run(target: str, params: int = 2**25, out: Path = RESULTS, overwrite: bool =
         out: The folder for records.
         overwrite: Replace a record that was made with other settings.
     """
-    found, folder = targets.find(target), out / "traffic" / target
+    found, folder = find(target), out / "traffic" / target
     if params <= 0 or params % 8192:
         raise InputError(f"traffic: params must be a positive multiple of 8192, got {params}.")
     config = {"target": found.title, "params": params}
-    targets.prepare_process()
+    prepare_process()
     meta = frame.begin(folder, config, overwrite)
     meta["compiler"] = {wheel: importlib.metadata.version(wheel) for wheel in ("jax", *found.wheels)}
-    devices, shapes, contenders = found.devices(), layouts(params), optimizers()
+    devices = topologies.get_topology_desc(**found.topology).devices
+    shapes, contenders = layouts(params), optimizers()
     rows = [
         measure(name, contenders[name], layout, shapes[layout], program, devices)
         for layout, name, program in frame.watched(itertools.product(shapes, contenders, PROGRAMS))
     ]
-    frame.keep(folder, Record(config, meta, {"rows": rows}), report.sections)
+    frame.keep(folder, Record(config, meta, {"rows": rows}), sections)
+
+
+def sections(of: Record) -> Iterator[Section]:
+    """Write a table per layout, a line per contender; columns of which nothing is known are left out."""
+    target, versions = of.config["target"], (f"{name} {version}" for name, version in of.meta["compiler"].items())
+    what = (
+        f"Compiled for {target} without one, by {', '.join(versions)}. Bytes are per weight and device; "
+        f"a large kernel moves {LARGE:.0%} of the weights' bytes at least."
+    )
+    yield Section("", [what])
+    for layout, rows in grouped(of.lines["rows"], "layout").items():
+        known = {(row["program"], key) for row in rows for key, value in row.items() if value is not None}
+        columns = {key: title for key, title in HEADINGS.items() if key in known}
+        lines = [
+            [contender, *(text({row["program"]: row for row in of}, *key) for key in columns)]
+            for contender, of in grouped(rows, "contender").items()
+        ]
+        yield Section(f"{target}: {layout}", [], table(["method", *columns.values()], lines))
+
+
+def text(programs: dict[str, Line], program: str, key: str) -> str:
+    """Return what a cell shows of a contender's program; whole numbers as such, and a dash for nothing."""
+    value = programs.get(program, {}).get(key)
+    return "–" if value is None or (key == "branch_bytes" and value == 0) else f"{value:g}"
