@@ -1,7 +1,5 @@
 """The commands that compare methods; each function is one, its docstring the help."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import tyro

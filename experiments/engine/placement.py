@@ -4,8 +4,6 @@ Batches are divided over the axis "data"; every weight, and what the optimizer k
 written for one device: the compiler adds the communication, so a norm over a layer stays the norm over the whole layer.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -11,7 +11,7 @@ from adaptax.comparison.report.markup import Section
 from experiments.bench import frame, neighbors
 from experiments.bench.lenet import run as lenet
 from experiments.bench.roofline import run as roofline
-from experiments.bench.sweep import report as sweep
+from experiments.bench.sweep import run as sweep
 from experiments.bench.traffic import run
 from experiments.bench.traffic import run as traffic
 from experiments.engine.command_line import main

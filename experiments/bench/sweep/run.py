@@ -1,7 +1,8 @@
-"""Time sweeps against plain runs, and layouts against each other, while one watches."""
+"""Time sweeps against plain runs, and layouts against each other, while one watches; the record's tables."""
 
 import dataclasses
 import itertools
+import statistics
 import time
 from collections.abc import Iterator
 from functools import lru_cache
@@ -16,11 +17,12 @@ from adaptax.comparison.field import Field
 from adaptax.comparison.methods import Method
 from adaptax.comparison.program import Programs
 from adaptax.comparison.record import Line, Record
+from adaptax.comparison.report.markup import Cell, Section, Table
 from adaptax.comparison.task import Layout, Splits, Task, load
-from adaptax.comparison.train import Cost, train
+from adaptax.comparison.train import KINDS, Cost, train
 from adaptax.comparison.trials import at_rates
 from experiments.bench import frame, neighbors
-from experiments.bench.sweep import plain, report
+from experiments.bench.sweep import plain
 from experiments.engine import finder
 from experiments.engine.places import RESULTS
 
@@ -47,7 +49,7 @@ def run(out: Path = RESULTS, data: Path | None = None, overwrite: bool = False) 
     known, others = finder.tasks(), neighbors.watch()
     rows = [*whole(known[SLUG], contender, data), *by_task(known, contender, data)]
     meta["cores_of_others"] = others()
-    frame.keep(folder, Record(config, meta, {"rows": rows}), report.sections)
+    frame.keep(folder, Record(config, meta, {"rows": rows}), sections)
 
 
 def whole(task: Task, contender: Method, data: Path | None) -> Iterator[Line]:
@@ -88,3 +90,47 @@ def by_task(known: dict[str, Task], contender: Method, data: Path | None) -> Ite
         microseconds = round(1e6 * cost.seconds["steps"] / cost.member_steps, 1)
         compiling = round(first.seconds["compile"], 2)
         yield {"kind": "step", "task": slug, "how": layout, "microseconds": microseconds, "compile": compiling}
+
+
+def sections(of: Record) -> Iterator[Section]:
+    """Write the tables."""
+    config, kinds = of.config, frame.grouped(of.lines["rows"], "kind")
+    what = (
+        f"{config['rates']} rates × {config['seeds']} seeds of `{config['task']}` with {config['method']}, "
+        f"{config['steps']} steps each, compiling included on both sides; medians of {config['rounds']} rounds. "
+        f"{frame.machine(of.meta)}; others kept {of.meta['cores_of_others']} cores busy."
+    )
+    yield Section("", [what], whole_table(kinds["whole"]))
+    spent = "Seconds of the sweeps by kind of work, mean over the threads; medians of the rounds:"
+    yield Section("", [spent], of_what(kinds["of what"]))
+    below = "Microseconds of one member's step by task and layout, the grid as in tuning:"
+    yield Section("", [below], task_table(kinds["step"]))
+
+
+def whole_table(rows: list[Line]) -> Table:
+    """Compare whole sweeps with the first; ratios are taken round by round, between neighbors in time."""
+    seconds = {how: [row["seconds"] for row in of] for how, of in frame.grouped(rows, "how").items()}
+    plain, lines = next(iter(seconds.values())), []
+    for how, of in seconds.items():
+        ratios = [slow / fast for slow, fast in zip(plain, of, strict=True)]
+        middle, spread = statistics.median(ratios), f"{min(ratios):.1f} to {max(ratios):.1f}"
+        lines.append([how, f"{statistics.median(of):.1f}", f"{middle:.1f}", spread])
+    return frame.table(["", "seconds", "times faster", "in single rounds"], lines)
+
+
+def of_what(rows: list[Line]) -> Table:
+    """Show what the seconds of each layout went to."""
+    lines = []
+    for how, of in frame.grouped(rows, "how").items():
+        lines.append([how, *(f"{statistics.median(row[kind] for row in of):.1f}" for kind in KINDS)])
+    return frame.table(["", *KINDS], lines)
+
+
+def task_table(rows: list[Line]) -> Table:
+    """Show every layout on every task, the fastest bold."""
+    lines = []
+    for task, of in frame.grouped(rows, "task").items():
+        fastest = min(row["microseconds"] for row in of)
+        cells = [(f"{row['microseconds']:.0f} ({row['compile']:.1f})", row["microseconds"] == fastest) for row in of]
+        lines.append([Cell(task), *(Cell(text, "best" if best else "") for text, best in cells)])
+    return Table(["task", *(f"{how}, µs (compile, s)" for how in frame.grouped(rows, "how"))], lines)
