@@ -41,7 +41,7 @@ def _lead(record: TaskRecord, best: Sequence[str]) -> str:
     if not ended:
         return "no method came to the end" if len(record.results) > 1 else ""
     return (
-        "no method came to the end with every seed; over those that did, "
+        "no method came to the end with every seed; over the seeds that did, "
         f"{_name(record, ended[0])} is lowest: {_score(record, ended[0])}"
     )
 
@@ -135,8 +135,12 @@ def _of_tuning(record: TaskRecord) -> str:
         is_lowest = "is lowest:" if others else "ends at"
         clauses.append(f"on validation {_name(record, name)} {is_lowest} {score} ({scored}){_at(record, trial)}")
         clauses += [f"{_name(record, name)} comes next with {score}" for _, name, score, _ in others[:1]]
-    only = "Rates were only tuned: the test split was not read."
-    return " ".join([_sentence([*clauses, _lost(record)]), only])
+    no_score = "" if found else ": there is no score"
+    only_tunes = record.config["protocol"]["only_tunes"]
+    unread = "Rates were only tuned: the test split was not read." if only_tunes else ""
+    if found and not only_tunes:
+        unread = "No test score was read yet."
+    return f"{_sentence([*clauses, _lost(record) + no_score])} {unread}".strip()
 
 
 def _name(record: TaskRecord, name: str) -> str:

@@ -18,7 +18,7 @@ DASHES = (
     (0, (3, 1)), (0, (8, 2, 2, 2)), (0, (1, 2.5)), (0, (4, 1, 1, 1, 1, 1)),
 )  # fmt: skip
 MOST = len(MARKERS)  # lines of a panel
-POINTS = 8  # letters
+LETTERS = 9.5  # points, so that a phone shows them eight points high
 SHORT = 24  # letters of a name that may stand beside its line
 GAP = 4  # points between a line's end and its name
 RING = 90  # square points of the first line's
@@ -62,23 +62,25 @@ def name(picture: Figure, panel: Axes) -> None:
     rows = -(-len(labels) // columns)
     width, height = picture.get_size_inches()
     picture.set_size_inches(width, height + LEGEND_ROW * rows)
-    picture.legend(loc="outside lower left", ncols=columns, fontsize=POINTS + 1, frameon=False, handlelength=3.5)
+    picture.legend(loc="outside lower left", ncols=columns, fontsize=LETTERS, frameon=False, handlelength=3.5)
 
 
 def _name_at_ends(picture: Figure, panel: Axes) -> bool:
     """Write the names; say whether they can be read: none on another, none across a line, none outside."""
     bottom, top = panel.get_ylim()
-    ends = [line.get_xydata()[-1] for line in panel.lines]
+    ends = [tuple(np.asarray(line.get_xydata())[-1]) for line in panel.lines]
     if not all(bottom <= y <= top for _, y in ends):  # what blew up leaves the panel
         return False
     names = []
     for line, (x, y) in zip(panel.lines, ends, strict=True):
         at = {"xytext": (GAP, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
-        names.append(panel.annotate(str(line.get_label()), (x, y), **at, fontsize=POINTS + 1, color=line.get_color()))
+        names.append(panel.annotate(str(line.get_label()), (x, y), **at, fontsize=LETTERS, color=line.get_color()))
     picture.draw_without_rendering()
     boxes = [one.get_window_extent() for one in names]
     collide = any(box.overlaps(other) for box, other in itertools.combinations(boxes, 2))
-    if not collide and not any(_crosses(panel, line.get_xydata(), box) for line in panel.lines for box in boxes):
+    if not collide and not any(
+        _crosses(panel, np.asarray(line.get_xydata()), box) for line in panel.lines for box in boxes
+    ):
         return True
     for one in names:
         one.remove()

@@ -131,11 +131,15 @@ def _notes(record: TaskRecord, is_final: bool) -> str:
         f"{EDGE}: the best rate is the lowest or highest one tried."
         if any(analysis.at_edge(record, name) for name in record.results)
         else "",
-        f"Every method had {counts.pop()} trials."
+        f"Every method had {_times(counts.pop())}."
         if len(counts) == 1
         else "Every method had the same trials; where its best rate was at an edge, rates beyond were tried, too.",
     ]
     return " ".join(filter(None, parts))
+
+
+def _times(count: int) -> str:
+    return "one trial" if count == 1 else f"{count} trials"
 
 
 def _by_step(record: TaskRecord) -> Iterator[Section]:

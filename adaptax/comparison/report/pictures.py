@@ -30,7 +30,7 @@ FAMILIES = {
     "without a schedule": ("optax_momentum", "optax_prodigy", "optax_schedule_free_adamw", "learned_lstm"),
 }  # fmt: skip
 SIZE = (4.4, 3.3)  # inches, without a legend: a panel is as wide as a phone
-STYLE = {"font.size": 9.5, "axes.spines.top": False, "axes.spines.right": False}
+STYLE = {"font.size": lines.LETTERS, "axes.spines.top": False, "axes.spines.right": False}
 DECADES = 7  # above a task's lowest score; higher are only runs that blow up
 A_DECADE = 10.0  # from the lowest score to the highest; below it a log axis would have too few numbers
 FEW_DECADES = 2.5  # of a log axis, on which powers of ten would be too few numbers

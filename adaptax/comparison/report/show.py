@@ -49,6 +49,7 @@ def show(value: Estimate, signed: bool = False) -> str:
     if not half_width > ROUNDING * abs(mean):  # nor is that of one seed
         return f"{mean:{sign}.3g}"
     if half_width < SMALL:
-        return f"{mean:{sign}.1e} ± {half_width:.1e}"
+        digits = max(1, int(np.floor(np.log10(abs(mean) / half_width)))) if mean else 1
+        return f"{mean:{sign}.{digits}e} ± {half_width:.1e}"
     places = int(np.clip(1 - np.floor(np.log10(half_width)), 0, 6))
     return f"{mean:{sign}.{places}f} ± {half_width:.{places}f}"
