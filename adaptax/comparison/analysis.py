@@ -14,7 +14,7 @@ from adaptax.comparison.curve import Curve
 from adaptax.comparison.protocol import Phase, best_trial, is_at_edge
 from adaptax.comparison.results import TaskRecord
 from adaptax.comparison.statistics import Estimate, estimate, over_seeds, paired
-from adaptax.comparison.trials import Trial
+from adaptax.comparison.trials import Combination, Trial
 
 BASELINES = ("optax_momentum", "optax_adam", "adam")  # the best of those that take part sets a task's target
 BASELINE = BASELINES[0]  # to which all others are compared
@@ -73,6 +73,25 @@ def at_best_settings(record: TaskRecord, contender: str) -> list[Curve]:
     """Return what was tuned with the schedule and settings that validation chose, or with all where it chose none."""
     tuned, best = curves(record, contender, "tune"), trial_of(record, contender)
     return tuned if best is None else [curve for curve in tuned if curve.combination == best.combination]
+
+
+def trials(record: TaskRecord, contender: str) -> int:
+    """Count what was tried of a method: rates, under each schedule, with each choice of settings."""
+    return len({curve.trial for curve in curves(record, contender, "tune")})
+
+
+def by_combination(record: TaskRecord, contender: str) -> dict[Combination, tuple[float, Estimate] | None]:
+    """Return the best rate of each schedule and settings and its validation score; None where every rate diverged."""
+    by: dict[Combination, list[Curve]] = {}
+    for curve in curves(record, contender, "tune"):
+        by.setdefault(curve.combination, []).append(curve)
+    best = {combination: best_trial(of) for combination, of in by.items()}
+    return {
+        combination: None
+        if trial is None
+        else (trial.rate, estimate(np.array([c.validation[-1] for c in by[combination] if c.trial == trial])))
+        for combination, trial in best.items()
+    }
 
 
 def at_edge(record: TaskRecord, contender: str) -> bool:

@@ -12,9 +12,8 @@ from rich.table import Table
 
 from adaptax.comparison import analysis, report, results
 from adaptax.comparison.errors import InputError, nearest
-from adaptax.comparison.methods import shown
 from adaptax.comparison.report import pictures
-from adaptax.comparison.report.show import NOTHING, show_ends
+from adaptax.comparison.report.show import NOTHING, label, show_ends
 from adaptax.comparison.results import TaskRecord
 from adaptax.comparison.statistics import Estimate
 
@@ -72,7 +71,10 @@ class Comparison:
         return Best(schedule, trial.rate, dict(settings), ends.estimate, len(ends.diverged))
 
     def plot(self) -> Figure:
-        """Draw the score against the rate, a line for each method; the bands are 95 % intervals over the seeds."""
+        """Draw the validation score against the rate, a line for each method; of more than eight those that end lowest.
+
+        The bands are 95 % intervals over the tuning seeds; a ring marks the chosen rate.
+        """
         return pictures.by_rate(self.record)
 
     def report(self) -> Path:
@@ -90,7 +92,7 @@ class Comparison:
             trial = analysis.trial_of(self.record, name)
             of = (NOTHING, NOTHING) if trial is None else (f"{trial.rate:g}", str(trial.combination) or "constant")
             mark = " *" if name in best else ""
-            table.add_row(shown(name), *of, show_ends(analysis.ends(self.record, name)) + mark)
+            table.add_row(label(self.record, name), *of, show_ends(analysis.ends(self.record, name)) + mark)
         file = io.StringIO()
         Console(file=file, width=WIDTH).print(table, "* lowest, or not told from the lowest by the 95 % interval")
         return file.getvalue()

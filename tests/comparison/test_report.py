@@ -4,21 +4,23 @@ import collections
 import html.parser
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from adaptax.comparison import analysis, report
 from adaptax.comparison.curve import Curve
 from adaptax.comparison.describe import describe
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.methods import shown
 from adaptax.comparison.protocol import Grid, Protocol, Result
 from adaptax.comparison.record import rounded
 from adaptax.comparison.report import pictures, show, tables
 from adaptax.comparison.report.conditions import CONDITIONS, conditions
-from adaptax.comparison.report.markup import Cell, Section, Table, to_html_table, to_markdown
+from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
+from adaptax.comparison.report.page import to_html_table
 from adaptax.comparison.results import TaskRecord, Writer
 from adaptax.comparison.statistics import Estimate
 from experiments.engine import finder
@@ -296,12 +298,24 @@ def read(reports) -> list[TaskRecord]:
     ]
 
 
+QUESTION = "Which method for which task?"
+MOMENTUM = "optax.sgd(momentum=0.9)"
+
+
+def by_shown(expression: str) -> str:
+    """Return the name by which the records of the report know an expression."""
+    (name,) = {name for of in RECORDS for name in of.results if shown(name) == expression}
+    return name
+
+
 def sections(markdown: str) -> dict[str, list[list[str]]]:
-    """Read the tables, lines of cells, by the title above them."""
-    found = {}
-    for part in re.split(r"^##? ", markdown, flags=re.MULTILINE)[1:]:
+    """Read the tables, lines of cells, by the title above them, after that of the task if they are within one."""
+    found, above = {}, ""
+    for marks, part in re.findall(r"^(#+) (.*?)(?=^#|\Z)", markdown, flags=re.MULTILINE | re.DOTALL):
         lines = [line for line in part.splitlines() if line.startswith("| ")]
-        found[part.splitlines()[0]] = [
+        title = part.splitlines()[0]
+        above = title if len(marks) < 3 else above
+        found[title if len(marks) < 3 else f"{above}: {title}"] = [
             [c.replace(r"\|", "|") for c in re.split(r" (?<!\\)\| ", x[2:-2])] for x in lines
         ]
     return found
@@ -318,13 +332,13 @@ def says(cell: str, value: float, half_width: float | None = None) -> bool:
 
 
 def test_the_leaderboard_says_what_the_analysis_says(reports, read: list[TaskRecord]):
-    table = sections(reports[0])["Leaderboard"]
+    table = sections(reports[0])[QUESTION]
     assert table[0] == ["method", "profile", "lowest on", *(f"{title} (error, %)" for title in TITLES.values())]
     scores = analysis.profile_scores(read)
-    assert [row[0] for row in table[2:]] == list(scores)
+    assert [row[0] for row in table[2:]] == list(map(shown, scores))
     assert len(set(scores.values())) >= 3
     best = [analysis.best_of(of) for of in read]
-    for name, profile, lowest, *cells in table[2:]:
+    for name, (_, profile, lowest, *cells) in zip(scores, table[2:], strict=True):
         assert lowest.strip("*") == str(sum(name in of for of in best))
         assert says(profile, scores[name])
         assert ("**" in profile) == (scores[name] == max(scores.values()))
@@ -337,7 +351,7 @@ def test_the_leaderboard_says_what_the_analysis_says(reports, read: list[TaskRec
             assert says(figure, ends.estimate.mean, ends.estimate.half_width)
             assert diverged == ("1 of 3 diverged" if ends.diverged else "")
     bold = [[row[0] for row in table[2:] if row[column].startswith("**")] for column in (2, 3, 4)]
-    assert bold == [["optax_momentum", "nesterov"], ["nesterov"], ["optax_momentum"]]
+    assert bold == [[MOMENTUM, "nesterov"], ["nesterov"], [MOMENTUM]]
 
 
 def test_bold_are_the_lowest_mean_and_those_that_cannot_be_told_from_it():
@@ -348,7 +362,7 @@ def test_bold_are_the_lowest_mean_and_those_that_cannot_be_told_from_it():
 
 def test_wins_losses_and_divergences_are_those_against_tuned_momentum(reports, read: list[TaskRecord]):
     table = sections(reports[0])["Where each wins, and where it loses"]
-    found = {name: cells for name, *cells in table[2:]}
+    found = {by_shown(name): cells for name, *cells in table[2:]}
     expected: dict[str, list[list[str]]] = {name: [[], [], []] for name in found}
     for name in found:
         for of in (of for of in read if name in of.results):
@@ -371,16 +385,16 @@ def test_wins_losses_and_divergences_are_those_against_tuned_momentum(reports, r
 )
 def test_pairs_are_compared_on_every_task_on_which_both_took_part(title, compare, reports, read: list[TaskRecord]):
     table = {row[0]: row[1:] for row in sections(reports[0])[title][2:]}
-    assert set(table) == {"nesterov – optax_momentum"}
-    shown = 0
-    for pair, cells in table.items():
+    assert set(table) == {f"nesterov – {MOMENTUM}"}
+    told = 0
+    for row, cells in table.items():
+        pair = [by_shown(name) for name in row.split(" – ")]
         for cell, of in zip(cells, read, strict=True):
-            present = set(pair.split(" – ")) <= of.results.keys()
-            found = compare(of, *pair.split(" – ")) if present else None
+            found = compare(of, *pair) if set(pair) <= of.results.keys() else None
             assert cell == "–" if found is None else says(cell, *found.estimate)
-            shown += found is not None
+            told += found is not None
             assert found is None or cell[0] in "+-"
-    assert shown == 1
+    assert told == 1
 
 
 def test_each_task_has_its_rates_costs_and_targets(reports, read: list[TaskRecord]):
@@ -389,8 +403,13 @@ def test_each_task_has_its_rates_costs_and_targets(reports, read: list[TaskRecor
         table = sections(markdown)[TITLES[of.slug]]
         means = {name: analysis.ends(of, name) for name in of.results}
         order = sorted(means, key=lambda name: float(means[name].estimate.mean) if means[name].scores else np.inf)
-        assert [row[0] for row in table[2:]] == order
-        for name, test, spread, rate, untuned, needed, compile_s, microseconds in table[2:]:
+        assert table[0] == ["method", "test score", "best rate", "spread", "untuned", *(["trials"] * (of is read[0]))]
+        costs = sections(markdown)[f"{TITLES[of.slug]}: What it cost"]
+        assert [row[0] for row in table[2:]] == [row[0] for row in costs[2:]] == list(map(shown, order))
+        for name, (_, test, rate, spread, untuned, *trials), (_, needed, compile_s, microseconds) in zip(
+            order, table[2:], costs[2:], strict=True
+        ):
+            assert trials in ([], [str(len({r.curve.rate for r in of.results[name] if r.phase == "tune"}))])
             best, gradients = analysis.rate_of(of, name), analysis.gradients_to_target(of, name)
             assert rate == ("none" if best is None else f"{best:g}{' ↔' if analysis.at_edge(of, name) else ''}")
             if means[name].scores:
@@ -408,19 +427,22 @@ def test_each_task_has_its_rates_costs_and_targets(reports, read: list[TaskRecor
             assert says(compile_s, of.timings[name]["compile_seconds"])
             assert says(microseconds, of.timings[name]["microseconds_per_member_step"])
         target = analysis.target(of).score
-        assert f"Target: {target:.4g} on validation, optax_momentum's mean after half of the steps." in markdown
+        assert f"Target: {target:.4g} on validation, {MOMENTUM}'s mean after half of the steps." in markdown
     rows = {row[0]: row for row in sections(markdown)[TITLES["first"]][2:]}
-    assert rows["adam"][3] == "0.01 ↔"
-    assert rows["rmsprop"][3] == "none"
-    assert int(rows["nesterov"][5]) % 40 == 0  # four gradients a step
+    assert rows["adam"][2] == "0.01 ↔"
+    assert rows["rmsprop"][2] == "none"
+    costs = {row[0]: row for row in sections(markdown)[f"{TITLES['first']}: What it cost"][2:]}
+    assert int(costs["nesterov"][1]) % 40 == 0  # four gradients a step
 
 
 def test_each_task_says_how_much_the_rate_matters(reports, read: list[TaskRecord]):
     for of in read:
-        header, _, *rows = sections(reports[0])[f"{TITLES[of.slug]}: how much the rate matters"]
+        header, _, *rows = sections(reports[0])[f"{TITLES[of.slug]}: How much the rate matters"]
         rates = [float(text) for text in header[1:]]
         assert rates == sorted({r.curve.rate for results in of.results.values() for r in results if r.phase == "tune"})
+        assert {row[0] for row in rows} == set(map(shown, of.results))
         for name, *cells in rows:
+            name = by_shown(name)
             found = analysis.sensitivity(of, name)
             for rate, cell in zip(rates, cells, strict=True):
                 assert ("**" in cell) == (rate == analysis.rate_of(of, name))
@@ -445,7 +467,7 @@ class Page(html.parser.HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list) -> None:
         self.elements.append((tag, dict(attrs)))
-        if tag not in ("meta", "br", "path", "use", "rect"):
+        if tag not in ("meta", "br", "wbr", "path", "use", "rect"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list) -> None:
@@ -476,9 +498,7 @@ def test_the_page_needs_nothing_from_elsewhere(reports):
     assert "@import" not in reports[1]
     assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in page.elements
     assert ("meta", {"charset": "utf-8"}) in page.elements
-    links = [attributes["href"][1:] for tag, attributes in page.elements if tag == "a"]
-    assert len(links) == 9
-    assert set(links) <= {attributes.get("id") for tag, attributes in page.elements if tag == "h2"}
+    assert "a" not in tags
 
 
 def test_titles_are_text_on_the_page_and_cells_in_markdown(reports):
@@ -490,8 +510,8 @@ def test_titles_are_text_on_the_page_and_cells_in_markdown(reports):
         assert title in page.words
         assert f"## {title}\n" in markdown
         assert f"{title} (error, %)" in page.words
-    assert "Untuned" in page.words
-    assert {len(row) for row in sections(markdown)["Leaderboard"]} == {5}
+    assert "Profile" in page.words
+    assert {len(row) for row in sections(markdown)[QUESTION]} == {5}
     cells = to_markdown([Section("", [], Table(["a | b"], [[Cell("c | d", "best")]]))])
     assert cells.splitlines()[-3:] == [r"| a \| b |", "| --- |", r"| **c \| d** |"]
 
@@ -501,7 +521,7 @@ def numbers(text: str) -> collections.Counter:
 
 
 def test_every_number_in_markdown_is_on_the_page_as_often(reports):
-    markdown, page = reports
+    markdown, page = reports[0], reports[1].replace("<wbr>", "").replace("<br>", "")
     said = numbers(re.sub(r"^#+ .*$", "", markdown, flags=re.MULTILINE))
     shown = numbers(" ".join(Page(page).words))
     assert len(said) > 60
@@ -513,40 +533,57 @@ def test_every_number_in_markdown_is_on_the_page_as_often(reports):
 
 
 def test_better_and_worse_are_seen_on_the_page(reports):
-    gained = reports[1].partition("beneath</h2>")[2]
-    assert re.search(r'<td class="">nesterov – optax_momentum</td><td class="(\w+)">-', gained)[1] == "better"
-    lost_at = re.search(r'<td class="">optax_sgd</td><td class="">–</td><td class="(\w+)">second</td>', reports[1])
+    page = reports[1].replace("<wbr>", "")
+    gained = page.partition("beneath</h2>")[2]
+    pair = re.escape(f"nesterov – {MOMENTUM}")
+    assert re.search(rf'<td class="">{pair}</td><td class="(\w+)">-', gained)[1] == "better"
+    lost_at = re.search(r'<td class="">optax\.sgd</td><td class="">–</td><td class="(\w+)">second</td>', page)
     assert lost_at[1] == "worse"
     assert '<td class="best">' in reports[1]
 
 
-def test_pictures_draw_what_the_analysis_says(read: list[TaskRecord], monkeypatch: pytest.MonkeyPatch):
-    """Of each method: profile, sensitivity by rate, mean curve over the seeds that ended."""
-    drawn: dict[str, dict[str, np.ndarray]] = {}
+def kept(monkeypatch: pytest.MonkeyPatch, most: int = pictures.MOST) -> dict[str, Figure]:
+    """Keep what would be written down, by what is said of it; draw no more than so many lines in a panel."""
+    drawn: dict[str, Figure] = {}
 
-    def keep(picture: Any) -> str:
-        (axes,) = picture.axes
-        drawn[axes.get_title()] = {line.get_label(): line.get_xydata() for line in axes.lines}
-        pictures.plt.close(picture)
+    def keep(picture: Figure, says: str) -> str:
+        assert says not in drawn
+        drawn[says] = picture
         return "<svg></svg>"
 
-    monkeypatch.setattr(pictures, "_to_svg", keep)
+    monkeypatch.setattr(pictures, "to_svg", keep)
+    monkeypatch.setattr(pictures, "MOST", most)
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("most", "count"), [(8, 3), (4, 6)]
+)  # all methods together, or a panel for each of two families
+def test_pictures_draw_what_the_analysis_says(most, count, read: list[TaskRecord], monkeypatch: pytest.MonkeyPatch):
+    """Of each method: profile, sensitivity by rate, mean curve over the seeds that ended."""
+    drawn = kept(monkeypatch, most)
     pictures.profile(read)
-    pictures.of_task(read[0])
+    pictures.rates(read[0])
+    pictures.steps(read[0])
+    assert len(drawn) == count
     taus = np.linspace(1, 4, 301)
-    shown = {name: line for panel in drawn.values() for name, line in panel.items()}
-    assert shown.keys() == read[0].results.keys()
-    for panel, lines in drawn.items():
-        for name, line in lines.items():
-            if panel.endswith(": by rate"):
+    seen = collections.Counter()
+    for says, picture in drawn.items():
+        for line in picture.axes[0].lines:
+            name = by_shown(str(line.get_label()).removesuffix(": diverged"))
+            seen[name] += 1
+            if "by learning rate" in says:
                 found = analysis.sensitivity(read[0], name)
                 expected = [(rate, value.mean) for rate, value in found.items() if value is not None]
-            elif panel.endswith(": at the best rate"):
+            elif "by step" in says:
                 ended = [c.validation for c in analysis.curves(read[0], name, "final") if c.diverged_at is None]
                 expected = [(EVERY * (k + 1), value) for k, value in enumerate(np.mean(ended, axis=0) if ended else [])]
             else:
                 expected = list(zip(taus, analysis.profiles(read, taus)[name], strict=True))
-            np.testing.assert_allclose(line, np.array(expected).reshape(-1, 2))
+            np.testing.assert_allclose(line.get_xydata(), np.array(expected).reshape(-1, 2))
+            assert str(line.get_label()).endswith(": diverged") == (not expected)
+    assert seen.keys() == read[0].results.keys()
+    assert min(seen.values()) == 3
 
 
 @pytest.mark.parametrize(
@@ -557,25 +594,20 @@ def test_pictures_draw_what_the_analysis_says(read: list[TaskRecord], monkeypatc
         (2.0, 90.0, 1e30, "log", (2 / 1.15, 2e7 * 1.15)),  # nor is what blew up on the way
         (2.0, 90.0, None, "log", (2 / 1.15, 90 * 1.15)),  # a sweep, without reruns
         (3.0, 3.0, 3.0, "linear", (3 / 1.15, 3 * 1.15)),
-        (-1.0, 3.0, 50.0, "linear", None),
+        (-1.0, 3.0, 50.0, "linear", (-1 - 0.15 * 51, 50 + 0.15 * 51)),
     ],
 )
 def test_all_panels_of_a_task_show_the_same_scores(low, high, start, scale, limits, monkeypatch: pytest.MonkeyPatch):
-    drawn = []
-
-    def keep(picture: Any) -> str:
-        drawn.append((picture.axes[0].get_yscale(), picture.axes[0].get_ylim()))
-        pictures.plt.close(picture)
-        return "<svg></svg>"
-
-    monkeypatch.setattr(pictures, "_to_svg", keep)
+    drawn = kept(monkeypatch, 3)
     reruns = [] if start is None else [member("final", 1000, start, 3.0, 3.0, 3.0)]
     base = [*at(0.01, high), *at(0.1, 3.0), *reruns]
-    pictures.of_task(judged(optax_sgd=base, lsalr=[*at(0.1, low)], nesterov=base, optax_momentum=base))
+    of = judged(optax_sgd=base, lsalr=[*at(0.1, low)], nesterov=base, optax_momentum=base)
+    pictures.rates(of)
+    pictures.steps(of)
     assert len(drawn) == (2 if start is None else 4)
-    for found, shown in drawn:
-        assert found == scale
-        assert limits is None or shown == pytest.approx(limits)
+    for picture in drawn.values():
+        assert picture.axes[0].get_yscale() == scale
+        assert picture.axes[0].get_ylim() == pytest.approx(limits)
 
 
 def test_every_method_is_in_a_picture_and_none_is_alone():
@@ -590,21 +622,30 @@ def test_the_report_is_made_of_the_records_alone_and_is_the_same_every_time(repo
     markdown, page = reports
     assert to_markdown(tables.sections(read)) == markdown
     drawn = pictures.profile(read)
-    assert len(drawn) == 2
+    assert len(drawn) == 1
     assert all(picture in page for picture in drawn)
 
 
-def test_a_sweep_has_no_leaderboard_and_an_interrupted_comparison_a_report_as_far_as_it_went():
+def test_a_sweep_has_no_test_score_and_an_interrupted_comparison_a_report_as_far_as_it_went():
     swept = judged(a=tuning(1.0, 1))
     swept.config["protocol"]["only_tunes"] = True
     assert [section.title for section in tables.sections([swept])] == [
-        "Which method for which task?",
         "A task",
-        "A task: how much the rate matters",
+        "How it was judged",
+        "How much the rate matters",
+        "What it cost",
     ]
-    begun = tables.sections([judged(a=tuning(1.0, 1))])
-    row = {section.title: section for section in begun}["A task"].table.rows[0]
-    assert [cell.text for cell in row][:6] == ["a", "–", "–", "0.1", "–", "missed"]
+    assert tables.sections([swept])[0].table.header == ["method", "validation score", "best rate"]
+    assert [part.title for part in tables.sections([swept, swept])] == [
+        QUESTION,
+        "How it was judged",
+        "A task",
+        "A task",
+    ]
+    begun = {section.title: section.table for section in tables.sections([judged(a=tuning(1.0, 1))])}
+    assert begun["A task"].header == ["method", "test score", "best rate", "spread"]
+    assert [cell.text for cell in begun["A task"].rows[0]] == ["a", "–", "0.1", "–"]
+    assert begun["What it cost"].rows[0][1].text == "missed"
 
 
 def test_conditions_count_the_tasks_on_which_a_method_gains_over_the_one_beneath():
@@ -616,10 +657,10 @@ def test_conditions_count_the_tasks_on_which_a_method_gains_over_the_one_beneath
     bowl = judged("quadratic", optax_sgd=[*low, *one_seed["optax_sgd"]], local_gains=[*high, *one_seed["local_gains"]])
     own = judged("mine", optax_sgd=low, local_gains=high)
     (section,) = conditions([letters, bowl, own])
-    gains = "local_gains over optax_sgd"
+    gains = "local_gains over optax.sgd"
     assert [[cell.text for cell in row] for row in section.table.rows] == [
-        ["curvatures differ ten thousandfold", "quadratic: optax_sgd", "–", f"{gains} (1 of 1)"],
-        ["batches are full", "letters: local_gains; quadratic: optax_sgd", f"{gains} (1 of 2)", f"{gains} (1 of 2)"],
+        ["curvatures differ ten thousandfold", "quadratic: optax.sgd", "–", f"{gains} (1 of 1)"],
+        ["batches are full", "letters: local_gains; quadratic: optax.sgd", f"{gains} (1 of 2)", f"{gains} (1 of 2)"],
         ["any task, the rate tuned", "–", f"{gains} (1 of 3)", f"{gains} (2 of 3)"],
         ["any task, the rate ten times too small", "–", f"{gains} (1 of 1)", "–"],
     ]
@@ -642,19 +683,20 @@ def test_words_are_broken_into_lines_and_figures_are_not(reports):
 
 def test_the_leaders_are_named_before_all_tables(reports, read: list[TaskRecord]):
     """Of two tasks momentum and nesterov are the lowest on one each, and no other on any."""
-    short = reports[0].partition("## In short\n")[2].partition("\n## ")[0]
-    assert "on so many of the 2 tasks: optax_momentum (1), nesterov (1)." in short
-    scores = [f"{name} ({score:.2f})" for name, score in analysis.profile_scores(read).items() if score]
-    assert f"as a share of the tasks: {', '.join(scores)}." in short
-    assert reports[0].index("## In short") < reports[0].index("## Leaderboard")
+    short = reports[0].partition(f"# {QUESTION}\n")[2].partition("\n| ")[0]
+    assert short.strip().startswith("No method leads everywhere. Of 5 methods, ")
+    assert f"on so many of the 2 tasks: `{MOMENTUM}` (1), `nesterov` (1)." in short
+    scores = [f"`{shown(name)}` ({score:.2f})" for name, score in analysis.profile_scores(read).items() if score]
+    assert f"the first on every task: {', '.join(scores)}." in short
 
 
 def test_of_ties_for_the_last_place_among_the_leaders_none_is_named():
     alike = {name: final(1.0, 2.0, 3.0) for name in "bcdefg"}
     short = tables.sections(
         [judged("x", a=final(1.0, 2.0, 3.0), **alike), judged("y", a=final(0.0, 1.0, 2.0), **alike)]
-    )[1]
-    assert short.paragraphs[0].endswith("on so many of the 2 tasks: a (2).")
+    )[0]
+    assert short.paragraphs[0].startswith("`a` leads: on each task it is lowest, or not to be told from the lowest. ")
+    assert short.paragraphs[0].endswith("on so many of the 2 tasks: `a` (2).")
 
 
 def test_there_must_be_something_to_report(tmp_path: Path):
@@ -675,6 +717,9 @@ def test_there_must_be_something_to_report(tmp_path: Path):
         (1.2345, np.nan, False, "1.23"),
         (0.0, 0.0, False, "0"),
         (2.5, 0.0, True, "+2.5"),
+        (2.3026, 1.1e-15, False, "2.3"),  # equal scores, added in another order
+        (2.3026, 3e-9, False, "2.30260000e+00 ± 3.0e-09"),
+        (0.0, 1e-12, False, "0.0e+00 ± 1.0e-12"),  # nothing is rounding of nothing
     ],
 )
 def test_a_figure_is_written_to_the_second_digit_of_its_half_width(mean, half_width, signed, text):

@@ -59,8 +59,8 @@ def kept(task: Task, layout: str, known: dict) -> Programs:
 def quick(monkeypatch: pytest.MonkeyPatch):
     """Compile once, and draw nothing: the report's own tests look at its pictures."""
     monkeypatch.setattr(run, "Programs", kept)
-    monkeypatch.setattr(pictures, "profile", lambda records: [])
-    monkeypatch.setattr(pictures, "of_task", lambda record: [])
+    for name in ("opening", "rates", "steps", "profile", "leaders"):
+        monkeypatch.setattr(pictures, name, lambda *of: [])
 
 
 def compare(out: Path, **changes: Any) -> dict[str, bytes]:

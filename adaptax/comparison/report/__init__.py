@@ -1,4 +1,4 @@
-"""The report of a comparison: one page that needs no other files, and the same tables in Markdown."""
+"""The report of a comparison: one page that needs no other files, and the same text and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def write(records: Path, out: Path, console: Console) -> Path:
     sections = tables.sections(tasks)
     (out / "report.md").write_text(to_markdown(sections), encoding="utf-8")
     drawing = rich.progress.track(sections, "pictures", transient=True, console=console)
-    (out / "report.html").write_text(page.to_html(drawing, tasks), encoding="utf-8")
+    (out / "report.html").write_text(page.to_html(drawing), encoding="utf-8")
     return out / "report.html"

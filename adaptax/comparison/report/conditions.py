@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from adaptax.comparison import analysis
+from adaptax.comparison.methods import shown
 from adaptax.comparison.report.markup import Cell, Section, Table
 from adaptax.comparison.report.pairs import PAIRS, pair_of
 from adaptax.comparison.report.show import NOTHING
@@ -30,7 +31,9 @@ def conditions(records: Sequence[TaskRecord]) -> list[Section]:
     rows = []
     for condition, slugs in CONDITIONS.items():
         if among := [record for record in records if record.slug in slugs]:
-            lowest = "; ".join(f"{record.slug}: {', '.join(analysis.best_of(record)) or NOTHING}" for record in among)
+            lowest = "; ".join(
+                f"{record.slug}: {', '.join(map(shown, analysis.best_of(record))) or NOTHING}" for record in among
+            )
             rows.append([Cell(condition), Cell(lowest), *_gains(among, analysis.difference)])
     if not rows:  # a user's own tasks
         return []
@@ -53,6 +56,10 @@ def _gains(records: Sequence[TaskRecord], compare: Compare) -> list[Cell]:
     cells = []
     for verdict, kind in (("lower", "better"), ("higher", "worse")):
         counts = {pair: sum(one.verdict == verdict for one in of) for pair, of in found.items()}
-        said = [f"{' over '.join(pair)} ({count} of {len(found[pair])})" for pair, count in counts.items() if count]
-        cells.append(Cell(", ".join(said) or NOTHING, kind if said else ""))
+        said = [
+            f"{' over '.join(map(shown, pair))} ({count} of {len(found[pair])})"
+            for pair, count in counts.items()
+            if count
+        ]
+        cells.append(Cell("; ".join(said) or NOTHING, kind if said else ""))
     return cells

@@ -1,9 +1,8 @@
-"""Sections of text and tables, and how they are written down: Markdown, HTML."""
+"""Sections of text, pictures and tables, and how they are written down as Markdown; `page` writes them as HTML."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 
@@ -23,26 +22,39 @@ class Table(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A title, or none, paragraphs, a table; `task` is the slug that its pictures are of."""
+    """A title, or none; then, in this order, paragraphs, pictures and caption, a table, notes, and sections within."""
 
     title: str
-    paragraphs: Sequence[str]
+    paragraphs: Sequence[str] = ()
     table: Table | None = None
-    task: str | None = None
+    notes: Sequence[str] = ()
+    pictures: Callable[[], Sequence[str]] | None = None  # SVG, drawn when a page wants it
+    caption: str = ""  # of the pictures
+    parts: Sequence[Section] = ()
+    is_folded: bool = False  # on a page, where the reader opens it
 
 
 def to_markdown(sections: Iterable[Section], *, level: int = 2) -> str:
     """Write sections as Markdown, the first one's title on top, the others' on a level; the best cells are bold."""
     parts = []
     for number, section in enumerate(sections):
-        if section.title:
-            parts.append(f"{'#' * (level if number else 1)} {section.title}")
-        parts += section.paragraphs
-        if section.table is not None:
-            lines = [section.table.header, ["---"] * len(section.table.header)]
-            lines += [[_bold(cell) for cell in row] for row in section.table.rows]
-            parts.append("\n".join(f"| {' | '.join(map(_in_cell, line))} |" for line in lines))
+        parts += _blocks(section, level if number else 1, level)
     return "\n\n".join(parts) + "\n"
+
+
+def _blocks(section: Section, own: int, below: int) -> list[str]:
+    if section.pictures and not (section.paragraphs or section.table or section.notes or section.parts):
+        return []  # Markdown has none
+    blocks = [f"{'#' * own} {section.title}"] if section.title else []
+    blocks += section.paragraphs
+    if section.table is not None:
+        lines = [section.table.header, ["---"] * len(section.table.header)]
+        lines += [[_bold(cell) for cell in row] for row in section.table.rows]
+        blocks.append("\n".join(f"| {' | '.join(map(_in_cell, line))} |" for line in lines))
+    blocks += section.notes
+    for part in section.parts:
+        blocks += _blocks(part, max(own + 1, below), below)
+    return blocks
 
 
 def _in_cell(text: str) -> str:
@@ -51,14 +63,3 @@ def _in_cell(text: str) -> str:
 
 def _bold(cell: Cell) -> str:
     return f"**{cell.text}**" if cell.kind == "best" else cell.text
-
-
-def to_html_table(table: Table) -> str:
-    """Write a table that can be pushed sideways on a narrow screen; its first column stays."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in table.header)
-    body = "".join(
-        "<tr>" + "".join(f'<td class="{cell.kind}">{html.escape(cell.text)}</td>' for cell in row) + "</tr>"
-        for row in table.rows
-    )
-    kind = ' class="words"' if table.of_words else ""
-    return f'<div class="wide"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

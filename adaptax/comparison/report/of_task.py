@@ -1,77 +1,163 @@
-"""One task: what every method came to, what it cost, and how much the rate matters."""
+"""One task: the conclusion, the chart, the table of methods; then, folded, what was tried and what it cost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 from adaptax.comparison import analysis
+from adaptax.comparison.report import conclusion, pictures
+from adaptax.comparison.report.costs import costs
+from adaptax.comparison.report.judged import EDGE
+from adaptax.comparison.report.lines import MOST
 from adaptax.comparison.report.markup import Cell, Section, Table
-from adaptax.comparison.report.show import NOTHING, show_ends
+from adaptax.comparison.report.show import NOTHING, label, show, show_ends
+from adaptax.comparison.report.tried import combinations, sensitivity
 from adaptax.comparison.results import TaskRecord
-from adaptax.comparison.statistics import Estimate
+from adaptax.comparison.schedules import CONSTANT
 
 
-def describe_task(record: TaskRecord, is_final: bool) -> Iterator[Section]:
-    """Describe one task: what every method came to, what it cost, and how much the rate matters."""
-    task, goal = record.config["task"], analysis.target(record) if is_final else None
-    paragraphs = [
-        f"{record.slug}: {task['steps']} steps, "
-        f"{'full batches' if task['batch_size'] is None else 'batches of ' + str(task['batch_size'])}; "
-        f"{task['scored']}; members computed by {record.config['layout']}.",
+def describe_task(record: TaskRecord, is_final: bool) -> Section:
+    """Describe one task; what is folded are its parts."""
+    return Section(
+        record.config["task"]["title"],
+        [conclusion.of_task(record)],
+        pictures=partial(pictures.opening, record),
+        caption=_caption(record),
+        table=_table(record, is_final),
+        notes=[_notes(record, is_final)],
+        parts=[*combinations(record), sensitivity(record), *_by_step(record), *_against(record, is_final),
+               *costs(record, is_final)],
+    )  # fmt: skip
+
+
+def _caption(record: TaskRecord) -> str:
+    some = "" if len(record.results) <= MOST else f"The {MOST} methods that end lowest, of {len(record.results)}. "
+    settings = ", each method at its best schedule and settings" if _is_searched(record) else ""
+    return (
+        f"{some}Validation score at the end by learning rate{settings}: lower is better. The bands are 95 % "
+        "intervals over the tuning seeds, a ring marks the chosen rate. There is no point where a seed diverged."
+    )
+
+
+def _is_searched(record: TaskRecord) -> bool:
+    return any(len(analysis.by_combination(record, name)) > 1 for name in record.results)
+
+
+def _table(record: TaskRecord, is_final: bool) -> Table:
+    """Tell of every method which trial was chosen and what it came to; columns that would say nothing are left out."""
+    names = analysis.by_mean(record) if is_final else _by_validation(record)
+    best = analysis.best_of(record) if is_final else names[:1]
+    columns = {"method": [Cell(label(record, name)) for name in names]}
+    score, title = (_test, "test score") if is_final else (_validation, "validation score")
+    columns[title] = [Cell(score(record, name), "best" if name in best else "") for name in names]
+    optional = {
+        "best rate": (_rate, True),
+        "schedule": (_schedule, conclusion.has_schedules(record)),
+        "settings": (_settings, any(_settings(record, name) not in ("", NOTHING) for name in names)),
+        "spread": (_spread, is_final),
+        "untuned": (_untuned, any(analysis.curves(record, name, "default") for name in names)),
+        "trials": (_trials, len({analysis.trials(record, name) for name in names}) > 1),
+    }
+    for header, (of, is_told) in optional.items():
+        if is_told:
+            columns[header] = [Cell(of(record, name)) for name in names]
+    return Table(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])
+
+
+def _by_validation(record: TaskRecord) -> list[str]:
+    def score(name: str) -> float:
+        value = _at_best(record, name)
+        return np.inf if value is None else float(value.mean)
+
+    return sorted(record.results, key=score)
+
+
+def _at_best(record: TaskRecord, name: str):
+    return analysis.sensitivity(record, name).get(analysis.rate_of(record, name) or np.nan)
+
+
+def _validation(record: TaskRecord, name: str) -> str:
+    value = _at_best(record, name)
+    return NOTHING if value is None else show(value)
+
+
+def _test(record: TaskRecord, name: str) -> str:
+    return show_ends(analysis.ends(record, name))
+
+
+def _rate(record: TaskRecord, name: str) -> str:
+    rate = analysis.rate_of(record, name)
+    return "none" if rate is None else f"{rate:g}{f' {EDGE}' if analysis.at_edge(record, name) else ''}"
+
+
+def _schedule(record: TaskRecord, name: str) -> str:
+    trial = analysis.trial_of(record, name)
+    return NOTHING if trial is None else trial.combination.schedule
+
+
+def _settings(record: TaskRecord, name: str) -> str:
+    trial = analysis.trial_of(record, name)
+    return NOTHING if trial is None else str(trial.combination._replace(schedule=CONSTANT))
+
+
+def _spread(record: TaskRecord, name: str) -> str:
+    spread = analysis.ends(record, name).spread
+    return NOTHING if np.isnan(spread) else f"{spread:.2g}"
+
+
+def _untuned(record: TaskRecord, name: str) -> str:
+    return show_ends(analysis.ends(record, name, "default"))
+
+
+def _trials(record: TaskRecord, name: str) -> str:
+    return str(analysis.trials(record, name))
+
+
+def _notes(record: TaskRecord, is_final: bool) -> str:
+    """Say what the table's figures are, and how much was tried of each method."""
+    task, counts = record.config["task"], {analysis.trials(record, name) for name in record.results}
+    seeds = f"{record.config['protocol']['final_seeds']} new seeds" if is_final else "the tuning seeds"
+    parts = [
+        f"Scores: {task['scored']}; lower is better; mean ± half width of the 95 % interval over {seeds}.",
+        "Bold: the lowest, and those that cannot be told from it. Spread: standard deviation over the seeds."
+        if is_final
+        else "Bold: the lowest.",
+        "Untuned: at the learning rate of the method's own paper."
+        if any(analysis.curves(record, name, "default") for name in record.results)
+        else "",
+        f"{EDGE}: the best rate is the lowest or highest one tried."
+        if any(analysis.at_edge(record, name) for name in record.results)
+        else "",
+        f"Every method had {_times(counts.pop())}."
+        if len(counts) == 1
+        else "Every method had the same trials; where its best rate was at an edge, rates beyond were tried, too.",
     ]
-    if goal is not None:
-        paragraphs.append(f"Target: {goal.score:.4g} on validation, {goal.of}'s mean after half of the steps.")
-    header = [
-        "method",
-        "test",
-        "spread",
-        "best rate",
-        "untuned, test",
-        "gradients to target",
-        "compile, s",
-        "µs a step",
-    ]
+    return " ".join(filter(None, parts))
+
+
+def _times(count: int) -> str:
+    return "one trial" if count == 1 else f"{count} trials"
+
+
+def _by_step(record: TaskRecord) -> Iterator[Section]:
+    if any(analysis.curves(record, name, "final") for name in record.results):
+        about = "Validation score on the way at the best rate, mean over the new seeds that ended."
+        yield Section("Curves by step", pictures=partial(pictures.steps, record), caption=about, is_folded=True)
+
+
+def _against(record: TaskRecord, is_final: bool) -> Iterator[Section]:
+    """Compare every method with the lowest, seed by seed."""
     best = analysis.best_of(record) if is_final else []
-    rows = [_row(record, name, name in best) for name in analysis.by_mean(record)] if is_final else []
-    yield Section(task["title"], paragraphs, Table(header, rows) if is_final else None, task=record.slug)
-    yield Section(f"{task['title']}: how much the rate matters", [SENSITIVITY], _sensitivity(record))
-
-
-SENSITIVITY = (
-    "Validation score at the end by learning rate, mean over the tuning seeds; the best of each method is bold. "
-    "A rate with which a seed diverged is empty (×)."
-)
-
-
-def _row(record: TaskRecord, name: str, is_best: bool) -> list[Cell]:
-    timing, rate, of = record.timings[name], analysis.rate_of(record, name), analysis.ends(record, name)
-    needed, untuned = analysis.gradients_to_target(record, name), analysis.ends(record, name, "default")
-    return [
-        Cell(name),
-        Cell(show_ends(of), "best" if is_best else ""),
-        Cell(NOTHING if np.isnan(of.spread) else f"{of.spread:.2g}"),
-        Cell("none" if rate is None else f"{rate:g}{' ↔' if analysis.at_edge(record, name) else ''}"),
-        Cell(show_ends(untuned)),
-        Cell("missed" if np.isinf(needed) else f"{needed:.0f}"),
-        Cell(f"{timing['compile_seconds']:.1f}"),
-        Cell(f"{timing['microseconds_per_member_step']:.0f}"),
-    ]
-
-
-def _sensitivity(record: TaskRecord) -> Table:
-    found = {name: analysis.sensitivity(record, name) for name in record.results}
-    rates = sorted({rate for of in found.values() for rate in of})
-    rows = []
-    for name, of in found.items():
-        best = analysis.rate_of(record, name)
-        rows.append([Cell(name), *(_rate_cell(of, rate, rate == best) for rate in rates)])
-    return Table(["method", *(f"{rate:g}" for rate in rates)], rows)
-
-
-def _rate_cell(of: dict[float, Estimate | None], rate: float, is_best: bool) -> Cell:
-    if rate not in of:
-        return Cell("")
-    value = of[rate]
-    return Cell("×", "worse") if value is None else Cell(f"{value.mean:.3g}", "best" if is_best else "")
+    found = {name: analysis.difference(record, name, best[0]) for name in analysis.by_mean(record) if best}
+    rows = [
+        [Cell(label(record, name)), Cell(show(of.estimate, signed=True), "worse" if of.verdict == "higher" else ""),
+         Cell(of.verdict)]
+        for name, of in found.items() if of is not None and name != best[0]
+    ]  # fmt: skip
+    if rows:
+        about = f"Test score of each less that of {label(record, best[0])}, seed by seed; its 95 % interval."
+        table = Table(["method", "difference", "verdict"], rows)
+        yield Section("Against the lowest, seed by seed", [about], table, is_folded=True)

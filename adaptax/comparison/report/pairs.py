@@ -7,7 +7,7 @@ from typing import Any
 
 from adaptax.comparison import analysis
 from adaptax.comparison.report.markup import Cell, Section, Table
-from adaptax.comparison.report.show import NOTHING, show
+from adaptax.comparison.report.show import NOTHING, label, show
 from adaptax.comparison.results import TaskRecord
 
 # A method, and the one that it puts something around or changes.
@@ -40,7 +40,7 @@ def pairs(records: Sequence[TaskRecord]) -> list[Section]:
         "tuning seeds; a task tuned with one seed has no interval, and no verdict. What a method is worth to somebody "
         "who chose a rate ten times too small."
     )
-    return [
+    parts = [
         Section("What is gained over the method beneath", [at_best], pair_table(records, analysis.difference)),
         Section(
             "What is gained at a rate ten times too small",
@@ -48,6 +48,7 @@ def pairs(records: Sequence[TaskRecord]) -> list[Section]:
             pair_table(records, analysis.difference_at_a_tenth),
         ),
     ]
+    return [part for part in parts if part.table is not None and part.table.rows]
 
 
 def pair_table(records: Sequence[TaskRecord], compare: Any) -> Table:
@@ -55,7 +56,10 @@ def pair_table(records: Sequence[TaskRecord], compare: Any) -> Table:
     names = {name for record in records for name in record.results}
     pairs = [pair for pair in PAIRS if set(pair) <= names]
     rows = [
-        [Cell(f"{name} – {base}"), *(_show_difference(pair_of(r, name, base, compare)) for r in records)]
+        [
+            Cell(" – ".join(label(records[0], of) for of in (name, base))),
+            *(_show_difference(pair_of(r, name, base, compare)) for r in records),
+        ]
         for name, base in pairs
     ]
     return Table(["pair", *(record.config["task"]["title"] for record in records)], rows)

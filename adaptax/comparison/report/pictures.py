@@ -1,26 +1,25 @@
-"""Pictures of a comparison as SVG text: profiles, curves and sensitivity, a family of methods in each panel."""
+"""What is drawn of a comparison: scores by rate and by step, performance profiles; at most eight lines in a panel."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import matplotlib
-
-matplotlib.use("Agg")  # a file, never a window
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 from adaptax.comparison import analysis
 from adaptax.comparison.methods import shown
+from adaptax.comparison.report import lines
+from adaptax.comparison.report.lines import COLORS as COLORS
+from adaptax.comparison.report.lines import MOST, Line
+from adaptax.comparison.report.show import label
+from adaptax.comparison.report.svg import to_svg
 from adaptax.comparison.results import TaskRecord
 
-# Okabe and Ito's, which the color-blind can tell apart.
-COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 FAMILIES = {
     "gains per weight": ("optax_sgd", "local_gains", "delta_bar_delta", "velocity_gains", "local_gains_nag",
                          "local_gains_adagrad", "local_gains_adam"),
@@ -30,79 +29,109 @@ FAMILIES = {
     "Optax's": ("optax_adam", "optax_adamw", "optax_nadam", "optax_rmsprop", "optax_adagrad", "optax_adabelief"),
     "without a schedule": ("optax_momentum", "optax_prodigy", "optax_schedule_free_adamw", "learned_lstm"),
 }  # fmt: skip
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-WIDE = (7.0, 4.4)  # inches
-SIZE = (4.4, 4.2)  # inches: a panel is as wide as a phone
+SIZE = (4.4, 3.3)  # inches, without a legend: a panel is as wide as a phone
+STYLE = {"font.size": lines.LETTERS, "axes.spines.top": False, "axes.spines.right": False}
 DECADES = 7  # above a task's lowest score; higher are only runs that blow up
 A_DECADE = 10.0  # from the lowest score to the highest; below it a log axis would have too few numbers
 FEW_DECADES = 2.5  # of a log axis, on which powers of ten would be too few numbers
 MARGIN = 1.15  # below the lowest and above the highest
+TAUS = np.linspace(1.0, analysis.PROFILE_TO, 301)
 
 
-class Line(NamedTuple):
-    """What is drawn of a method."""
-
-    x: np.ndarray
-    y: np.ndarray
+def panels(names: Collection[str]) -> Iterator[tuple[str, list[str]]]:
+    """Say which methods are drawn together: all, or where they are many a family in each panel."""
+    if len(names) <= MOST:
+        yield "", list(names)
+    else:
+        yield from families(names)
 
 
 def families(names: Collection[str]) -> Iterator[tuple[str, list[str]]]:
     """Sort methods into families; those that are alone in theirs, or have none, are put together."""
-    shown: set[str] = set()
+    seen: set[str] = set()
     for family, members in FAMILIES.items():
         present = [name for name in members if name in names]
         if len(present) > 1:
-            shown.update(present)
+            seen.update(present)
             yield family, present
-    if others := [name for name in names if name not in shown]:
-        yield "others", others
+    others = [name for name in names if name not in seen]
+    for start in range(0, len(others), MOST):
+        yield "others", others[start : start + MOST]
 
 
 def by_rate(record: TaskRecord) -> Figure:
-    """Draw the score against the rate at the best settings, a line for each method, its interval a band."""
-    picture = Figure(figsize=WIDE, layout="constrained")
-    panel = picture.subplots()
-    for number, name in enumerate(analysis.by_mean(record)):
-        of = {rate: value for rate, value in analysis.sensitivity(record, name).items() if value is not None}
-        rates, means = np.array(list(of)), np.array([value.mean for value in of.values()])
-        half = np.nan_to_num(np.array([value.half_width for value in of.values()]))
-        color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
-        panel.plot(rates, means, color=color, marker=marker, label=shown(name))
-        panel.fill_between(rates, means - half, means + half, color=color, alpha=0.15, linewidth=0)
-    task = record.config["task"]
-    panel.set(xscale="log", xlabel="learning rate", ylabel=f"validation: {task['scored']}")
-    picture.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
-    return picture
+    """Draw validation scores by rate at the best settings, of many methods those that end lowest."""
+    names = analysis.by_mean(record)[:MOST]
+    of = {name: _by_rate(record, name) for name in names}
+    axes = _axes_by_rate(record, of, {name: _by_step(record, name) for name in names})
+    return _panel(axes, of, {name: label(record, name) for name in names})
+
+
+def opening(record: TaskRecord) -> list[str]:
+    """Draw what opens the report of one task."""
+    return [to_svg(by_rate(record), f"Validation score by learning rate: {record.config['task']['title']}")]
+
+
+def rates(record: TaskRecord) -> list[str]:
+    """Draw validation scores by rate, of all methods; all panels of a task show the same scores."""
+    by, axes = _of_all(record)
+    return _drawn(record, by[0], axes[0], "Validation score by learning rate")
+
+
+def steps(record: TaskRecord) -> list[str]:
+    """Draw how validation went at the best rates, the mean over the new seeds that ended."""
+    by, axes = _of_all(record)
+    return _drawn(record, by[1], axes[1], "Validation score by step") if _points(by[1]).size else []
+
+
+def leaders(records: Sequence[TaskRecord], names: Sequence[str]) -> list[str]:
+    """Draw what opens the report of several tasks: the profiles of the methods that its first sentences name."""
+    picture = _profile(records, names, "")
+    return [to_svg(picture, "Performance profiles of the methods that lead")]
 
 
 def profile(records: Sequence[TaskRecord]) -> list[str]:
-    """Draw the performance profiles, a family in each panel."""
-    taus = np.linspace(1.0, analysis.PROFILE_TO, 301)
-    lines = {name: Line(taus, shares) for name, shares in analysis.profiles(records, taus).items()}
-    axes = {"xlabel": "gradients to target, times the fewest", "ylabel": "share of tasks", "ylim": (-0.03, 1.03)}
-    return [_panel(axes | {"title": family}, names, lines, drawstyle="steps-post") for family, names in families(lines)]
+    """Draw all performance profiles, the best first."""
+    return [
+        to_svg(_profile(records, names, title), f"Performance profiles: {title or 'all methods'}")
+        for title, names in panels(analysis.profile_scores(records))
+    ]
 
 
-def of_task(record: TaskRecord) -> list[str]:
-    """Draw what the rate matters and, where there were reruns, how validation went, a family in each panel.
+def _profile(records: Sequence[TaskRecord], names: Sequence[str], title: str) -> Figure:
+    shares = analysis.profiles(records, TAUS)
+    axes = {"xlabel": "gradients computed, times the fewest", "ylabel": "share of the tasks", "ylim": (-0.03, 1.03)}
+    of = {name: Line(TAUS, shares[name]) for name in names}
+    return _panel(axes | {"title": title}, of, {name: shown(name) for name in names}, steps=True)
 
-    All panels of a task show the same scores, so that lines of two panels can be compared.
-    """
-    by_rate = {name: _by_rate(record, name) for name in record.results}
-    by_step = {name: _by_step(record, name) for name in record.results}
-    axes = {"ylabel": record.config["task"]["scored"], **_shown(_scores(by_rate), _scores(by_step))}
-    rates, steps = {"xlabel": "learning rate", "xscale": "log"}, {"xlabel": "steps"}
+
+def _drawn(record: TaskRecord, of: Mapping[str, Line], axes: dict[str, Any], what: str) -> list[str]:
     drawn = []
-    for family, names in families(record.results):
-        drawn.append(_panel(axes | rates | {"title": f"{family}: by rate"}, names, by_rate, marker="o", markersize=3))
-        if any(analysis.curves(record, name, "final") for name in names):
-            drawn.append(_panel(axes | steps | {"title": f"{family}: at the best rate"}, names, by_step))
+    for title, names in panels(analysis.by_mean(record)):
+        picture = _panel(axes | {"title": title}, {n: of[n] for n in names}, {n: label(record, n) for n in names})
+        drawn.append(to_svg(picture, f"{what}: {title or record.config['task']['title']}"))
     return drawn
 
 
+def _of_all(record: TaskRecord) -> tuple[tuple[dict[str, Line], dict[str, Line]], tuple[dict, dict]]:
+    by_rate = {name: _by_rate(record, name) for name in record.results}
+    by_step = {name: _by_step(record, name) for name in record.results}
+    axes = _axes_by_rate(record, by_rate, by_step)
+    return (by_rate, by_step), (axes, axes | {"xlabel": "steps", "xscale": "linear"})
+
+
+def _axes_by_rate(record: TaskRecord, by_rate: Mapping[str, Line], by_step: Mapping[str, Line]) -> dict[str, Any]:
+    of = {"xlabel": "learning rate", "xscale": "log", "ylabel": f"validation: {record.config['task']['scored']}"}
+    return of | _limits(_points(by_rate), _points(by_step))
+
+
 def _by_rate(record: TaskRecord, name: str) -> Line:
-    of = {rate: value.mean for rate, value in analysis.sensitivity(record, name).items() if value is not None}
-    return Line(np.array(list(of)), np.array(list(of.values())))
+    of = {rate: value for rate, value in analysis.sensitivity(record, name).items() if value is not None}
+    means = np.array([float(value.mean) for value in of.values()])
+    band = np.nan_to_num(np.array([float(value.half_width) for value in of.values()]))
+    best = analysis.rate_of(record, name)
+    chosen = None if best is None or (at := of.get(best)) is None else (best, float(at.mean))
+    return Line(np.array(list(of)), means, band, chosen)
 
 
 def _by_step(record: TaskRecord, name: str) -> Line:
@@ -111,43 +140,46 @@ def _by_step(record: TaskRecord, name: str) -> Line:
     return Line(record.config["task"]["evaluate_every"] * np.arange(1, len(mean) + 1), mean)
 
 
-def _scores(lines: dict[str, Line]) -> np.ndarray:
-    return np.concatenate([line.y for line in lines.values()])
+def _points(of: Mapping[str, Line]) -> np.ndarray:
+    return np.concatenate([line.y for line in of.values()])
 
 
-def _shown(by_rate: np.ndarray, by_step: np.ndarray) -> dict[str, Any]:
+def _limits(by_rate: np.ndarray, by_step: np.ndarray) -> dict[str, Any]:
     """Choose the scores to show: those no worse than what is met on the way at the best rates, but not what blew up.
 
     The axis is logarithmic where they are positive and span a decade.
     """
     scores = np.concatenate([by_rate, by_step])
-    if not len(scores) or scores.min() <= 0:
+    if not len(scores):
         return {}
     low, high = scores.min(), (by_step if len(by_step) else by_rate).max()
+    if low <= 0:
+        margin = (MARGIN - 1) * (high - low or 1.0)
+        return {"ylim": (low - margin, high + margin)}
     high = min(high, low * 10.0**DECADES)
     return {"yscale": "log" if high > A_DECADE * low else "linear", "ylim": (low / MARGIN, high * MARGIN)}
 
 
-def _panel(axes: dict[str, Any], names: Sequence[str], lines: dict[str, Line], **style: Any) -> str:
-    """Draw some lines."""
-    picture, panel = plt.subplots(figsize=SIZE, layout="constrained")
-    for name, color in zip(names, COLORS * (1 + len(names) // len(COLORS)), strict=False):
-        panel.plot(*lines[name], color=color, label=name, **style)
-    panel.set(**axes)
-    if panel.get_yscale() == "log" and np.ptp(np.log10(panel.get_ylim())) < FEW_DECADES:
-        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        panel.yaxis.set_major_formatter("{x:g}")
-        panel.yaxis.set_minor_formatter(NullFormatter())
-    picture.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
-    return _to_svg(picture)
+def _panel(axes: dict[str, Any], of: Mapping[str, Line], names: Mapping[str, str], *, steps: bool = False) -> Figure:
+    """Draw some lines and name them; of a method without a point the legend says why."""
+    with matplotlib.rc_context(STYLE):
+        picture = Figure(figsize=SIZE, layout="constrained")
+        panel = picture.subplots()
+        panel.set(**axes)
+        for number, (name, line) in enumerate(of.items()):
+            text = names[name] if len(line.x) else f"{names[name]}: diverged"
+            lines.draw(panel, line, number, text, steps=steps)
+        panel.grid(alpha=0.25, linewidth=0.6)
+        for axis, limits in ((panel.xaxis, panel.get_xlim()), (panel.yaxis, panel.get_ylim())):
+            if axis.get_scale() == "log":
+                _plain_numbers(axis, limits)
+        lines.name(picture, panel)
+    return picture
 
 
-def _to_svg(picture: Figure) -> str:
-    """Write a picture down; letters stay text, in the page's own font, and every run gives the same bytes."""
-    file = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "adaptax", "font.sans-serif": ["DejaVu Sans"]}):
-        picture.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    plt.close(picture)
-    text = file.getvalue()
-    sized = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text[text.index("<svg") :], count=1)
-    return re.sub(r"\s*\n\s*", " ", sized)
+def _plain_numbers(axis: Axis, limits: tuple[float, float]) -> None:
+    """Write numbers of a log axis as they are typed, and more than powers of ten where these would be few."""
+    few = np.ptp(np.log10(limits)) < FEW_DECADES
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=8))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # a file, never a window
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from adaptax.comparison import record
 from adaptax.comparison.curve import Curve
 from adaptax.comparison.gain import Gain, expected, expected_of_halving
+from adaptax.comparison.methods import shown
 from adaptax.comparison.report import markup
 from adaptax.comparison.report.markup import Cell, Section, Table
 from adaptax.comparison.report.pictures import COLORS
@@ -49,8 +47,8 @@ def to_markdown(config: dict[str, Any], curves: Sequence[Curve]) -> str:
     task, diverged = config["task"], sum(curve.diverged_at is not None for curve in curves)
     *rungs, end = [evaluations * task["evaluate_every"] for evaluations in config["rungs"]]
     what = (
-        f"{task['title']}, {config['method']} at rate {config['rate']:g}: {len(curves)} starts, {diverged} of them "
-        f"diverged. The best is chosen by validation; {task['scored']}, expected over all ways to draw k of them. "
+        f"{task['title']}, {shown(config['method'])} at rate {config['rate']:g}: {len(curves)} starts, {diverged} of "
+        f"them diverged. The best is chosen by validation; {task['scored']}, expected over all ways to draw k of them. "
         f"Halved: the worse half is dropped after {', '.join(map(str, rungs))} of {end} steps."
     )
     rows = [list(map(Cell, _texts(of))) for of in gains(config, curves)]
@@ -64,7 +62,8 @@ def _texts(of: Gain) -> list[str]:
 
 def draw(config: dict[str, Any], curves: Sequence[Curve], path: Path) -> None:
     """Draw all ends, and what k starts are worth against their compute."""
-    picture, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    picture = Figure(figsize=(10, 4), layout="constrained")
+    left, right = picture.subplots(1, 2)
     ends = [curve.test for curve in curves if curve.test is not None]
     left.hist(ends, bins=min(30, len(ends)), color=COLORS[6])
     scored = config["task"]["scored"]
@@ -85,6 +84,5 @@ def draw(config: dict[str, Any], curves: Sequence[Curve], path: Path) -> None:
         right.set_yscale("log")
     right.xaxis.set_major_formatter("{x:g}")
     right.legend(fontsize=8)
-    picture.suptitle(f"{config['task']['title']}: {config['method']}, rate {config['rate']:g}")
+    picture.suptitle(f"{config['task']['title']}: {shown(config['method'])}, rate {config['rate']:g}")
     picture.savefig(path, dpi=110)
-    plt.close(picture)

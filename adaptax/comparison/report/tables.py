@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from adaptax.comparison import analysis
-from adaptax.comparison.protocol import NEW_SEEDS_FROM
+from adaptax.comparison.methods import shown
+from adaptax.comparison.report import conclusion, pictures
 from adaptax.comparison.report.conditions import conditions
+from adaptax.comparison.report.judged import how_judged, steps_of
 from adaptax.comparison.report.markup import Cell, Section, Table
 from adaptax.comparison.report.of_task import describe_task
 from adaptax.comparison.report.pairs import pairs
 from adaptax.comparison.report.show import NOTHING, show_ends
 from adaptax.comparison.results import TaskRecord
 
-LEADERS = 5  # that are named before all tables
-
 
 def sections(records: Sequence[TaskRecord]) -> list[Section]:
-    """Write the whole report."""
+    """Write the whole report: what it came to, a chart, a table; then what a reader may want to know, folded."""
+    if len(records) == 1:
+        return _of_one(records[0])
     finals = with_reruns(records)
-    parts = [_opening(records)]
+    parts = [_opening(finals), how_judged(records[0], bool(finals))]
     if finals:
-        parts += [_in_short(finals), _leaderboard(finals), _wins(finals), *conditions(finals), *pairs(finals)]
-    for record in records:
-        parts += describe_task(record, record in finals)
-    return parts
+        parts += [_profiles(finals), *_wins(finals), *conditions(finals), *pairs(finals)]
+    parts += [_task(record, record in finals) for record in records]
+    return [parts[0], *(part._replace(is_folded=True) for part in parts[1:])]
 
 
 def with_reruns(records: Sequence[TaskRecord]) -> list[TaskRecord]:
@@ -32,43 +34,42 @@ def with_reruns(records: Sequence[TaskRecord]) -> list[TaskRecord]:
     return [record for record in records if not record.config["protocol"]["only_tunes"]]
 
 
+def _task(record: TaskRecord, is_final: bool) -> Section:
+    """Tell what other tables call the task, and how long it trains."""
+    whole = describe_task(record, is_final)
+    return whole._replace(notes=[*whole.notes, f"`{record.slug}`: {steps_of(record)}"])
+
+
+def _of_one(record: TaskRecord) -> list[Section]:
+    is_final = bool(with_reruns([record]))
+    whole = describe_task(record, is_final)
+    gained = [part._replace(is_folded=True) for part in pairs([record])] if is_final else []
+    how = how_judged(record, is_final)
+    how = how._replace(paragraphs=[*how.paragraphs, f"Each member takes {steps_of(record)}"])
+    return [whole._replace(parts=()), how, *whole.parts, *gained]
+
+
 def _opening(records: Sequence[TaskRecord]) -> Section:
-    protocol, meta = records[0].config["protocol"], records[0].meta
-    grid = protocol["rates"]
-    machine = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
-    how = (
-        f"Every method has the same grid of {grid['count']} learning rates from {grid['low']:g} to {grid['high']:g} in "
-        "equal ratios. The best rate has the lowest mean validation score at the end of training; a rate with which a "
-        "seed diverged is out."
+    title = "Which method for which task?"
+    if not records:
+        return Section(title, ["Rates were only tuned: no test split was read, and no method is judged."])
+    return Section(
+        title,
+        conclusion.of_tasks(records),
+        pictures=partial(pictures.leaders, records, conclusion.named(records)),
+        caption="How soon a middling score is reached, by the methods that are named above and by tuned momentum. At 2 "
+        "the height is the share of the tasks on which a method is there with at most twice the gradients of whichever "
+        "is there first. Higher is better.",
+        table=_leaderboard(records),
+        notes=[
+            "Test scores at the end, each at its own best learning rate; lower is better. Bold: the lowest, and those "
+            "that cannot be told from it; *lowest on* counts the tasks on which a method is bold. *Profile*: the mean "
+            "height of a method's line in the chart."
+        ],
     )
-    rerun = (
-        "Where the best rate is at an edge of the grid, two rates beyond it are tried, up to "
-        f"{protocol['extensions']} times; a rate that is still at an edge is marked ↔. The best rate is then run with "
-        f"{protocol['final_seeds']} new seeds ({NEW_SEEDS_FROM}, …), and the test set is read at the end, once. "
-        "Figures are mean ± half width of the 95 % interval (Student's t) over these seeds; lower is better. A seed "
-        "that diverged is counted and is in no mean. Of twenty comparisons of equal methods one shows a difference by "
-        "chance. *Untuned*: the learning rate of the method's own paper, the same "
-        "seeds."
-    )
-    paragraphs = [how, rerun] if with_reruns(records) else [how]
-    return Section("Which method for which task?", [*paragraphs, f"Measured on {machine}."])
 
 
-def _in_short(records: Sequence[TaskRecord]) -> Section:
-    """Name those that lead, and say how many tasks that is."""
-    lowest, profile = analysis.times_lowest(records), analysis.profile_scores(records)
-    beyond = [*lowest.values(), *[0] * LEADERS][LEADERS]  # of ties at the end none is named
-    leaders = [f"{name} ({count})" for name, count in lowest.items() if count > beyond]
-    fastest = [f"{name} ({score:.2f})" for name, score in profile.items() if score][:LEADERS]
-    paragraphs = [
-        "Lowest at the end, or not to be told from the lowest, on so many of the "
-        f"{len(records)} tasks: {', '.join(leaders) or NOTHING}.",
-        f"With the fewest gradients to a target, as a share of the tasks: {', '.join(fastest) or NOTHING}.",
-    ]
-    return Section("In short", paragraphs)
-
-
-def _leaderboard(records: Sequence[TaskRecord]) -> Section:
+def _leaderboard(records: Sequence[TaskRecord]) -> Table:
     scores, lowest = analysis.profile_scores(records), analysis.times_lowest(records)
     best = {record.slug: analysis.best_of(record) for record in records}
     rows = []
@@ -77,22 +78,9 @@ def _leaderboard(records: Sequence[TaskRecord]) -> Section:
             Cell(f"{score:.2f}", "best" if score == max(scores.values()) else ""),
             Cell(f"{lowest[name]}", "best" if lowest[name] == max(lowest.values()) else ""),
         ]
-        rows.append([Cell(name), *leads, *(_final(record, name, name in best[record.slug]) for record in records)])
-    paragraphs = [
-        "Profile: the share of the tasks on which a method reaches the target with at most τ times the fewest "
-        f"gradients, averaged over τ from 1 to {analysis.PROFILE_TO:g}. The target of a task is the lowest mean "
-        f"validation score after half of the steps of {' and '.join(analysis.BASELINES)} (of the first method, where "
-        "none of them takes part); a miss is infinite, and a task in which a method takes no part is missed. Then the "
-        "test score at the end of each task: bold is the lowest mean and whatever no interval of the differences, seed "
-        "by seed, tells from it; *lowest on* counts the tasks on which a method is bold.",
-    ]
-    header = [
-        "method",
-        "profile",
-        "lowest on",
-        *(f"{r.config['task']['title']} ({r.config['task']['scored']})" for r in records),
-    ]
-    return Section("Leaderboard", paragraphs, Table(header, rows))
+        rows.append([Cell(shown(name)), *leads, *(_final(r, name, name in best[r.slug]) for r in records)])
+    tasks = [f"{record.config['task']['title']} ({record.config['task']['scored']})" for record in records]
+    return Table(["method", "profile", "lowest on", *tasks], rows)
 
 
 def _final(record: TaskRecord, name: str, is_best: bool) -> Cell:
@@ -102,28 +90,44 @@ def _final(record: TaskRecord, name: str, is_best: bool) -> Cell:
     return Cell(show_ends(of), "best" if is_best else "")
 
 
-def _wins(records: Sequence[TaskRecord]) -> Section:
+def _profiles(records: Sequence[TaskRecord]) -> Section:
+    text = (
+        "The share of the tasks on which a method reaches the target with at most τ times the fewest gradients; the "
+        f"column *profile* is its mean over τ from 1 to {analysis.PROFILE_TO:g}. The target of a task is the lowest "
+        f"mean validation score after half of the steps of {' and '.join(map(shown, analysis.BASELINES))} (of the "
+        "first method, where none of them takes part); a miss is infinite, and a task in which a method takes no part "
+        "is missed."
+    )
+    return Section("Performance profiles", [text], pictures=partial(pictures.profile, records))
+
+
+def _wins(records: Sequence[TaskRecord]) -> Iterator[Section]:
     """Say plainly where each method is better and worse than tuned momentum."""
     rows = []
     for name in analysis.profile_scores(records):
         if name == analysis.BASELINE:
             continue
         found = {record.slug: _against(record, name, analysis.BASELINE) for record in records}
+        if set(found.values()) == {"absent"}:
+            continue
         by = {
             verdict: [slug for slug, v in found.items() if v == verdict] for verdict in ("lower", "higher", "diverged")
         }
         rows.append(
             [
-                Cell(name),
+                Cell(shown(name)),
                 Cell(", ".join(by["lower"]) or NOTHING, "better" if by["lower"] else ""),
                 Cell(", ".join(by["higher"]) or NOTHING, "worse" if by["higher"] else ""),
                 Cell(", ".join(by["diverged"]) or NOTHING, "worse" if by["diverged"] else ""),
             ]
         )
-    text = f"Each method at its best rate against {analysis.BASELINE} at its best: where the 95 % interval of the test "
-    text += "scores' difference, seed by seed, lies below 0, and where above. Tasks not named show no difference."
+    text = (
+        f"Each method at its best rate against {shown(analysis.BASELINE)} at its best: where the 95 % interval of the "
+        "test scores' difference, seed by seed, lies below 0, and where above. Tasks not named show no difference."
+    )
     table = Table(["method", "wins", "loses", "seeds diverge"], rows, of_words=True)
-    return Section("Where each wins, and where it loses", [text], table)
+    if rows:
+        yield Section("Where each wins, and where it loses", [text], table)
 
 
 def _against(record: TaskRecord, name: str, other: str) -> str:

@@ -1,0 +1,191 @@
+"""What a comparison came to, in one sentence that holds whatever happened: ties, divergence, one method, no reruns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from adaptax.comparison import analysis
+from adaptax.comparison.methods import shown
+from adaptax.comparison.report.lines import MOST
+from adaptax.comparison.report.show import code, label, listed, show
+from adaptax.comparison.results import TaskRecord
+from adaptax.comparison.schedules import CONSTANT
+from adaptax.comparison.trials import Trial
+
+FEW = 2  # methods that end higher are named with their differences; of more the range is told
+LEADERS = 5  # of several tasks that are named
+
+
+def of_task(record: TaskRecord) -> str:
+    """Say which method is best on a task, by how much, and what became of the others."""
+    if not any(analysis.curves(record, name, "final") for name in record.results):
+        return _of_tuning(record)
+    best = analysis.best_of(record)
+    clauses = [_lead(record, best), _ties(record, best), _higher(record, best), _lost(record), _some_lost(record)]
+    clauses.append(_are("{} {has} no test score yet", _waiting(record), record))
+    return _sentence(clauses)
+
+
+def _lead(record: TaskRecord, best: Sequence[str]) -> str:
+    """Name the lowest mean of those methods of which no seed diverged, or else of the seeds that ended."""
+    if best:
+        some_lost = any(
+            analysis.ends(record, name).diverged for name in record.results if name not in _all_lost(record)
+        )
+        how = "lowest" if len(best) > 1 else "best"
+        so_far = " so far" if _waiting(record) else ""
+        of = " of those whose seeds all ended" if some_lost else ""
+        verb = "ends at" if len(record.results) == 1 else f"is {how}{so_far}{of}:"
+        return f"{_name(record, best[0])} {verb} {_score(record, best[0])}"
+    ended = [name for name in analysis.by_mean(record) if analysis.ends(record, name).scores]
+    if not ended:
+        return "no method came to the end" if len(record.results) > 1 else ""
+    return (
+        "no method came to the end with every seed; over the seeds that did, "
+        f"{_name(record, ended[0])} is lowest: {_score(record, ended[0])}"
+    )
+
+
+def _score(record: TaskRecord, name: str) -> str:
+    scored = record.config["task"]["scored"]
+    return f"{show(analysis.ends(record, name).estimate)} ({scored}){_at(record, analysis.trial_of(record, name))}"
+
+
+def _at(record: TaskRecord, trial: Trial | None) -> str:
+    """Say with which rate, schedule and settings; a constant rate goes without saying where no other was tried."""
+    if trial is None:
+        return ""
+    schedule, settings = trial.combination
+    under = "" if schedule == CONSTANT else f" under {schedule}"
+    if schedule == CONSTANT and has_schedules(record):
+        under = ", held constant"
+    given = listed([f"{name} = {value:g}" for name, value in settings])
+    return f" at learning rate {trial.rate:g}{under}{f' with {given}' if given else ''}"
+
+
+def has_schedules(record: TaskRecord) -> bool:
+    """Say whether a learning rate was not constant alone."""
+    tried = {result.curve.combination.schedule for of in record.results.values() for result in of}
+    return not tried <= {CONSTANT}
+
+
+def _ties(record: TaskRecord, best: Sequence[str]) -> str:
+    others = [_name(record, name) for name in best[1:]]
+    return f"{listed(others)} cannot be told from it by the 95 % interval" if others else ""
+
+
+def _higher(record: TaskRecord, best: Sequence[str]) -> str:
+    """Say by how much the others end higher, seed by seed; those of which a seed diverged are told of apart."""
+    found = []
+    for name in record.results if best else ():
+        of = None if name in best else analysis.difference(record, name, best[0])
+        if of is not None and of.verdict == "higher" and not analysis.ends(record, name).diverged:
+            found.append((float(of.estimate.mean), _name(record, name), show(of.estimate)))
+    found.sort()
+    if len(found) <= FEW:
+        return ", ".join(
+            f"{name} {'ends ' if not number else ''}{by}{' higher' if not number else ''}"
+            for number, (_, name, by) in enumerate(found)
+        )
+    (_, nearest, least), (_, farthest, most) = found[0], found[-1]
+    return f"{len(found)} others end higher, by {least} ({nearest}) to {most} ({farthest})"
+
+
+def _all_lost(record: TaskRecord) -> list[str]:
+    return [name for name in record.results if analysis.trial_of(record, name) is None]
+
+
+def _waiting(record: TaskRecord) -> list[str]:
+    """List the methods whose best rate waits for its new seeds, as an interrupted comparison leaves them."""
+    lost = _all_lost(record)
+    return [name for name in record.results if name not in lost and not analysis.curves(record, name, "final")]
+
+
+def _lost(record: TaskRecord) -> str:
+    return _are("{} diverged at every learning rate", _all_lost(record), record)
+
+
+def _some_lost(record: TaskRecord) -> str:
+    """Count the new seeds that diverged at the chosen rate."""
+    lost = {name: of for name in record.results if (of := analysis.ends(record, name)).diverged}
+    said = [
+        f"{_name(record, name)} with {len(of.diverged)} of {len(of.diverged) + len(of.scores)}"
+        for name, of in lost.items()
+    ]
+    return f"new seeds diverged: {listed(said)}" if said else ""
+
+
+def _are(what: str, names: Sequence[str], record: TaskRecord) -> str:
+    has = "has" if len(names) == 1 else "have"
+    return what.format(listed([_name(record, name) for name in names]), has=has) if names else ""
+
+
+def _of_tuning(record: TaskRecord) -> str:
+    """Say which rate is lowest on validation, where no test score was read."""
+    found = []
+    for name in record.results:
+        if (trial := analysis.trial_of(record, name)) is not None:
+            score = analysis.sensitivity(record, name)[trial.rate]
+            if score is not None:
+                found.append((float(score.mean), name, show(score), trial))
+    found.sort(key=lambda one: one[0])
+    scored, clauses = record.config["task"]["scored"], []
+    if found:
+        (_, name, score, trial), *others = found
+        is_lowest = "is lowest:" if others else "ends at"
+        clauses.append(f"on validation {_name(record, name)} {is_lowest} {score} ({scored}){_at(record, trial)}")
+        clauses += [f"{_name(record, name)} comes next with {score}" for _, name, score, _ in others[:1]]
+    no_score = "" if found else ": there is no score"
+    only_tunes = record.config["protocol"]["only_tunes"]
+    unread = "Rates were only tuned: the test split was not read." if only_tunes else ""
+    if found and not only_tunes:
+        unread = "No test score was read yet."
+    return f"{_sentence([*clauses, _lost(record) + no_score])} {unread}".strip()
+
+
+def _name(record: TaskRecord, name: str) -> str:
+    return code(label(record, name))
+
+
+def _sentence(clauses: Sequence[str]) -> str:
+    text = "; ".join(filter(None, clauses))
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def of_tasks(records: Sequence[TaskRecord]) -> list[str]:
+    """Say which methods lead over several tasks, and on how many of them."""
+    lowest, profile = analysis.times_lowest(records), analysis.profile_scores(records)
+    everywhere = [code(shown(name)) for name, times in lowest.items() if times == len(records)]
+    leads, they = ("leads", "it is") if len(everywhere) == 1 else ("lead", "they are")
+    lead = (
+        f"{listed(everywhere)} {leads}: on each task {they} lowest, or not to be told from the lowest."
+        if everywhere
+        else "No method leads everywhere."
+    )
+    leaders = [f"{code(shown(name))} ({times})" for name, times in _leading(lowest)]
+    fastest = [f"{code(shown(name))} ({score:.2f})" for name, score in _fastest(profile)]
+    return [
+        f"{lead} Of {len(lowest)} methods, each at its own best learning rate, these have the lowest test score at the "
+        f"end, or cannot be told from the lowest by the 95 % interval, on so many of the {len(records)} tasks: "
+        f"{', '.join(leaders) or 'none'}.",
+        "A middling score is reached with the fewest gradients by these, where 1 would be the first on every task: "
+        f"{', '.join(fastest) or 'none'}.",
+    ]
+
+
+def named(records: Sequence[TaskRecord]) -> list[str]:
+    """Return the methods that the conclusion names, and the one to which all are compared, which the chart shows."""
+    fastest, lowest = _fastest(analysis.profile_scores(records)), _leading(analysis.times_lowest(records))
+    others = [analysis.BASELINE] if any(analysis.BASELINE in record.results for record in records) else []
+    names = dict.fromkeys(name for name, _ in [*fastest, *lowest])
+    return list(dict.fromkeys([*list(names)[: MOST - len(others)], *others]))
+
+
+def _fastest(profile: Mapping[str, float]) -> list[tuple[str, float]]:
+    return [(name, score) for name, score in profile.items() if score][:LEADERS]
+
+
+def _leading(lowest: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return the first few with their counts; of ties for the last place none."""
+    beyond = [*lowest.values(), *[0] * LEADERS][LEADERS]
+    return [(name, times) for name, times in lowest.items() if times > beyond]
