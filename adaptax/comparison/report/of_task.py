@@ -24,13 +24,17 @@ def describe_task(record: TaskRecord, is_final: bool) -> Section:
     return Section(
         record.config["task"]["title"],
         [conclusion.of_task(record)],
-        pictures=partial(pictures.opening, record),
+        pictures=partial(pictures.opening, record) if _has_points(record) else None,
         caption=_caption(record),
         table=_table(record, is_final),
         notes=[_notes(record, is_final)],
         parts=[*combinations(record), sensitivity(record), *_by_step(record), *_against(record, is_final),
                *costs(record, is_final)],
     )  # fmt: skip
+
+
+def _has_points(record: TaskRecord) -> bool:
+    return any(analysis.trial_of(record, name) is not None for name in record.results)
 
 
 def _caption(record: TaskRecord) -> str:
