@@ -17,6 +17,7 @@ from adaptax.comparison.report.show import NOTHING, label, show, show_ends
 from adaptax.comparison.report.tried import combinations, sensitivity
 from adaptax.comparison.results import TaskRecord
 from adaptax.comparison.schedules import CONSTANT
+from adaptax.comparison.statistics import Estimate
 
 
 def describe_task(record: TaskRecord, is_final: bool) -> Section:
@@ -79,7 +80,7 @@ def _by_validation(record: TaskRecord) -> list[str]:
     return sorted(record.results, key=score)
 
 
-def _at_best(record: TaskRecord, name: str):
+def _at_best(record: TaskRecord, name: str) -> Estimate | None:
     return analysis.sensitivity(record, name).get(analysis.rate_of(record, name) or np.nan)
 
 
