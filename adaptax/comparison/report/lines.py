@@ -20,11 +20,12 @@ DASHES = (
 MOST = len(MARKERS)  # lines of a panel
 LETTERS = 9.5  # points, so that a phone shows them eight points high
 SHORT = 24  # letters of a name that may stand beside its line
-GAP = 4  # points between a line's end and its name
+GAP = 8  # points between a line's end and its name
 RING = 90  # square points of the first line's
 MARKED = 7  # markers of a line with many points
 LEGEND_ROW = 0.19  # inches
 LEGEND_WIDTH = 60  # letters of all columns together
+BESIDE = 13  # letters that a line's sample and the gap to the next column take
 
 
 class Line(NamedTuple):
@@ -58,8 +59,9 @@ def name(picture: Figure, panel: Axes) -> None:
     labels = [str(line.get_label()) for line in panel.lines]
     if len(lines) == len(labels) and max(map(len, labels)) <= SHORT and _name_at_ends(picture, panel):
         return
-    columns = max(1, LEGEND_WIDTH // (max(map(len, labels)) + 8))
+    columns = max(1, LEGEND_WIDTH // (max(map(len, labels)) + BESIDE))
     rows = -(-len(labels) // columns)
+    columns = -(-len(labels) // rows)  # as few as so many rows need
     width, height = picture.get_size_inches()
     picture.set_size_inches(width, height + LEGEND_ROW * rows)
     picture.legend(loc="outside lower left", ncols=columns, fontsize=LETTERS, frameon=False, handlelength=3.5)

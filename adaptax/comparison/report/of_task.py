@@ -17,6 +17,7 @@ from adaptax.comparison.report.show import NOTHING, label, show, show_ends
 from adaptax.comparison.report.tried import combinations, sensitivity
 from adaptax.comparison.results import TaskRecord
 from adaptax.comparison.schedules import CONSTANT
+from adaptax.comparison.statistics import Estimate
 
 
 def describe_task(record: TaskRecord, is_final: bool) -> Section:
@@ -24,13 +25,17 @@ def describe_task(record: TaskRecord, is_final: bool) -> Section:
     return Section(
         record.config["task"]["title"],
         [conclusion.of_task(record)],
-        pictures=partial(pictures.opening, record),
+        pictures=partial(pictures.opening, record) if _has_points(record) else None,
         caption=_caption(record),
         table=_table(record, is_final),
         notes=[_notes(record, is_final)],
         parts=[*combinations(record), sensitivity(record), *_by_step(record), *_against(record, is_final),
                *costs(record, is_final)],
     )  # fmt: skip
+
+
+def _has_points(record: TaskRecord) -> bool:
+    return any(analysis.trial_of(record, name) is not None for name in record.results)
 
 
 def _caption(record: TaskRecord) -> str:
@@ -75,7 +80,7 @@ def _by_validation(record: TaskRecord) -> list[str]:
     return sorted(record.results, key=score)
 
 
-def _at_best(record: TaskRecord, name: str):
+def _at_best(record: TaskRecord, name: str) -> Estimate | None:
     return analysis.sensitivity(record, name).get(analysis.rate_of(record, name) or np.nan)
 
 
