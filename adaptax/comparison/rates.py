@@ -97,7 +97,7 @@ def find_rate(
 
     >>> import jax.numpy as jnp, numpy as np, optax
     >>> curvature = np.array([[1.0, 4.0]], np.float32)  # descent is stable below 2 / 4
-    >>> found = find_rate(lambda w, batch: 0.5 * jnp.sum(batch * w**2), lambda key: jnp.ones(2),
+    >>> found = find_rate(lambda w, batch: 0.5 * jnp.sum(batch * w[None] ** 2), lambda key: jnp.ones(2),
     ...                   {"train": curvature}, optax.sgd, rates="0.01:1:9")
     >>> found.rate, found.edge
     (0.316, 0.562)

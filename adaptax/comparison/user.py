@@ -94,7 +94,7 @@ def compare(
     ...         for start, name in enumerate(("train", "validation", "test"))}
     >>> result = compare(
     ...     lambda w, batch: jnp.mean((batch["x"] @ w - batch["y"]) ** 2), lambda key: jnp.zeros(3), data,
-    ...     methods={"adam": optax.adam, "clipped": lambda learning_rate: optax.chain(
+    ...     methods={"adam": "adam", "clipped": lambda learning_rate: optax.chain(
     ...         optax.clip(1.0), optax.sgd(learning_rate))},
     ...     rates="0.01:1:3", steps=50, evaluations=5, out=tempfile.mkdtemp(), progress=False)
     >>> result.best("adam").rate
