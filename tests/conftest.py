@@ -42,3 +42,11 @@ def page(browser):
     page = browser.new_page()
     page.goto((Path(__file__).parents[1] / "docs" / "explorer.html").as_uri())
     return page
+
+
+@pytest.fixture
+def compiles_quickly():
+    """Leave XLA's optimizations out, where compiling takes longer than what is compiled."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

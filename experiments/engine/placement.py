@@ -39,13 +39,20 @@ class Placement:
             return 0, 1
         return jax.process_index(), self.process_count
 
-    def put(self, tree: Any) -> Any:
-        """Copy to every device."""
-        return self._put(tree)
+    def put(self, tree: Any, *axes: str | None) -> Any:
+        """Copy to every device, or divide over axes of the mesh."""
+        sharding = self._sharding(*axes)
+        if self.process_count == 1:
+            return jax.device_put(tree, sharding)
+
+        def put(part: np.ndarray) -> jax.Array:  # without the others: `device_put` would compare with theirs
+            return jax.make_array_from_callback(np.shape(part), sharding, lambda index: np.asarray(part)[index])
+
+        return jax.tree.map(put, tree)
 
     def put_batches(self, tree: Any) -> Any:
         """Divide (seeds, steps, pictures, …), which every process has as a whole, over the devices."""
-        return self._put(tree, None, None, DATA)
+        return self.put(tree, None, None, DATA)
 
     def put_shares(self, tree: Any) -> Any:
         """Do the same when each process has but its share of the pictures."""
@@ -81,16 +88,6 @@ class Placement:
         if self.mesh is None:
             return tree
         return jax.lax.with_sharding_constraint(tree, self._sharding())
-
-    def _put(self, tree: Any, *axes: str | None) -> Any:
-        sharding = self._sharding(*axes)
-        if self.process_count == 1:
-            return jax.device_put(tree, sharding)
-
-        def put(part: np.ndarray) -> jax.Array:  # without the others: `device_put` would compare with theirs
-            return jax.make_array_from_callback(np.shape(part), sharding, lambda index: np.asarray(part)[index])
-
-        return jax.tree.map(put, tree)
 
     def _sharding(self, *axes: str | None) -> NamedSharding | None:
         return None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec(*axes))

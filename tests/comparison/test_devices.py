@@ -16,10 +16,13 @@ from adaptax.comparison.blocks import Shape
 from adaptax.comparison.devices import Devices
 from adaptax.comparison.field import Field
 from adaptax.comparison.program import Programs
+from adaptax.comparison.protocol import best_trial
 from adaptax.comparison.train import train
 from adaptax.comparison.trials import at_rates
 from tests.comparison.test_own import FLOATS
 from tests.comparison.test_program import LINE, METHODS
+
+pytestmark = pytest.mark.usefixtures("compiles_quickly")
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +42,7 @@ def test_eight_devices_give_what_one_gives(rates: int, seeds: int, monkeypatch: 
     many, _ = curves_of(Devices(), grid, range(seeds), monkeypatch, reads_test=True)
     one, _ = curves_of(Devices(alone=True), grid, range(seeds), monkeypatch, reads_test=True)
     assert [(c.seed, c.rate) for c in many] == [(c.seed, c.rate) for c in one]
+    assert best_trial(many) == best_trial(one)
     for ours, theirs in zip(many, one, strict=True):
         np.testing.assert_allclose(ours.validation, theirs.validation, rtol=1e-5)
         np.testing.assert_allclose([*ours.train, ours.test], [*theirs.train, theirs.test], rtol=1e-5)

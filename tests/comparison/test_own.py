@@ -19,6 +19,8 @@ from adaptax.comparison.train import train
 from adaptax.comparison.trials import Combination, Trial, at_rates
 from tests.comparison.test_program import DATA, LINE, SEEDS, init, loss, score
 
+pytestmark = pytest.mark.usefixtures("compiles_quickly")
+
 SETTINGS: dict[str, Any] = {
     "score": score, "batch_size": 4, "steps": 9, "evaluations": 3, "rates": "0.01:0.1:2", "tuning_seeds": 2, "seeds": 2,
     "progress": False, "layout": "vmap",

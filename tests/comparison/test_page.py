@@ -91,6 +91,7 @@ def test_seconds_are_told_by_what_they_went_to_where_the_record_has_them():
     assert [cell.text for cell in table.rows[0][-3:]] == ["2.0", "30.0", "4.0"]
 
 
+@pytest.mark.slow
 def test_every_known_method_is_shown_by_the_expression_that_makes_it():
     """In every table, sentence and legend; what it is called in records stands nowhere."""
     different = {name: methods.shown(name) for name in methods.find_all() if methods.shown(name) != name}

@@ -15,6 +15,8 @@ from adaptax.comparison.task import checksum
 from tests.comparison.test_own import FLOATS, SETTINGS
 from tests.comparison.test_program import init, loss
 
+pytestmark = pytest.mark.usefixtures("compiles_quickly")
+
 
 def epochs(seed: int) -> Iterator[Any]:
     """Yield what a comparison draws from arrays: each epoch in an order of seed and epoch, without the last two."""
