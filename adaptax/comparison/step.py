@@ -1,4 +1,4 @@
-"""One training step, written once: every loop of the comparison and of the experiments takes it."""
+"""One training step, written once, for every loop that trains a model; learned optimizers unroll theirs."""
 
 from __future__ import annotations
 
