@@ -107,13 +107,13 @@ def most(needed: Callable[[int], int], wanted: int, free: int) -> int:
 class OverBlock:
     """A function of one member, compiled and applied to a block; leaves of the result are (seeds, trials, …)."""
 
-    def __init__(self, devices: Devices, of_one: OfOne, *, consumes: bool = False) -> None:
+    def __init__(self, devices: Devices, of_one: OfOne, *, consumes: bool = False, runs_once: bool = False) -> None:
         """Compile nothing yet; one that consumes may overwrite what the members have."""
         self._devices = devices
         of_trials = _side_by_side(of_one, (0, None, 0, None))
         self.of_block = of_block = _side_by_side(of_trials, (0, 0, 0, None))
-        donated = {"donate_argnums": (2,)} if consumes else {}
-        self._along = {along: Compiled(devices.divide(of_block, along), **donated) for along in (TRIALS, SEEDS)}
+        options = {"runs_once": runs_once} | ({"donate_argnums": (2,)} if consumes else {})
+        self._along = {along: Compiled(devices.divide(of_block, along), **options) for along in (TRIALS, SEEDS)}
 
     def __call__(self, tried: Tree, of_seeds: Tree, members: Tree, shared: Tree) -> Tree:
         """Apply it to what each member tries (seeds, trials), its seed has (seeds, …), it has, and all share."""

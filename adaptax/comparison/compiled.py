@@ -9,12 +9,15 @@ from typing import Any
 
 import jax
 
+QUICKLY = {"xla_backend_optimization_level": "0"}
+
 
 class Compiled:
     """What `jax.jit` returns, with the seconds that all its compilations took."""
 
-    def __init__(self, function: Callable, **options: Any) -> None:
-        """Compile nothing yet."""
+    def __init__(self, function: Callable, *, runs_once: bool = False, **options: Any) -> None:
+        """Compile nothing yet; what runs once is compiled on a CPU without optimizations, which take longer than it."""
+        self._runs_once = runs_once
         self.function, self.seconds = function, 0.0
         self._jitted, self._by_shape, self._lock = jax.jit(function, **options), {}, threading.Lock()
 
@@ -32,6 +35,7 @@ class Compiled:
         with self._lock:
             if shape not in self._by_shape:
                 start = time.monotonic()
-                self._by_shape[shape] = self._jitted.lower(*arguments).compile()
+                lean = QUICKLY if self._runs_once and jax.default_backend() == "cpu" else None
+                self._by_shape[shape] = self._jitted.lower(*arguments).compile(compiler_options=lean)
                 self.seconds += time.monotonic() - start
         return self._by_shape[shape]

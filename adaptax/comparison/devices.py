@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -59,8 +60,20 @@ class Devices:
 
 
 def free_bytes() -> int:
-    """Return how much memory is free on the first device of this process; of a CPU that is the machine's."""
+    """Return how much memory is free on a device, in every process what the fullest one has: all must cut alike."""
+    free = _free_here()
+    if jax.process_count() > 1:
+        mebibytes = multihost_utils.process_allgather(np.int32(free >> 20))
+        free = int(mebibytes.min()) << 20
+    return free
+
+
+def _free_here() -> int:
     stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"] - stats["bytes_in_use"]
+    information = Path("/proc/meminfo")  # a CPU's is the machine's
+    if information.exists():
+        lines = dict(line.split(":") for line in information.read_text(encoding="utf-8").splitlines())
+        return 1024 * int(lines["MemAvailable"].split()[0])
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

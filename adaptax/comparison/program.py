@@ -63,7 +63,7 @@ class Programs:
         self.functions = problem.of(task.problem)
         # One after the other: the random numbers of all seeds at once take three times as long to compile.
         draw = jax.vmap if layout == "vmap" else lambda of_one: lambda seeds: jax.lax.map(of_one, seeds)
-        self.draw = Compiled(draw(self.functions.init))
+        self.draw = Compiled(draw(self.functions.init), runs_once=True)
         self.score = self._mean(self.functions.score)
         self.loss = self._mean(self.functions.train_score)
         self._of = functools.cache(self._make)
@@ -105,7 +105,9 @@ class _Compiled:
         """Compile nothing yet."""
         task, functions, devices = programs.task, programs.functions, programs.devices
         known = tuple(programs.schedules.values())
-        self.begin = OverBlock(devices, lambda tried, drawn, _, shared: begin(method, known, task, tried, drawn))
+        self.begin = OverBlock(
+            devices, lambda tried, drawn, _, shared: begin(method, known, task, tried, drawn), runs_once=True
+        )
         self.train = OverBlock(
             devices,
             lambda tried, of_seed, member, data: train_on(task, functions, method, known, tried, of_seed, member, data),

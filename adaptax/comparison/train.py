@@ -74,10 +74,13 @@ def train(
     programs, grid = field.programs, Shape(len(seeds), len(trials))
     layout, devices, clock = programs.layout, programs.devices.count, _Clock()
     with clock.of("compile"):
-        if at_once is None:
-            at_once = _most(field, program, grid, trials[0], free_bytes() if free is None else free)
         shape = blocks.shape_of(layout, grid, devices, at_once)
-        _compile(field, program, shape, trials[0], reads_test)
+        needed = _compile(field, program, shape, trials[0], reads_test)
+        free = free_bytes() if free is None else free
+        if at_once is None and needed > free:
+            at_once = _most(field, program, grid, trials[0], free)
+            shape = blocks.shape_of(layout, grid, devices, at_once)
+            _compile(field, program, shape, trials[0], reads_test)
     cut_blocks = blocks.cut(grid, shape)
     threads = min(blocks.workers(layout), len(cut_blocks))
     work = _Work(field, program, list(trials), list(seeds), reads_test, tick, clock)
@@ -201,8 +204,11 @@ def _abstract(field: Field, program: Program, shape: Shape, trial: Trial) -> _Ab
     return _Abstract(tried, seeds, drawn, members, judged, OfSeed(seeds, field.like(shape.seeds)))
 
 
-def _compile(field: Field, program: Program, shape: Shape, trial: Trial, reads_test: bool) -> None:
-    """Compile all that a block of this shape needs, as much at once as the machine has cores."""
+def _compile(field: Field, program: Program, shape: Shape, trial: Trial, reads_test: bool) -> int:
+    """Compile all that blocks of this shape need, the longest first, as much at once as the machine has cores.
+
+    Return the bytes that training needs on a device, for as many blocks as are computed at once.
+    """
     programs, of = field.programs, _abstract(field, program, shape, trial)
     scored = [*([field.splits["test"]] if reads_test else []), field.splits["validation"]]
     work = [
@@ -214,12 +220,12 @@ def _compile(field: Field, program: Program, shape: Shape, trial: Trial, reads_t
         *(lambda split=split: programs.score.prepare(of.tried, (), of.judged, split) for split in scored),
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for future in [pool.submit(part) for part in work]:
-            future.result()
+        needed, *_ = [future.result() for future in [pool.submit(part) for part in work]]
+    return blocks.workers(programs.layout) * needed
 
 
-def _most(field: Field, program: Program, grid: Shape, trial: Trial, free: int) -> int | None:
-    """Measure how many members fit side by side on a device; None where all do."""
+def _most(field: Field, program: Program, grid: Shape, trial: Trial, free: int) -> int:
+    """Measure how many members fit side by side on a device."""
     layout, devices = field.programs.layout, field.programs.devices.count
     wanted = blocks.shape_of(layout, grid, devices, None)
     each = wanted.seeds * wanted.trials // devices
@@ -230,8 +236,7 @@ def _most(field: Field, program: Program, grid: Shape, trial: Trial, free: int) 
         of = _abstract(field, program, shape, trial)
         return blocks.workers(layout) * program.train.prepare(of.tried, of.of_seeds, of.members, field.data)
 
-    count = blocks.most(needed, each, free)
-    return None if count == each else count
+    return blocks.most(needed, each, free)
 
 
 def gradients_per_step(field: Field, program: Program, trial: Trial) -> int:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from adaptax.comparison import InputError, blocks, program
+from adaptax.comparison import InputError, blocks, devices, program
 from adaptax.comparison.blocks import Shape
 from adaptax.comparison.devices import Devices
 from adaptax.comparison.field import Field
@@ -195,3 +195,13 @@ def test_two_processes_train_together_and_choose_the_same(tmp_path: Path):
         assert code == 0, said
         assert said.splitlines()[-1].split("score=")[0] == alone.splitlines()[-1].split("score=")[0]
     assert lines_of(tmp_path / "two").keys() == lines_of(tmp_path / "one").keys()
+
+
+def test_free_memory_is_that_of_the_machine_and_of_the_fullest_process(monkeypatch: pytest.MonkeyPatch):
+    """Pages that a cache holds are free, too: a machine that has read much is not full."""
+    alone = devices.free_bytes()
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 0 < alone <= total
+    monkeypatch.setattr(devices.jax, "process_count", lambda: 2)
+    monkeypatch.setattr(devices.multihost_utils, "process_allgather", lambda mine: np.array([mine, 3], np.int32))
+    assert devices.free_bytes() == 3 << 20
