@@ -67,6 +67,5 @@ TASK = Task(
     batch_size=50,
     steps=500,
     evaluate_every=25,
-    layout_on_cpu="threads",
     train_examples_scored=500,
 )

@@ -55,5 +55,4 @@ TASK = Task(
     batch_size=32,
     steps=500,
     evaluate_every=20,
-    layout_on_cpu="vmap",
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from adaptax.comparison import InputError, blocks, devices, program
@@ -19,7 +20,7 @@ from adaptax.comparison.program import Programs
 from adaptax.comparison.protocol import best_trial
 from adaptax.comparison.train import train
 from adaptax.comparison.trials import at_rates
-from tests.comparison.test_own import FLOATS
+from tests.comparison.test_own import FLOATS, own_compare
 from tests.comparison.test_program import LINE, METHODS
 
 pytestmark = pytest.mark.usefixtures("compiles_quickly")
@@ -111,7 +112,7 @@ def test_what_does_not_fit_at_once_is_trained_in_parts_and_the_number_is_told(mo
     whole, cost = curves_of(alone, grid, range(4), monkeypatch, free=10**9)
     assert cost.at_once is None
     monkeypatch.setattr(blocks, "most", lambda needed, wanted, free: {12: 5}[wanted])
-    parts, cost = curves_of(alone, grid, range(4), monkeypatch)
+    parts, cost = curves_of(alone, grid, range(4), monkeypatch, free=1)
     assert cost.at_once == 5
     for ours, theirs in zip(parts, whole, strict=True):
         np.testing.assert_allclose(ours.validation, theirs.validation, rtol=1e-6)
@@ -121,6 +122,21 @@ def test_what_does_not_fit_at_once_is_trained_in_parts_and_the_number_is_told(mo
     monkeypatch.setattr(blocks, "most", lambda *_: pytest.fail("the number is known"))
     again, _ = curves_of(alone, grid, range(4), monkeypatch, at_once=5)
     assert again == parts
+
+
+def test_the_number_that_fitted_is_recorded_and_used_when_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    cuts = []
+    cut = blocks.cut
+    monkeypatch.setattr(blocks, "cut", lambda grid, shape: cuts.append(shape) or cut(grid, shape))
+    monkeypatch.setattr(blocks, "most", lambda needed, wanted, free: 1)
+    settings = {"layout": "threads of rates", "memory": 1, "methods": {"sgd": optax.sgd}}
+    whole = own_compare(tmp_path, **settings)
+    assert whole.record.timings["sgd"]["members_at_once"] == 1
+    assert set(cuts) == {Shape(1, 1)}
+    of = tmp_path / "yours/sgd.jsonl"
+    of.write_text("".join(line for line in of.read_text().splitlines(keepends=True) if '"final"' not in line))
+    monkeypatch.setattr(blocks, "most", lambda *_: pytest.fail("the number is known"))
+    assert own_compare(tmp_path, **settings).record.results == whole.record.results
 
 
 CHILD = """
