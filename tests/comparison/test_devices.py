@@ -35,6 +35,7 @@ def curves_of(devices: Devices, rates: tuple, seeds: range, monkeypatch: pytest.
     return train(field, field.programs.of(METHODS["nesterov"].optimizer), at_rates(rates), seeds, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rates", "seeds"), [(3, 3), (8, 1), (1, 5), (2, 9)])
 def test_eight_devices_give_what_one_gives(rates: int, seeds: int, monkeypatch: pytest.MonkeyPatch):
     """Also where members do not come out even: some are computed twice, and dropped."""
@@ -49,6 +50,7 @@ def test_eight_devices_give_what_one_gives(rates: int, seeds: int, monkeypatch: 
         np.testing.assert_allclose([*ours.train, ours.test], [*theirs.train, theirs.test], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_members_lie_on_all_devices(monkeypatch: pytest.MonkeyPatch):
     seen = []
     fetch = Devices.fetch
@@ -107,6 +109,7 @@ def test_as_many_members_as_fit_by_the_compilers_account():
         blocks.most(needed, 40, 100)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_at_once_is_trained_in_parts_and_the_number_is_told(monkeypatch: pytest.MonkeyPatch):
     alone, grid = Devices(alone=True), (0.01, 0.03, 0.1)
     whole, cost = curves_of(alone, grid, range(4), monkeypatch, free=10**9)
@@ -124,6 +127,7 @@ def test_what_does_not_fit_at_once_is_trained_in_parts_and_the_number_is_told(mo
     assert again == parts
 
 
+@pytest.mark.slow
 def test_the_number_that_fitted_is_recorded_and_used_when_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cuts = []
     cut = blocks.cut

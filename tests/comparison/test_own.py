@@ -57,6 +57,7 @@ def validation_alone(trial: Trial, seed: int) -> list[float]:
     return scores
 
 
+@pytest.mark.slow
 def test_every_trial_of_an_own_optimizer_is_what_it_is_alone(tmp_path: Path):
     methods = {"decayed": decayed, "plain": lambda learning_rate: optax.sgd(learning_rate)}
     search = {"decayed": {"weight_decay": (0.0, 0.3, 1)}}
@@ -77,6 +78,7 @@ def test_every_trial_of_an_own_optimizer_is_what_it_is_alone(tmp_path: Path):
     assert best.diverged == 0
 
 
+@pytest.mark.slow
 def test_all_methods_have_as_many_trials_before_extensions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     first = {}
 
@@ -89,6 +91,7 @@ def test_all_methods_have_as_many_trials_before_extensions(tmp_path: Path, monke
     assert set(first.values()) == {6}
 
 
+@pytest.mark.slow
 def test_methods_that_differ_in_numbers_share_a_program_and_keep_their_numbers():
     field = Field(Programs(LINE, "vmap"), FLOATS)
     made = []
@@ -111,6 +114,7 @@ def test_methods_that_differ_in_numbers_share_a_program_and_keep_their_numbers()
     assert field.programs.of(other).train is not programs[0].train
 
 
+@pytest.mark.slow
 def test_an_optimizer_is_judged_where_it_wants_to_be(tmp_path: Path):
     """Here at twice the params: what is judged is not what is trained."""
     twice = Method(make=optax.sgd, judged_at=lambda state, params: jax.tree.map(lambda w: 2 * w, params))
@@ -123,6 +127,7 @@ def noisy(params: Any, batch: Any, key: jax.Array) -> jax.Array:
     return loss(params, batch) + params["weights"][0] * jax.random.normal(key)
 
 
+@pytest.mark.slow
 def test_a_loss_with_a_key_sees_another_one_at_every_step_and_seed_and_the_same_ones_again(tmp_path: Path):
     data = {name: jax.tree.map(lambda part: part[:4], split) for name, split in FLOATS.items()}
     settings = {
@@ -147,6 +152,7 @@ def test_a_loss_with_a_key_sees_another_one_at_every_step_and_seed_and_the_same_
     assert not np.allclose(two_steps[0, 1] - two_steps[1, 1], 2 * (two_steps[0, 0] - two_steps[1, 0]), rtol=0.05)
 
 
+@pytest.mark.slow
 def test_the_same_call_again_trains_nothing_and_a_changed_function_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -164,6 +170,7 @@ def test_the_same_call_again_trains_nothing_and_a_changed_function_is_refused(
     assert (tmp_path / "yours/mine.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_what_a_comparison_says(tmp_path: Path):
     result = own_compare(
         tmp_path, methods={"adam": "adam", "sgd": optax.sgd, "wild": lambda learning_rate: optax.sgd(1e30)}

@@ -31,6 +31,7 @@ def compared(out: Path, data: Any, **changes: Any) -> Any:
     return compare(loss, init, data, out=out, **settings).record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["vmap", "threads of rates", "threads"])
 def test_a_stream_trains_as_the_same_batches_of_arrays(layout: Any, tmp_path: Path):
     stream = {"train": epochs, "validation": lambda seed: cut("validation"), "test": FLOATS["test"]}
