@@ -256,6 +256,7 @@ def test_the_wild_rates_are_wild_and_the_others_are_not(wide: None):
     assert len({curve.test for curve in of.values()} - {None}) == 4 * 2 * 3 + 3 * 3  # no two members alike
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_member_that_diverges_moves_no_bit_of_its_neighbors(layout: str, wide: None):
     for name in ("sgd", "nesterov"):
@@ -266,6 +267,7 @@ def test_a_member_that_diverges_moves_no_bit_of_its_neighbors(layout: str, wide:
         assert [c for c in with_wild.curves if c.rate in (low, high)] == [c for c in harmless if c.rate != 0.05]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_method_is_compiled_once_for_a_grid_and_all_its_steps(layout: str, wide: None):
     """It is made when a program is traced, not for each of the nine members; the numbers of the grid are arguments."""
@@ -276,6 +278,7 @@ def test_a_method_is_compiled_once_for_a_grid_and_all_its_steps(layout: str, wid
     assert (len(of.made) - made <= 2, of.program.compile_seconds) == (True, seconds)
 
 
+@pytest.mark.slow
 def test_what_training_cost_is_told(wide: None):
     of = trained("vmap", "sgd")
     assert [seen.member_steps for seen in of.ticks] == [3 * 9] * 3  # after each evaluation

@@ -39,6 +39,7 @@ def test_committed_comparison_is_complete(folder: Path):
         assert protocol.next_group(rules, seeds, plan, done) is None, name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not COMMITTED, reason="nothing was compared yet")
 def test_the_pages_say_what_the_records_say_and_agree_where_they_speak_of_the_same():
     of = results.read_all(RECORDS / "compare")

@@ -49,6 +49,7 @@ def test_a_layer_is_a_leaf_or_what_a_pattern_says():
     assert float(own["conv"]["bias"]) == pytest.approx(norm(*jax.tree.leaves(TREE)), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_many_small_leaves_are_each_in_their_own_layer():
     """More of one shape than are summed in one go, of several shapes and dtypes, in layers that cut across them."""
     shapes, dtypes = [(3,), (2, 2), (4,)], ["float32", "float32", "float16", "complex64"]
@@ -245,6 +246,7 @@ class TestStacked:
             assert float(norms["blocks"]["bias"][k, 0]) == pytest.approx(expected, rel=1e-6)
         assert float(norms["head"]["kernel"]) == pytest.approx(norm(self.TREE["head"]["kernel"]), rel=1e-6)
 
+    @pytest.mark.slow
     def test_equals_vmap(self):
         blocks = {"blocks": self.TREE["blocks"]}
         by_vmap = jax.vmap(adaptax.layer_norms)(blocks)["blocks"]["kernel"]

@@ -124,6 +124,7 @@ def test_what_finished_is_not_run_again_and_an_old_record_stays_until_the_new_on
     assert perform(tmp_path, resume=True) == uninterrupted
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_is_neither_thrown_away_nor_continued_as_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

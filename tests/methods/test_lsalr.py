@@ -40,6 +40,7 @@ def test_follows_the_paper(mu, nesterov):
     )
 
 
+@pytest.mark.slow
 def test_the_rate_inside_makes_the_steps_of_each_layer():
     """Of one layer; and of several, as `layer_of` says, for every weight."""
     g, inner = SIGNALS["noise"], adaptax.methods.lsalr.inner
