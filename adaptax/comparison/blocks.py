@@ -113,7 +113,7 @@ class OverBlock:
         of_trials = _side_by_side(of_one, (0, None, 0, None))
         self.of_block = of_block = _side_by_side(of_trials, (0, 0, 0, None))
         options = {"runs_once": runs_once} | ({"donate_argnums": (2,)} if consumes else {})
-        self._along = {along: Compiled(devices.divide(of_block, along), **options) for along in (TRIALS, SEEDS)}
+        self._along = {along: Compiled(of_block, **options, **devices.laid(along)) for along in (TRIALS, SEEDS)}
 
     def __call__(self, tried: Tree, of_seeds: Tree, members: Tree, shared: Tree) -> Tree:
         """Apply it to what each member tries (seeds, trials), its seed has (seeds, …), it has, and all share."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +25,16 @@ class Devices:
         kinds = {"axis_types": (AxisType.Auto,)}
         self._mesh = jax.make_mesh((self.count,), (MEMBERS,), **kinds) if self.count > 1 else None
 
-    def divide(self, of_block: Callable, along: PartitionSpec) -> Callable:
-        """Let every device compute its part of the members of a block, along their seeds or their trials."""
-        if self._mesh is None:
-            return of_block
-        of_seeds = along if along == SEEDS else NOWHERE
-        specs = (along, of_seeds, along, NOWHERE)
-        return jax.shard_map(of_block, mesh=self._mesh, in_specs=specs, out_specs=along, check_vma=False)
+    def laid(self, along: PartitionSpec) -> dict[str, Any]:
+        """Return the option of `jax.jit` that lays results along seeds or trials.
+
+        The compiler divides the program as its arguments lie. Inside `jax.shard_map` a method could not tell members,
+        which have nothing in common, from the parts of a layer, whose norm it must sum.
+        """
+        return {} if self._mesh is None else {"out_shardings": NamedSharding(self._mesh, along)}
 
     def put(self, tree: Tree, along: PartitionSpec = NOWHERE) -> Tree:
-        """Lay arrays where `divide` wants them."""
+        """Lay arrays over the devices."""
         if self._mesh is None:
             return tree
         sharding = NamedSharding(self._mesh, along)

@@ -12,7 +12,8 @@ import numpy as np
 import optax
 import pytest
 
-from adaptax.comparison import InputError, blocks, devices, program
+import adaptax
+from adaptax.comparison import InputError, Method, blocks, devices, program
 from adaptax.comparison.blocks import Shape
 from adaptax.comparison.devices import Devices
 from adaptax.comparison.field import Field
@@ -28,21 +29,32 @@ pytestmark = pytest.mark.usefixtures("compiles_quickly")
 ROOT = Path(__file__).parents[2]
 
 
-def curves_of(devices: Devices, rates: tuple, seeds: range, monkeypatch: pytest.MonkeyPatch, **options):
+LSALR = Method(make=adaptax.lsalr)  # it must not take members for the parts of a layer
+
+
+def curves_of(
+    devices: Devices,
+    rates: tuple,
+    seeds: range,
+    monkeypatch: pytest.MonkeyPatch,
+    method: Method = METHODS["nesterov"].optimizer,
+    **options,
+):
     monkeypatch.setattr(program, "Devices", lambda alone: devices)
     field = Field(Programs(LINE, "vmap"), FLOATS)
     assert field.programs.devices is devices
-    return train(field, field.programs.of(METHODS["nesterov"].optimizer), at_rates(rates), seeds, **options)
+    return train(field, field.programs.of(method), at_rates(rates), seeds, **options)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("method", [METHODS["nesterov"].optimizer, LSALR], ids=["nesterov", "lsalr"])
 @pytest.mark.parametrize(("rates", "seeds"), [(3, 3), (8, 1), (1, 5), (2, 9)])
-def test_eight_devices_give_what_one_gives(rates: int, seeds: int, monkeypatch: pytest.MonkeyPatch):
+def test_eight_devices_give_what_one_gives(rates: int, seeds: int, method: Method, monkeypatch: pytest.MonkeyPatch):
     """Also where members do not come out even: some are computed twice, and dropped."""
     assert Devices().count == 8
     grid = tuple(np.geomspace(0.01, 0.1, rates).tolist())
-    many, _ = curves_of(Devices(), grid, range(seeds), monkeypatch, reads_test=True)
-    one, _ = curves_of(Devices(alone=True), grid, range(seeds), monkeypatch, reads_test=True)
+    many, _ = curves_of(Devices(), grid, range(seeds), monkeypatch, method, reads_test=True)
+    one, _ = curves_of(Devices(alone=True), grid, range(seeds), monkeypatch, method, reads_test=True)
     assert [(c.seed, c.rate) for c in many] == [(c.seed, c.rate) for c in one]
     assert best_trial(many) == best_trial(one)
     for ours, theirs in zip(many, one, strict=True):
