@@ -372,3 +372,13 @@ def test_a_score_that_is_not_finite_is_a_divergence(rate, validated, diverged_at
 def test_a_batch_larger_than_the_training_split_is_refused():
     with pytest.raises(InputError, match="at most 10, the number of training pictures, got 11"):
         next(Field(Programs(dataclasses.replace(LINE, batch_size=11), "vmap"), DATA).pieces((0,)))
+
+
+def test_slices_are_long_for_small_nets_and_short_where_maps_are_large():
+    split = jnp.zeros((1000, 10))
+
+    def score_with(map_size: int):
+        return lambda weights, part: (part[:, :1] * jnp.zeros((1, map_size)) + weights).mean()
+
+    of = {size: program._scored_at_once(score_with(size), jnp.float32(0.0), split) for size in (10, 2048, 2**15)}
+    assert of == {10: 500, 2048: 2**21 // (4 * 2048), 2**15: 50}
