@@ -62,7 +62,7 @@ def describe_method(method: Method) -> dict[str, Any]:
 
 
 def shown(name: str) -> str:
-    """Return the expression that makes a known method; a user's own carries the name that he gave it."""
+    """Return the expression that makes a known method; a user's own method keeps the name that the user gave it."""
     return _SHOWN.get(name, name)
 
 

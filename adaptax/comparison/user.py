@@ -53,7 +53,7 @@ def compare(
 
     Args:
         loss: `loss(params, batch)`, the mean over the batch's examples; `loss(params, batch, key)` for a loss with
-            chance, whose key differs for every seed and step; with `model`, `loss(module, batch)`.
+            randomness, whose key differs for every seed and step; with `model`, `loss(module, batch)`.
         init: `init(key)`, initial params: any tree of arrays. What is no array in it stays as it is.
         data: the splits "train", "validation" and "test", each a tree of arrays with the examples along the first axis,
             or a function from a seed to an iterator of such batches: endless and all of one shape for "train", one
@@ -67,7 +67,7 @@ def compare(
         search: further settings by method, as `{"adamw": {"weight_decay": (0, 1e-4, 1e-2)}}`. Methods with fewer
             settings get more rates.
         score: `score(params, batch)` or `score(module, batch)`, what is judged: lower is better, a mean over examples;
-            None: the loss. A loss with chance needs one.
+            None: the loss. A loss with a key needs one.
         scored: what the score is, with its unit, for the report.
         batch_size: examples of a step; None: all of them, or as many as the batches of a function have.
         steps: how many each member takes, at least `evaluations`.
@@ -155,7 +155,7 @@ def problem_of(loss: Any, init: Any, model: Any, score: Any) -> Loss | Module:
     if model is not None:
         return Module(model, loss, score)
     if score is None and problems.takes_key(loss):
-        raise InputError("A loss with a key needs score, which is judged without chance: score(params, batch).")
+        raise InputError("A loss with a key needs score(params, batch), which is computed without a key.")
     return Loss(init, loss, score)
 
 

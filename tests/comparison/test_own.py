@@ -229,7 +229,10 @@ WRONG = {
         {"init": lambda key: {"weights": jnp.arange(3)}},
         r"^init must return params to train, got a tree without floating arrays\.$",
     ),
-    "key": ({"loss": noisy, "score": None}, r"^A loss with a key needs score, which is judged without chance: "),
+    "key": (
+        {"loss": noisy, "score": None},
+        r"^A loss with a key needs score\(params, batch\), which is computed without a key\.$",
+    ),
     "neither": ({"init": None}, r"^Give either init, a function of a key, or model, a flax nnx module's class\.$"),
     "no data": ({"data": None}, r"^data must have the splits 'train', 'validation' and 'test', got None\.$"),
     "no method": ({"methods": {}}, r"^methods must name at least one optimizer, as \('adam', 'lsalr'\), got \{\}\.$"),
