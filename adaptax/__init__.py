@@ -9,8 +9,11 @@ from adaptax._rate import scale_by_rate as scale_by_rate
 from adaptax._layers import by_leaf as by_leaf
 from adaptax._layers import by_parent as by_parent
 from adaptax._layers import by_regex as by_regex
+from adaptax._layers import by_tree as by_tree
 from adaptax._layers import layer_table as layer_table
-from adaptax._norms import layer_norms as layer_norms
+from adaptax._per_layer import layer_means as layer_means
+from adaptax._per_layer import layer_norms as layer_norms
+from adaptax._per_layer import layer_sums as layer_sums
 
 # Directions
 from adaptax._history import scale_by_history as scale_by_history

@@ -28,6 +28,15 @@ def by_leaf(paths: Sequence[str]) -> list[str]:
     return list(paths)
 
 
+def by_tree(paths: Sequence[str]) -> list[str]:
+    """All leaves are one layer: what is measured is one number for the whole model.
+
+    >>> by_tree(["conv/kernel", "head/bias"])
+    ['', '']
+    """
+    return [""] * len(paths)
+
+
 def by_regex(patterns: Sequence[str]) -> LayerOf:
     r"""Leaves whose path the same pattern matches first (`re.search`) are one layer; groups tell layers apart.
 

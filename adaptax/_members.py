@@ -6,8 +6,8 @@ all layers, and that is handed out in short pieces.
 """
 
 import re
-from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from jaxtyping import Array
 
 from adaptax._layers import LayerOf, layer_names
 from adaptax._mesh import types_are_blind, varying_axes
+from adaptax._numbers import real_dtype
 
 GROUP = 16  # so many leaves are handled in one go: what 1,000 leaves compile fastest with
 SMALL = 2**14  # weights: larger leaves are not worth a copy
@@ -25,11 +26,11 @@ AxisName = Hashable | Sequence[Hashable]
 class Member(NamedTuple):
     """A leaf as a member of its layer, or of as many layers as are stacked in it."""
 
-    leaf: Array  # float32 at least
+    leaf: Array  # in the dtype it is computed in; an integer or a truth value only where such are counted
     rows: range  # of its layers, in the vector of all layers
     is_stacked: bool
-    axes: tuple[Hashable, ...]  # the mesh axes over which its squares are summed
-    dtype: jnp.dtype  # of its layers' norms
+    axes: tuple[Hashable, ...]  # the mesh axes over which its sums are summed
+    dtype: jnp.dtype  # of its layers' sums
 
     @property
     def axis(self) -> int:
@@ -44,14 +45,10 @@ def members_of(
     names = layer_names(layer_of, paths)
     lengths = _stack_lengths(paths, leaves, names, stacked)
     axes = _sum_axes(paths, leaves, axis_name)
-    rows: dict[str, range] = {}
+    rows = _rows(names, lengths)
     layers: dict[str, list[Array]] = {}
-    start = 0
-    for name, leaf, length in zip(names, leaves, lengths, strict=True):
+    for name, leaf in zip(names, leaves, strict=True):
         layers.setdefault(name, []).append(leaf)
-        if name not in rows:
-            rows[name] = range(start, start + (1 if length is None else length))
-            start = rows[name].stop
     dtypes = {name: widest(layer) for name, layer in layers.items()}
     return [
         Member(leaf, rows[name], length is not None, over, dtypes[name])
@@ -59,9 +56,27 @@ def members_of(
     ]
 
 
+def number_of_layers(paths: list[str], leaves: list[Any], layer_of: LayerOf, stacked: str | None) -> int:
+    """Return how many layers there are, from shapes alone."""
+    names = layer_names(layer_of, paths)
+    return max((rows.stop for rows in _rows(names, _stack_lengths(paths, leaves, names, stacked)).values()), default=0)
+
+
+def _rows(names: list[str], lengths: list[int | None]) -> dict[str, range]:
+    """Return the place of every layer, or of the layers stacked under one name, in the vector of all layers."""
+    rows: dict[str, range] = {}
+    start = 0
+    for name, length in zip(names, lengths, strict=True):
+        if name not in rows:
+            rows[name] = range(start, start + (1 if length is None else length))
+            start = rows[name].stop
+    return rows
+
+
 def widest(leaves: list[Array]) -> jnp.dtype:
-    """Return the widest real dtype of some leaves."""
-    return max((jnp.finfo(leaf.dtype).dtype for leaf in leaves), key=lambda dtype: dtype.itemsize)
+    """Return the widest real dtype of some leaves, float32 at least and where they are counted."""
+    reals = [real_dtype(leaf) if jnp.issubdtype(leaf.dtype, jnp.inexact) else jnp.float32 for leaf in leaves]
+    return max(map(jnp.dtype, reals), key=lambda dtype: dtype.itemsize)
 
 
 def in_groups(members: list[Member]) -> list[list[Member]]:
@@ -100,27 +115,52 @@ def at_leaves(values: Array, members: list[Member]) -> list[Array]:
     return results
 
 
-def _stack_lengths(paths: list[str], leaves: list[Array], names: list[str], stacked: str | None) -> list[int | None]:
+def sums_by_row(
+    groups: list[list[Member]], rows: int, dtype: jnp.dtype, quantity: Callable[[Array, list[Member]], Array]
+) -> Array:
+    """Return every layer's sum of a quantity, given the stacked leaves of a group; 0 in a row that has no member."""
+    sums = []
+    for group in groups:
+        x = quantity(jnp.stack([member.leaf for member in group]), group)
+        sums.append(jnp.sum(x, axis=tuple(range(group[0].axis, x.ndim))).reshape(-1).astype(dtype))
+    for axes in dict.fromkeys(group[0].axes for group in groups if group[0].axes):
+        # One collective for all leaves that vary over the same axes.
+        indices = [index for index, group in enumerate(groups) if group[0].axes == axes]
+        for index, total in zip(indices, jax.lax.psum([sums[index] for index in indices], axes), strict=True):
+            sums[index] = total
+    return _sum_by_row(jnp.concatenate(sums), [row for group in groups for row in rows_of(group)], rows)
+
+
+def _sum_by_row(values: Array, rows: list[int], number: int) -> Array:
+    """Return the sum of the values of each row, as a gather: XLA on CPU makes a slow loop of a scatter."""
+    positions: list[list[int]] = [[] for _ in range(number)]
+    for position, row in enumerate(rows):
+        positions[row].append(position)
+    longest = max(map(len, positions))
+    zero = len(rows)  # the position of a 0
+    table = [of_row + [zero] * (longest - len(of_row)) for of_row in positions]
+    return jnp.sum(jnp.pad(values, (0, 1))[jnp.array(table, jnp.int32)], axis=1)
+
+
+def _stack_lengths(paths: list[str], leaves: list[Any], names: list[str], stacked: str | None) -> list[int | None]:
     """Return each leaf's number of stacked layers, None where it is not stacked."""
     if stacked is None:
         return [None] * len(leaves)
     lengths = []
     for path, leaf in zip(paths, leaves, strict=True):
-        found = re.search(stacked, path)
-        if found and leaf.ndim == 0:
-            raise ValueError(f"layer_norms: stacked={stacked!r} matches {path!r}, which has no axis to be stacked on.")
-        if found and not isinstance(leaf.shape[0], int):
-            raise ValueError(
-                f"layer_norms: the stack {path!r} must have a length that is a number, got {leaf.shape[0]}."
-            )
-        lengths.append(leaf.shape[0] if found else None)
-    if all(length is None for length in lengths):
-        raise ValueError(f"layer_norms: stacked={stacked!r} matches no leaf of {paths}.")
+        found, shape = re.search(stacked, path), jnp.shape(leaf)
+        if found and not shape:
+            raise ValueError(f"layers: stacked={stacked!r} matches {path!r}, which has no axis to be stacked on.")
+        if found and not isinstance(shape[0], int):
+            raise ValueError(f"layers: the stack {path!r} must have a length that is a number, got {shape[0]}.")
+        lengths.append(shape[0] if found else None)
+    if paths and all(length is None for length in lengths):
+        raise ValueError(f"layers: stacked={stacked!r} matches no leaf of {paths}.")
     layers: dict[str, int | None] = {}
     for path, name, length in zip(paths, names, lengths, strict=True):
         if layers.setdefault(name, length) != length:
             raise ValueError(
-                f"layer_norms: layer {name!r} mixes leaves stacked {layers[name]} and {length} deep (None: "
+                f"layers: layer {name!r} mixes leaves stacked {layers[name]} and {length} deep (None: "
                 f"not stacked), see {path!r}."
             )
     return lengths
@@ -131,7 +171,7 @@ def _sum_axes(paths: list[str], leaves: list[Array], axis_name: AxisName | None)
     named = () if axis_name is None else axis_name if isinstance(axis_name, tuple | list) else (axis_name,)
     if types_are_blind() and axis_name != ():
         raise ValueError(
-            f"layer_norms: axis_name={axis_name!r} under shard_map(check_vma=False), where types do not tell which "
+            f"layers: axis_name={axis_name!r} under shard_map(check_vma=False), where types do not tell which "
             "leaves are sharded; use check_vma=True, or axis_name=() if none is."
         )
     axes = []
@@ -139,7 +179,7 @@ def _sum_axes(paths: list[str], leaves: list[Array], axis_name: AxisName | None)
         varying = varying_axes(leaf)
         if unnamed := sorted(varying - set(named)):
             raise ValueError(
-                f"layer_norms: leaf {path!r} varies over mesh axis {unnamed[0]!r}, which axis_name={axis_name!r} "
+                f"layers: leaf {path!r} varies over mesh axis {unnamed[0]!r}, which axis_name={axis_name!r} "
                 "does not name."
             )
         axes.append(tuple(axis for axis in named if axis in varying))

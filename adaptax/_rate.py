@@ -1,10 +1,13 @@
-"""The algebra: update = -learning_rate · direction(g) · rate_1(g) · rate_2(g) · …
+"""The algebra: update = -learning_rate · u · rate_1 · rate_2 · …, with u = direction(g).
 
-A *direction* says which way and is any `optax.GradientTransformation`. A *rate* says how far, as positive,
-dimensionless multipliers measured from the raw gradient g, never from the direction's output. Where the rate
+A *direction* says which way and is any `optax.GradientTransformation`. A *rate* says how far, as multipliers that are
+finite and at least 0, measured from the gradient g that arrives there, the direction's output u and the params. All
+rates of one `rescale` see the same g and the same u, never another rate's product, so their order does not matter. A
+`rescale` is a direction itself: a rate that must see another's product stands in a `rescale` around it. Where the rate
 stands in an Optax chain decides whether it acts inside or outside a momentum buffer.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,12 +21,14 @@ from adaptax._numbers import narrow, scalar, wide
 
 
 class Rate(NamedTuple):
-    """How far each weight moves, measured from the raw gradient.
+    """How far each weight moves, measured from gradient, direction, params or loss.
 
     Attributes:
         init: `init(params) -> state`; must work on `jax.ShapeDtypeStruct` leaves and empty trees.
-        measure: `measure(gradients, state, params, **extra_args) -> (rates, state)`; `rates` is a tree or tree
-            prefix of positive multipliers without unit, each of a shape that broadcasts to its gradient.
+        measure: `measure(gradients, state, params, *, direction, **extra_args) -> (rates, state)`. `gradients` is what
+            arrives at the `rescale`, `direction` what its direction makes of it, before any rate. `rates` is a tree or
+            tree prefix of multipliers that are finite, at least 0 and without unit, each of a shape that broadcasts to
+            its gradient. 0 is a mask.
 
     A rate is a value: measure it alone to log or plot it.
 
@@ -53,10 +58,15 @@ def _multiply(rates: PyTree, updates: PyTree) -> PyTree:
     return jax.tree.map(lambda rate, under: jax.tree.map(lambda u: scaled(rate, u), under), rates, updates)
 
 
-def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.GradientTransformationExtraArgs:
-    r"""Multiply a direction by rates that all see the same raw gradient.
+def _named(measure: Callable) -> str:
+    """Return a function's name and arguments."""
+    return f"{getattr(measure, '__qualname__', type(measure).__name__)}{inspect.signature(measure)}"
 
-    $$ u = d(g) \cdot r_1(g) \cdot r_2(g) \cdots $$
+
+def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.GradientTransformationExtraArgs:
+    r"""Multiply a direction by rates that all see the same gradient and the same direction.
+
+    $$ u = d(g), \qquad \text{out} = u \cdot r_1(g, u, w) \cdot r_2(g, u, w) \cdots $$
 
     Args:
         direction: any gradient transformation that points uphill, e.g. `optax.identity()`, `optax.trace(.9)`,
@@ -68,7 +78,8 @@ def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.Grad
         Updates keep the dtype the direction gives them and point uphill, as all of Optax's `scale_by_*`.
 
     Raises:
-        ValueError: no rate, something that is no `Rate`, or a leaf that is no floating number.
+        ValueError: no rate, something that is no `Rate`, a `measure` that takes no `direction`, or a leaf that is no
+            floating number.
 
     `optax.scale_by_learning_rate` makes the chain descend. A finished optimizer such as `adam(1e-3)`
     contains it. Where a direction belongs, it makes the chain climb, without an error.
@@ -88,6 +99,12 @@ def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.Grad
     for rate in rates:
         if not isinstance(rate, Rate):
             raise ValueError(f"rescale: rates must be of type Rate, got {rate!r}.")
+        if "direction" not in inspect.signature(rate.measure).parameters:
+            raise ValueError(
+                "rescale: measure of a Rate must take the direction's output by name: add `*, direction` behind "
+                "params, as in measure(gradients, state, params, *, direction, **extra_args); "
+                f"got {_named(rate.measure)}."
+            )
     direction = optax.with_extra_args_support(direction)
 
     def init(params: PyTree) -> RescaleState:
@@ -97,10 +114,11 @@ def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.Grad
     def update(updates: PyTree, state: RescaleState, params: PyTree = None, **extra_args: Any) -> tuple:
         gradients = updates  # what every rate sees, whatever the direction makes of it
         check_floating("rescale", gradients)
-        updates, direction_state = direction.update(gradients, state.direction, params, **extra_args)
+        u, direction_state = direction.update(gradients, state.direction, params, **extra_args)
+        updates = u
         rate_states = []
         for rate, rate_state in zip(rates, state.rates, strict=True):
-            measured, rate_state = rate.measure(gradients, rate_state, params, **extra_args)
+            measured, rate_state = rate.measure(gradients, rate_state, params, direction=u, **extra_args)
             updates = _multiply(measured, updates)
             rate_states.append(rate_state)
         return updates, RescaleState(direction=direction_state, rates=tuple(rate_states))

@@ -87,8 +87,10 @@ def local_gains_rate(
         none_before = full_like(params, -HIDDEN, stored_as(state_dtype, wide_dtype))  # gain 1
         return LocalGainsState(packed=none_before, dither=first_dither(state_dtype))
 
-    def measure(gradients: PyTree, state: LocalGainsState, params: PyTree = None, **extra_args: Any) -> tuple:
-        del params, extra_args
+    def measure(
+        gradients: PyTree, state: LocalGainsState, params: PyTree = None, *, direction: PyTree = None, **extra_args: Any
+    ) -> tuple:
+        del params, direction, extra_args
         check_gradients("local_gains", gradients, state.packed, real=True)
 
         def rule(gradient: ArrayLike, before: Array, seed: Array | None) -> tuple:

@@ -21,11 +21,13 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
+from adaptax._checks import check_floating
 from adaptax._inner import Inner, Settings
 from adaptax._layers import LayerOf, by_parent
 from adaptax._learning_rate import scale_by_descent
-from adaptax._norms import AxisName, of_norms
+from adaptax._members import AxisName
 from adaptax._numbers import is_exactly
+from adaptax._per_layer import Layers
 from adaptax._rate import Rate, scale_by_rate
 from adaptax._trace import trace
 
@@ -64,13 +66,18 @@ def lsalr_rate(layer_of: LayerOf = by_parent, *, stacked: str | None = None, axi
     {'deep': 7.9088, 'top': {'kernel': 1.0953}}
     """
 
+    layers = Layers(layer_of, stacked, axis_name)
+
     def init(params: PyTree) -> tuple:
         del params
         return ()
 
-    def measure(gradients: PyTree, state: tuple, params: PyTree = None, **extra_args: Any) -> tuple:
-        del params, extra_args
-        return of_norms(log_norm_rate, gradients, layer_of, stacked=stacked, axis_name=axis_name), state
+    def measure(
+        gradients: PyTree, state: tuple, params: PyTree = None, *, direction: PyTree = None, **extra_args: Any
+    ) -> tuple:
+        del params, direction, extra_args
+        check_floating("lsalr", gradients)
+        return layers.at_leaves(log_norm_rate(layers.norms(gradients)), gradients), state
 
     return Rate(init, measure)
 

@@ -466,3 +466,60 @@ def test_two_large_leaves_of_different_shapes():
     norms = adaptax.layer_norms(tree, adaptax.by_leaf)
     for k in tree:
         assert float(norms[k]) == pytest.approx(norm(tree[k]), rel=1e-6)
+
+
+# --- Sums and means --------------------------------------------------------------------------------------------------
+
+
+def both(tree, *args, **options):
+    """Return sums and means of layers."""
+    return adaptax.layer_sums(tree, *args, **options), adaptax.layer_means(tree, *args, **options)
+
+
+def test_sums_and_means_are_those_of_all_leaves_of_a_layer():
+    sums, means = both(TREE)
+    for layer, leaves in TREE.items():
+        numbers = np.concatenate([leaf.ravel() for leaf in leaves.values()]).astype(np.float64)
+        for leaf in leaves:
+            assert float(sums[layer][leaf]) == pytest.approx(numbers.sum(), rel=1e-5)
+            assert float(means[layer][leaf]) == pytest.approx(numbers.mean(), rel=1e-5)
+    whole, _ = both(TREE, adaptax.by_tree)
+    everything = sum(leaf.astype(np.float64).sum() for leaf in jax.tree.leaves(TREE))
+    assert float(whole["head"]["bias"]) == pytest.approx(everything, rel=1e-5)
+
+
+def test_each_slice_of_a_stack_has_its_own_sum_and_mean():
+    tree = {"blocks": {"kernel": np.arange(12, dtype="f").reshape(3, 2, 2), "bias": np.arange(3, dtype="f")[:, None]}}
+    sums, means = both(tree, stacked="blocks")
+    expected = [sum(range(4 * k, 4 * k + 4)) + k for k in range(3)]
+    np.testing.assert_allclose(sums["blocks"]["bias"][:, 0], expected)
+    np.testing.assert_allclose(means["blocks"]["kernel"][:, 0, 0], np.array(expected) / 5)
+
+
+def test_truth_values_are_counted_beyond_what_float32_counts_to():
+    many = jnp.ones(2**24 + 3, bool).at[0].set(False)  # float32 has no 2^24 + 1, and adds no 1 to 2^24
+    assert float(adaptax.layer_sums({"w": many})["w"]) == 2**24 + 2
+
+
+def test_sums_and_means_over_shards_are_those_of_one_device():
+    """A replicated leaf counts once, a sharded one with all its weights: 16 sharded, 3 replicated, in one layer."""
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    tree = {"layer": {"sharded": np.arange(16, dtype="f"), "whole": np.float32([5, 7, 9])}}
+    specs = {"layer": {"sharded": P("data"), "whole": P()}}
+    whole = jax.tree.map(lambda _: P(), specs, is_leaf=lambda s: isinstance(s, PartitionSpec))
+    shard = jax.shard_map(lambda t: both(t, axis_name="data"), mesh=mesh, in_specs=(specs,), out_specs=(whole, whole))
+    for sums, means in (jax.jit(shard)(tree), both(tree)):
+        assert float(sums["layer"]["whole"]) == 120 + 21
+        assert float(means["layer"]["sharded"]) == pytest.approx(141 / 19)
+
+
+def test_sums_of_what_cannot_be_ordered_are_refused():
+    for ask, name in ((adaptax.layer_sums, "layer_sums"), (adaptax.layer_means, "layer_means")):
+        for leaf, dtype in ((jnp.arange(3), "int32"), (jnp.ones(2, "complex64"), "complex64")):
+            with pytest.raises(ValueError, match=f"{name}: leaves must be real floating numbers, got {dtype} at"):
+                ask({"w": leaf})
+
+
+@pytest.mark.parametrize("empty", [{}, (), None, {"a": None}])
+def test_nothing_has_no_sums(empty):
+    assert both(empty) == (empty, empty)

@@ -18,8 +18,8 @@ G = {"a": {"w": jnp.array([1.0, -2.0]), "b": jnp.array(3.0)}, "c": jnp.array([0.
 def spy(factor, seen):
     """A rate that multiplies by a constant, counts its calls and notes what it was shown."""
 
-    def measure(gradients, state, params=None, **extra_args):
-        seen.append((gradients, params, extra_args))
+    def measure(gradients, state, params=None, *, direction, **extra_args):
+        seen.append((gradients, params, direction, extra_args))
         return jax.tree.map(lambda _: jnp.float32(factor), gradients), state + 1
 
     return adaptax.Rate(lambda params: jnp.int32(0), measure)
@@ -30,11 +30,29 @@ def test_every_rate_sees_the_raw_gradient_and_all_multiply():
     optimizer = adaptax.rescale(optax.scale(10.0), spy(2.0, seen), spy(3.0, seen))
     updates, state = optimizer.update(G, optimizer.init(G), G, value=7.0)
     jax.tree.map(lambda u, g: np.testing.assert_allclose(u, 60.0 * g), updates, G)
-    for gradients, params, extra_args in seen:
+    for gradients, params, direction, extra_args in seen:
         assert gradients is G
         assert params is G
+        jax.tree.map(lambda u, g: np.testing.assert_allclose(u, 10.0 * g), direction, G)
         assert extra_args == {"value": 7.0}
     assert [int(s) for s in state.rates] == [1, 1]
+
+
+def test_a_nested_rate_sees_the_product_of_the_inner_one():
+    seen = []
+    inner = adaptax.rescale(optax.scale(10.0), spy(2.0, []))
+    outer = adaptax.rescale(inner, spy(3.0, seen))
+    updates, _ = outer.update(G, outer.init(G), G)
+    np.testing.assert_allclose(updates["c"], 60.0 * G["c"])
+    ((gradients, _, direction, _),) = seen
+    assert gradients is G
+    np.testing.assert_allclose(direction["c"], 20.0 * G["c"])
+
+
+def test_a_rate_of_0_is_a_mask():
+    masked = adaptax.scale_by_rate(adaptax.Rate(lambda p: (), lambda g, s, p=None, *, direction: (0.0, s)))
+    updates, _ = masked.update(G, masked.init(G))
+    assert all(jnp.all(leaf == 0) for leaf in jax.tree.leaves(updates))
 
 
 def test_direction_gets_extra_arguments_and_keeps_its_state():
@@ -63,7 +81,9 @@ def test_integer_gradients_are_named():
 
 
 def test_rates_may_be_a_prefix():
-    rate = adaptax.Rate(lambda params: (), lambda g, s, p=None, **_: ({"a": jnp.float32(2), "c": jnp.float32(5)}, s))
+    rate = adaptax.Rate(
+        lambda params: (), lambda g, s, p=None, *, direction: ({"a": jnp.float32(2), "c": jnp.float32(5)}, s)
+    )
     updates, _ = adaptax.scale_by_rate(rate).update(G, adaptax.scale_by_rate(rate).init(G))
     np.testing.assert_allclose(updates["a"]["b"], 6.0)
     np.testing.assert_allclose(updates["c"], [2.5])
@@ -112,6 +132,16 @@ def test_a_right_form_descends_and_a_wrong_one_climbs(verdict, form):
         params = optax.apply_updates(params, updates)
     falls = jnp.abs(params) < jnp.abs(before)
     assert all(falls) if verdict == "Right" else not any(falls)
+
+
+def test_a_measure_that_does_not_see_the_direction_is_told_what_to_add():
+    def by_size(gradients, state, params=None, **extra_args):
+        return gradients, state
+
+    with pytest.raises(
+        ValueError, match=r"add `\*, direction` behind params, as in .*; got .*by_size\(gradients, state"
+    ):
+        adaptax.scale_by_rate(adaptax.Rate(lambda params: (), by_size))
 
 
 @pytest.mark.parametrize(

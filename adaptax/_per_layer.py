@@ -1,0 +1,176 @@
+"""One number per layer: norms, sums, means and sizes of layers, as vectors to calculate with, and given to leaves.
+
+Optax's per-layer rules (`lamb`, `lars`, …) take one norm per leaf, also of a scan-stacked leaf, and one per shard
+inside `shard_map`. Here stacked slices and shards count as what they are.
+"""
+
+from math import prod
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PyTree
+
+from adaptax._checks import check_floating
+from adaptax._layers import LayerOf, by_parent, leaf_paths
+from adaptax._members import AxisName, Member, at_leaves, in_groups, members_of, number_of_layers, sums_by_row, widest
+from adaptax._norms import norms_of
+from adaptax._numbers import wide
+
+
+class Layers(NamedTuple):
+    """What layers are; its methods take a tree and give, or take, a vector of one number per layer.
+
+    The layers of all trees of one structure come in one order, so their vectors can be combined. A layer's number can
+    be kept in a state: the vector is no tree like params.
+    """
+
+    layer_of: LayerOf
+    stacked: str | None
+    axis_name: AxisName | None
+
+    def number(self, tree: PyTree) -> int:
+        """Return how many layers a tree has, from shapes alone."""
+        return number_of_layers(leaf_paths(tree), jax.tree.leaves(tree), self.layer_of, self.stacked)
+
+    def full(self, tree: PyTree, value: float) -> Array:
+        """Return the same number for every layer, for `init`."""
+        return jnp.full(self.number(tree), value, float)
+
+    def norms(self, tree: PyTree) -> Array:
+        """Return every layer's l2 norm."""
+        members = self._members(tree)
+        return norms_of(members, _rows(members)).astype(float) if members else jnp.zeros(0)
+
+    def sums(self, tree: PyTree) -> Array:
+        """Return every layer's sum; of truth values, how many are true."""
+        members = self._members(tree)
+        if not members:
+            return jnp.zeros(0)
+
+        def numbers(x: Array, _: list[Member]) -> Array:
+            return x.astype(jnp.int32) if _is_boolean(x) else x  # float32 stops counting at 2^24
+
+        dtype = widest([member.leaf for member in members])
+        return sums_by_row(in_groups(members), _rows(members), dtype, numbers).astype(float)
+
+    def means(self, tree: PyTree) -> Array:
+        """Return every layer's mean over all its weights, wherever they lie."""
+        return self.sums(tree) / self.sizes(tree)
+
+    def sizes(self, tree: PyTree) -> Array:
+        """Return every layer's number of weights, those on other devices included."""
+        members = self._members(tree)
+        sizes: list[Any] = [0] * _rows(members)
+        for member in members:
+            size = prod(member.leaf.shape[1 if member.is_stacked else 0 :]) * jax.lax.psum(1, member.axes)
+            for row in member.rows:
+                sizes[row] = sizes[row] + size
+        return jnp.stack([jnp.asarray(size, float) for size in sizes]) if sizes else jnp.zeros(0)
+
+    def at_leaves(self, values: Array, tree: PyTree) -> PyTree:
+        """Return each layer's number at each of its leaves: a scalar, or a column where slices are layers."""
+        members = self._members(tree)
+        return jax.tree.unflatten(jax.tree.structure(tree), at_leaves(values, members) if members else [])
+
+    def _members(self, tree: PyTree) -> list[Member]:
+        leaves = [leaf if _is_boolean(leaf) else wide(leaf) for leaf in jax.tree.leaves(tree)]
+        return members_of(leaf_paths(tree), leaves, self.layer_of, self.stacked, self.axis_name)
+
+
+def _is_boolean(leaf: Any) -> bool:
+    return jnp.issubdtype(getattr(leaf, "dtype", float), jnp.bool_)
+
+
+def _rows(members: list[Member]) -> int:
+    """Return the length of the vector of all layers."""
+    return max((member.rows.stop for member in members), default=0)
+
+
+def layer_norms(
+    tree: PyTree, layer_of: LayerOf = by_parent, *, stacked: str | None = None, axis_name: AxisName | None = None
+) -> PyTree:
+    r"""Return the l2 norm of every layer, at each of its leaves.
+
+    Args:
+        tree: real or complex floating leaves.
+        layer_of: which leaves belong together: `by_parent`, `by_leaf`, `by_regex(…)`, or any function from the list
+            of all paths to the list of their layers' names.
+        stacked: a regular expression; leaves whose path it matches (`re.search`) have a leading layer axis, as
+            `nn.scan` or `jax.vmap` makes them, and get one norm per slice, of shape (layers, 1, …, 1).
+        axis_name: inside `jax.shard_map`, the mesh axis or axes over which leaves are sharded; each leaf is summed
+            over those of them that it varies over, so a replicated leaf counts once. A stacked axis must itself be
+            whole on every device. Under `check_vma=False` types do not tell what varies: there only
+            `axis_name=()` is accepted, by which you state that no leaf is sharded. Under plain `jit`, sharded
+            arrays need nothing.
+
+    Returns:
+        A tree like `tree`: at each leaf a float32 scalar (float64 in a layer with a float64 leaf), or a column where
+        stacked. The derivative of a norm of 0 is 0.
+
+    Raises:
+        ValueError: a leaf that varies over a mesh axis not named (the message names both), a pattern that matches
+            nothing, a layer in which only some leaves are stacked or stacks differ in length, a stack whose length is
+            a symbol of `jax.export`, keys that read alike, a `layer_of` that returns too few or too many names.
+
+    >>> norms = layer_norms({"dense": {"kernel": jnp.array([3.0, 0.0]), "bias": jnp.array([4.0])}})
+    >>> print(norms["dense"]["bias"])
+    5.0
+    """
+    check_floating("layer_norms", tree)
+    layers = Layers(layer_of, stacked, axis_name)
+    return layers.at_leaves(layers.norms(tree), tree)
+
+
+def layer_sums(
+    tree: PyTree, layer_of: LayerOf = by_parent, *, stacked: str | None = None, axis_name: AxisName | None = None
+) -> PyTree:
+    r"""Return the sum of every layer, at each of its leaves.
+
+    The tree holds whatever is to be summed, weight by weight: `jax.tree.map(lambda u, g: u * g, …)`, or truth values,
+    which are counted, exactly up to 2^31 a leaf.
+
+    Args:
+        tree: real floating leaves, or booleans.
+        layer_of: which leaves belong together, see `layer_norms`.
+        stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
+        axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
+
+    Returns:
+        A tree like `tree`, as that of `layer_norms`.
+
+    Raises:
+        ValueError: as `layer_norms`.
+
+    Products of gradients under- and overflow: compare signs by `jnp.sign(u) * jnp.sign(g) > 0`, and divide two vectors
+    by their norms before you multiply them for their cosine.
+
+    >>> sums = layer_sums({"dense": {"kernel": jnp.array([3.0, -1.0]), "bias": jnp.array([4.0])}})
+    >>> print(sums["dense"]["bias"])
+    6.0
+    """
+    _check_summable("layer_sums", tree)
+    layers = Layers(layer_of, stacked, axis_name)
+    return layers.at_leaves(layers.sums(tree), tree)
+
+
+def layer_means(
+    tree: PyTree, layer_of: LayerOf = by_parent, *, stacked: str | None = None, axis_name: AxisName | None = None
+) -> PyTree:
+    r"""Return the mean of every layer, at each of its leaves: its sum over its number of weights on all devices.
+
+    Arguments, results and errors are those of `layer_sums`.
+
+    >>> means = layer_means({"dense": {"kernel": jnp.array([True, False, False]), "bias": jnp.array([True])}})
+    >>> print(means["dense"]["bias"])
+    0.5
+    """
+    _check_summable("layer_means", tree)
+    layers = Layers(layer_of, stacked, axis_name)
+    return layers.at_leaves(layers.means(tree), tree)
+
+
+def _check_summable(method: str, tree: PyTree) -> None:
+    """Raise `ValueError` naming the first leaf that is neither real floating nor boolean."""
+    numbers = jax.tree.map(lambda leaf: None if _is_boolean(leaf) else leaf, tree)
+    check_floating(method, numbers, real=True)

@@ -1,0 +1,1 @@
+"""One published rate per file: a multiplier of any direction, see `adaptax.Rate`."""
