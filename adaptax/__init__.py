@@ -20,12 +20,20 @@ from adaptax._history import scale_by_history as scale_by_history
 from adaptax._moments import scale_by_moments as scale_by_moments
 from adaptax.methods.adadelta import scale_by_adadelta as scale_by_adadelta
 from adaptax.methods.learned_lstm import scale_by_learned_lstm as scale_by_learned_lstm
+from adaptax.transforms.scale_by_block_moments import scale_by_block_moments as scale_by_block_moments
 
 # Rates
 from adaptax.methods.delta_bar_delta import delta_bar_delta_rate as delta_bar_delta_rate
 from adaptax.methods.eve import eve_rate as eve_rate
 from adaptax.methods.local_gains import local_gains_rate as local_gains_rate
 from adaptax.methods.lsalr import lsalr_rate as lsalr_rate
+from adaptax.rates.cautious import cautious_rate as cautious_rate
+from adaptax.rates.trust_ratio import trust_ratio_rate as trust_ratio_rate
+from adaptax.rates.update_floor import update_floor_rate as update_floor_rate
+
+# Companions
+from adaptax.transforms.add_cautious_decay import add_cautious_decay as add_cautious_decay
+from adaptax.transforms.hold_norms import hold_norms as hold_norms
 
 # Looking inside
 from adaptax._agreement import gains as gains
@@ -34,9 +42,13 @@ from adaptax._agreement import gains as gains
 from adaptax.methods.adadelta import adadelta as adadelta
 from adaptax.methods.adagrad import adagrad as adagrad
 from adaptax.methods.adam import adam as adam
+from adaptax.methods.adam_mini import adam_mini as adam_mini
 from adaptax.methods.adamax import adamax as adamax
+from adaptax.methods.adamw import adamw as adamw
 from adaptax.methods.delta_bar_delta import delta_bar_delta as delta_bar_delta
 from adaptax.methods.eve import eve as eve
+from adaptax.methods.lamb import lamb as lamb
+from adaptax.methods.lars import lars as lars
 from adaptax.methods.learned_lstm import learned_lstm as learned_lstm
 from adaptax.methods.local_gains import local_gains as local_gains
 from adaptax.methods.lsalr import lsalr as lsalr

@@ -32,6 +32,12 @@ def check_nonnegative(method: str, **values: object) -> None:
         check(method, name, value, lambda v: v >= 0, "at least 0")
 
 
+def check_order(method: str, low: object, high: object) -> None:
+    """Raise `ValueError` for a lower bound above the upper one."""
+    if isinstance(high, numbers.Real):
+        check(method, "low", low, lambda v: v <= high, f"at most high = {high!r}")
+
+
 def check_choice(method: str, name: str, value: object, choices: tuple) -> None:
     """Raise `ValueError` for what is not among the choices."""
     if value not in choices:
@@ -89,3 +95,9 @@ def check_gradients(method: str, gradients: PyTree, like: PyTree, *, real: bool 
     """Raise `ValueError` for gradients that are not floating (with `real`: or complex) or not shaped as `like`."""
     check_floating(method, gradients, real=real)
     check_matches(method, "gradient", gradients, like)
+
+
+def check_params(method: str, params: PyTree) -> None:
+    """Raise `ValueError` where an update that reads the params was given none."""
+    if params is None:
+        raise ValueError(f"{method}: params must be given, as in update(gradients, state, params), got None.")

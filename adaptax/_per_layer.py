@@ -4,6 +4,7 @@ Optax's per-layer rules (`lamb`, `lars`, …) take one norm per leaf, also of a 
 inside `shard_map`. Here stacked slices and shards count as what they are.
 """
 
+import re
 from math import prod
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from adaptax._checks import check_floating
 from adaptax._layers import LayerOf, by_parent, leaf_paths
 from adaptax._members import AxisName, Member, at_leaves, in_groups, members_of, number_of_layers, sums_by_row, widest
 from adaptax._norms import norms_of
-from adaptax._numbers import wide
+from adaptax._numbers import wide, wide_dtype
 
 
 class Layers(NamedTuple):
@@ -56,7 +57,7 @@ class Layers(NamedTuple):
 
     def means(self, tree: PyTree) -> Array:
         """Return every layer's mean over all its weights, wherever they lie."""
-        return self.sums(tree) / self.sizes(tree)
+        return self.sums(tree) / jnp.maximum(self.sizes(tree), 1)
 
     def sizes(self, tree: PyTree) -> Array:
         """Return every layer's number of weights, those on other devices included."""
@@ -72,6 +73,16 @@ class Layers(NamedTuple):
         """Return each layer's number at each of its leaves: a scalar, or a column where slices are layers."""
         members = self._members(tree)
         return jax.tree.unflatten(jax.tree.structure(tree), at_leaves(values, members) if members else [])
+
+    def only(self, tree: PyTree, wanted: PyTree) -> PyTree:
+        """Return a tree whose other leaves are empty: they keep their place in a layer and add nothing to it."""
+        leaves, structure = jax.tree.flatten(tree)
+        stacks = [self.stacked is not None and re.search(self.stacked, path) for path in leaf_paths(tree)]
+        kept = [
+            leaf if keep else jnp.zeros((*jnp.shape(leaf)[: bool(stack)], 0), wide_dtype(leaf))
+            for leaf, keep, stack in zip(leaves, jax.tree.leaves(wanted), stacks, strict=True)
+        ]
+        return structure.unflatten(kept)
 
     def _members(self, tree: PyTree) -> list[Member]:
         leaves = [leaf if _is_boolean(leaf) else wide(leaf) for leaf in jax.tree.leaves(tree)]

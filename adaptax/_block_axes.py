@@ -1,0 +1,48 @@
+"""Blocks within a leaf: the axes over which its numbers are averaged, found by the leaf's path."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+from adaptax._layers import leaf_paths
+from adaptax._mesh import varying_axes
+
+Axes = int | Sequence[int]
+
+
+def block_axes(
+    method: str, tree: PyTree, axes: Mapping[str, Axes] | None, stacked: str | None
+) -> list[tuple[int, ...] | None]:
+    """Return the axes of each leaf to take a mean over, counted from its first; None for a leaf that no pattern names.
+
+    Raises:
+        ValueError: a pattern that comes first for no leaf, an axis that a leaf does not have, a leaf that is named and
+            sharded inside `shard_map`: along which of its axes, its type does not tell.
+    """
+    table, unused, found = axes or {}, set(axes or ()), []
+    paths = leaf_paths(tree)
+    for path, leaf in zip(paths, jax.tree.leaves(tree), strict=True):
+        pattern = next((pattern for pattern in table if re.search(pattern, path)), None)
+        unused.discard(pattern)
+        found.append(None if pattern is None else _axes_of(method, path, leaf, table[pattern], stacked))
+    if paths and unused:
+        raise ValueError(f"{method}: the pattern {min(unused)!r} of axes comes first for no leaf of {paths}.")
+    return found
+
+
+def _axes_of(method: str, path: str, leaf: object, axes: Axes, stacked: str | None) -> tuple[int, ...]:
+    axes = (axes,) if isinstance(axes, int) else tuple(axes)
+    first = int(stacked is not None and re.search(stacked, path) is not None)
+    ndim = jnp.ndim(leaf) - first
+    for axis in axes:
+        if not -ndim <= axis < ndim:
+            raise ValueError(f"{method}: axes has {axis} for {path!r}, which has {ndim} axes.")
+    if isinstance(leaf, jax.Array) and (varying := varying_axes(leaf)):
+        raise ValueError(
+            f"{method}: {path!r}, which axes names, varies over mesh axis {min(varying)!r} inside shard_map; "
+            "it must be whole there."
+        )
+    return tuple(first + axis % ndim for axis in axes)

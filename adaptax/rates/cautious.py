@@ -1,0 +1,115 @@
+r"""Cautious masks: a weight moves only where its step agrees with its gradient, and the others move more for it.
+
+$$ \varphi = \mathbb 1[\operatorname{sign} u \cdot \operatorname{sign} g > 0], \qquad
+   m = \alpha\, \varphi + \gamma\, (1 - \varphi), \qquad r = \frac{m}{\max(\operatorname{mean}_l m, .001)} $$
+
+Liang, Chen, Liu & Liu, Cautious Optimizers, arXiv:2411.16085v4, 2024: α = 1, γ = 0. MGUP's sign form (arXiv:2606.17526,
+2025) has no mean: `cautious_rate(aligned=2., opposed=.5, mean=False)`.
+Symbols      g gradient; u direction; α aligned; γ opposed; l layer, in the paper one tensor.
+Conventions  the authors' clamp at .001 since 2025-01: the mean of a layer with fewer than 1 in 1,000 aligned weights is
+             not preserved. An exact zero of u or g counts as opposed. With zero="ignore" the mean is over the weights
+             with g ≠ 0; zero="count", the published form, takes all, so an embedding of which 5 % of the rows were in
+             the batch moves these 20 times as far. On gradients without zeros both are the same. Signs are multiplied,
+             never numbers: 1e-25 · 1e-25 is 0 in float32.
+Elsewhere    the authors' first release and their C-Lion divide by (Σ φ + 1) / n, so that a scalar moves half as far. In
+             their current C-AdamW one branch (not capturable, foreach) compares the moment with itself: no caution.
+             C-Muon masks before it makes the matrix orthogonal; `rescale(muon, cautious_rate())` masks after.
+Units        none; invariant to the scale of g and of u.
+Symmetries   permuting the weights of a layer; flipping the signs of g and u together.
+"""
+
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, PyTree
+
+from adaptax._checks import check_choice, check_floating, check_nonnegative
+from adaptax._layers import LayerOf, by_leaf
+from adaptax._members import AxisName
+from adaptax._numbers import real_dtype, scalar
+from adaptax._per_layer import Layers
+from adaptax._rate import Rate
+
+Zeros = Literal["ignore", "count"]
+
+LEAST_MEAN = 1e-3  # below which a mean is not divided by
+
+
+def agrees(u: Float[ArrayLike, "*n"], g: Float[ArrayLike, "*n"]) -> Bool[Array, "*n"]:
+    """Return where a direction and a gradient have one sign, neither of them 0."""
+    return jnp.sign(u) * jnp.sign(g) > 0
+
+
+def mean_multiplier(
+    aligned_weights: Float[Array, "*n"], weights: Float[Array, "*n"], aligned: ArrayLike, opposed: ArrayLike
+) -> Float[Array, "*n"]:
+    """Return the mean of α φ + γ (1 - φ) over the weights that count, at least .001; 1 where none counts."""
+    fraction = aligned_weights / jnp.maximum(weights, 1)
+    mean = scalar(aligned, fraction) * fraction + scalar(opposed, fraction) * (1 - fraction)
+    return jnp.where(weights > 0, jnp.maximum(mean, LEAST_MEAN), 1)
+
+
+def cautious_rate(
+    aligned: ArrayLike = 1.0,
+    opposed: ArrayLike = 0.0,
+    mean: bool = True,
+    zero: Zeros = "ignore",
+    layer_of: LayerOf = by_leaf,
+    *,
+    stacked: str | None = None,
+    axis_name: AxisName | None = None,
+) -> Rate:
+    r"""Return the cautious mask as a `Rate`, one number per weight, without state.
+
+    Args:
+        aligned: α at least 0: the multiplier where signs agree.
+        opposed: γ at least 0: where they do not.
+        mean: whether to divide by the layer's mean multiplier, so that a layer moves as far as before if its steps are
+            of one size.
+        zero: over which weights the mean is: "ignore" leaves out those whose gradient is exactly 0, "count" counts all.
+        layer_of: over what the mean is: `by_leaf`, as published, `by_parent`, …, see `layer_norms`.
+        stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
+        axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
+
+    Raises:
+        ValueError: a number out of range, a complex or integer leaf (signs mean nothing there); and as `layer_norms`.
+
+    The direction must point uphill, as all `scale_by_*` and `optax.trace` do. A finished optimizer such as
+    `optax.adam(1e-3)` points downhill: around it the mask keeps exactly the weights that it should stop, and nothing
+    warns.
+
+    >>> rate = cautious_rate()
+    >>> g, u = jnp.array([-0.5, -1.0, 1.0, 4.0]), jnp.array([0.4, -2.8, 3.7, 0.4])
+    >>> rates, _ = rate.measure(g, rate.init(g), direction=u)
+    >>> print(rates.round(4))
+    [0.     1.3333 1.3333 1.3333]
+    """
+    check_nonnegative("cautious", aligned=aligned, opposed=opposed)
+    check_choice("cautious", "zero", zero, get_args(Zeros))
+    layers = Layers(layer_of, stacked, axis_name)
+
+    def init(params: PyTree) -> tuple:
+        check_floating("cautious", params, real=True)
+        return ()
+
+    def measure(
+        gradients: PyTree, state: tuple, params: PyTree = None, *, direction: PyTree, **extra_args: Any
+    ) -> tuple:
+        del params, extra_args
+        check_floating("cautious", gradients, real=True)
+        aligns = jax.tree.map(agrees, direction, gradients)
+        if mean:
+            seen = layers.sums(jax.tree.map(lambda g: jnp.asarray(g) != 0, gradients)) if zero == "ignore" else None
+            weights = layers.sizes(gradients) if seen is None else seen
+            divisors = layers.at_leaves(mean_multiplier(layers.sums(aligns), weights, aligned, opposed), gradients)
+        else:
+            divisors = jax.tree.map(lambda g: jnp.ones([], real_dtype(g)), gradients)
+
+        def rate(aligns: Array, divisor: Array) -> Array:
+            return jnp.where(aligns, scalar(aligned, divisor) / divisor, scalar(opposed, divisor) / divisor)
+
+        return jax.tree.map(rate, aligns, divisors), state
+
+    return Rate(init, measure)
