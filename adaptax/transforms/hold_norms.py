@@ -74,7 +74,7 @@ def hold_norms(
 
     def init(params: PyTree) -> HoldNormsState:
         check_floating("hold_norms", params)
-        return HoldNormsState(norms=layers.full(params, -1))
+        return HoldNormsState(norms=layers.full(params, -1.0))
 
     def update(updates: PyTree, state: HoldNormsState, params: PyTree = None, **extra_args: Any) -> tuple:
         del extra_args
