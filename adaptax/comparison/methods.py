@@ -1,4 +1,4 @@
-"""The methods that can be compared: those of adaptax, rates around its directions, Optax's, and a user's own.
+"""The methods that can be compared: those of adaptax, rates around directions, Optax's, and a user's own.
 
 A method is a function of its learning rate, which may be traced; its other settings are its paper's, or Optax's
 defaults. `default` is the learning rate that its paper or reference implementation gives, for those who tune nothing.
@@ -10,55 +10,21 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import jax
 import optax
-from jax.typing import ArrayLike
 
 import adaptax
 import adaptax.methods
-from adaptax.comparison.describe import describe
+from adaptax.comparison import around
+from adaptax.comparison.around import MOMENTUM
 from adaptax.comparison.errors import InputError, nearest
+from adaptax.comparison.method import Method, Rule
+from adaptax.comparison.method import describe_method as describe_method
 from adaptax.comparison.record import rounded
-
-Rule = Callable[..., optax.GradientTransformation]
-MOMENTUM = 0.9  # of those that have it and no default for it
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Method:
-    """An optimizer as a function of its learning rate, and how it wants to be tried and judged.
-
-    >>> Method(make=optax.contrib.schedule_free_adamw, judged_at=optax.contrib.schedule_free_eval_params)
-    ... # doctest: +ELLIPSIS
-    Method(make=<function schedule_free_adamw at ...>, ...)
-    """
-
-    make: Rule  # called with `learning_rate`, and by name with what is searched
-    default: float | None = None  # the learning rate for those who tune nothing; None: its source gives none
-    judged_at: Callable[[Any, Any], Any] | None = None  # the params to judge, from state and params; None: the params
-    search: Mapping[str, Sequence[float]] = dataclasses.field(
-        default_factory=dict
-    )  # further settings, and their values
-    numbers: Mapping[str, float] = dataclasses.field(
-        default_factory=dict
-    )  # methods that differ in these share programs
-    needs_matrix: bool = False  # whether without a leaf of two axes it would be another method
-    most_weights: int | None = None  # beyond which it would take longer than all others together
-    shown: str = ""  # the expression that makes it
-
-
-NOT_RECORDED = ("shown",)
-ONLY_IF_SET = ("search", "numbers")  # older records know nothing of them
-
-
-def describe_method(method: Method) -> dict[str, Any]:
-    """Write a method down for a record."""
-    unset = [name for name in ONLY_IF_SET if not getattr(method, name)]
-    return {name: value for name, value in describe(method).items() if name not in (*NOT_RECORDED, *unset)}
 
 
 def shown(name: str) -> str:
@@ -101,14 +67,19 @@ def _checked(name: str, method: Method, search: Mapping[str, Sequence[Any]]) -> 
 
 
 def find_all() -> dict[str, Method]:
-    """Return every known method by name."""
-    return _ours() | _around() | _optax()
+    """Return every known method by name, combinations of rates and directions last."""
+    standing = _standing()
+    return standing | {name: method for name, method in around.combinations().items() if name not in standing}
+
+
+def _standing() -> dict[str, Method]:
+    return _ours() | around.of_the_evidence() | _optax()
 
 
 def choose(names: Iterable[str]) -> dict[str, Method]:
-    """Return some, in the order asked for; nobody asked for nobody means all."""
+    """Return some, in the order asked for; nobody asked for nobody means all but the many combinations."""
     known = find_all()
-    names = list(names) or list(known)
+    names = list(names) or list(_standing())
     for name in names:
         if name not in known:
             raise InputError(f"There is no method {name!r}; {nearest(name, known)}.")
@@ -133,38 +104,6 @@ def _found(slug: str) -> Method:
         default=None if rate is inspect.Parameter.empty else rate,
         shown=f"{slug}(momentum={MOMENTUM})" if needs_momentum else slug,
     )
-
-
-def _around() -> dict[str, Method]:
-    """Put a rate per layer and gains per weight around three directions; around plain descent they are methods."""
-    rates = {"lsalr": adaptax.lsalr_rate, "local_gains": adaptax.local_gains_rate}
-    around = {
-        "nag": inside_nesterov,
-        "adagrad": partial(outside, direction=partial(adaptax.scale_by_history, initial=0.0)),
-        "adam": partial(outside, direction=adaptax.scale_by_moments),
-    }
-    shown = {
-        "nag": "chain(scale_by_rate({}_rate()), nesterov())",
-        "adagrad": "rescale(scale_by_history(), {}_rate())",
-        "adam": "rescale(scale_by_moments(), {}_rate())",
-    }
-    return {
-        f"{rate_name}_{name}": Method(make=partial(place, rate=rate), shown=shown[name].format(rate_name))
-        for rate_name, rate in rates.items()
-        for name, place in around.items()
-    }
-
-
-def inside_nesterov(learning_rate: ArrayLike, rate: Callable[[], adaptax.Rate]) -> optax.GradientTransformation:
-    """Put a rate inside the velocity of true Nesterov, as Caffe's solvers do."""
-    return optax.chain(adaptax.scale_by_rate(rate()), adaptax.nesterov(learning_rate, MOMENTUM))
-
-
-def outside(
-    learning_rate: ArrayLike, rate: Callable[[], adaptax.Rate], direction: Rule
-) -> optax.GradientTransformation:
-    """Put a rate outside a direction that would cancel it inside."""
-    return optax.chain(adaptax.rescale(direction(), rate()), optax.scale_by_learning_rate(learning_rate))
 
 
 def _optax() -> dict[str, Method]:

@@ -80,15 +80,8 @@ def delta_bar_delta_rate(
         check_floating("delta_bar_delta", params, real=True)
         return DeltaBarDeltaState(gains=full_like(params, 1), average=full_like(params, 0))
 
-    def measure(
-        gradients: PyTree,
-        state: DeltaBarDeltaState,
-        params: PyTree = None,
-        *,
-        direction: PyTree = None,
-        **extra_args: Any,
-    ) -> tuple:
-        del params, direction, extra_args
+    def measure(gradients: PyTree, state: DeltaBarDeltaState, params: Any = None, *, direction: Any = None, **_: Any):
+        del params, direction
         check_gradients("delta_bar_delta", gradients, state.gains, real=True)
 
         def adapted(delta: Array, gain: Array, average: Array) -> Array:

@@ -88,16 +88,8 @@ def eve_rate(b3: ArrayLike = 0.999, clip: Clip = 10.0, target: ArrayLike = 0.0, 
         del params
         return EveState(previous=jnp.full([], jnp.inf, float), d=jnp.ones([], float))
 
-    def measure(
-        gradients: PyTree,
-        state: EveState,
-        params: PyTree = None,
-        *,
-        direction: PyTree = None,
-        value: Any = None,
-        **extra,
-    ) -> tuple:
-        del gradients, params, direction, extra
+    def measure(gradients: Any, state: EveState, params: Any = None, *, direction: Any = None, value: Any = None, **_):
+        del gradients, params, direction
         check_loss("eve", value)
         f, k, K = (scalar(x, state.d) for x in (value, low, high))
         f = f - scalar(target, f)

@@ -87,10 +87,8 @@ def local_gains_rate(
         none_before = full_like(params, -HIDDEN, stored_as(state_dtype, wide_dtype))  # gain 1
         return LocalGainsState(packed=none_before, dither=first_dither(state_dtype))
 
-    def measure(
-        gradients: PyTree, state: LocalGainsState, params: PyTree = None, *, direction: PyTree = None, **extra_args: Any
-    ) -> tuple:
-        del params, direction, extra_args
+    def measure(gradients: PyTree, state: LocalGainsState, params: Any = None, *, direction: Any = None, **_: Any):
+        del params, direction
         check_gradients("local_gains", gradients, state.packed, real=True)
 
         def rule(gradient: ArrayLike, before: Array, seed: Array | None) -> tuple:

@@ -1,0 +1,100 @@
+"""Rates around directions, as methods: those of the evidence, and every rate around four directions.
+
+Every public `x_rate` is found. It stands outside the direction, unless its file says otherwise by `PLACE`: "before", on
+the gradient that the direction averages, or "alone", around the gradient itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import optax
+from jax.typing import ArrayLike
+
+import adaptax
+from adaptax.comparison.method import Method, Rule
+
+MOMENTUM = 0.9  # of those that have it and no default for it
+NUMBERS = {"beta": 0.02}  # of rates that have them and no default for them
+
+
+def of_the_evidence() -> dict[str, Method]:
+    """Put a rate per layer and gains per weight around three directions; around plain descent they are methods."""
+    rates = {"lsalr": adaptax.lsalr_rate, "local_gains": adaptax.local_gains_rate}
+    around = {
+        "nag": inside_nesterov,
+        "adagrad": partial(outside, direction=partial(adaptax.scale_by_history, initial=0.0)),
+        "adam": partial(outside, direction=adaptax.scale_by_moments),
+    }
+    shown = {
+        "nag": "chain(scale_by_rate({}_rate()), nesterov())",
+        "adagrad": "rescale(scale_by_history(), {}_rate())",
+        "adam": "rescale(scale_by_moments(), {}_rate())",
+    }
+    return {
+        f"{rate_name}_{name}": Method(make=partial(place, rate=rate), shown=shown[name].format(rate_name))
+        for rate_name, rate in rates.items()
+        for name, place in around.items()
+    }
+
+
+def combinations() -> dict[str, Method]:
+    """Put every rate around descent, momentum, Adam and Muon; rates are found, and say themselves where they belong."""
+    found = {}
+    for slug, rate, place in _rates():
+        for name, (direction, shown) in DIRECTIONS.items():
+            if (place == "alone" and name != "sgd") or (name == "sgd" and hasattr(adaptax, slug)):
+                continue  # around the bare gradient, a method's rate is the method
+            expression = {"before": f"chain(scale_by_rate({slug}_rate()), {shown})"}
+            found[f"{slug}_{name}"] = Method(
+                make=partial(before if place == "before" else outside, rate=rate, direction=direction),
+                default=1.0 if place == "alone" else None,
+                needs_matrix=name == "muon",
+                shown=expression.get(place, f"rescale({shown}, {slug}_rate())"),
+            )
+    return found
+
+
+def _rates() -> Iterator[tuple[str, Callable[[], adaptax.Rate], str]]:
+    """Yield slug, rate and place of every rate that numbers alone make."""
+    for name, rate in sorted(vars(adaptax).items()):
+        if not name.endswith("_rate") or name.startswith(("_", "scale_by")):
+            continue
+        required = [p.name for p in inspect.signature(rate).parameters.values() if p.default is p.empty]
+        if set(required) <= set(NUMBERS):
+            given = partial(rate, **{name: NUMBERS[name] for name in required})
+            yield name.removesuffix("_rate"), given, getattr(inspect.getmodule(rate), "PLACE", "around")
+
+
+def inside_nesterov(learning_rate: ArrayLike, rate: Callable[[], adaptax.Rate]) -> optax.GradientTransformation:
+    """Put a rate inside the velocity of true Nesterov, as Caffe's solvers do."""
+    return optax.chain(adaptax.scale_by_rate(rate()), adaptax.nesterov(learning_rate, MOMENTUM))
+
+
+def outside(
+    learning_rate: ArrayLike, rate: Callable[[], adaptax.Rate], direction: Rule
+) -> optax.GradientTransformation:
+    """Put a rate outside a direction that would cancel it inside."""
+    return optax.chain(adaptax.rescale(direction(), rate()), optax.scale_by_learning_rate(learning_rate))
+
+
+def before(learning_rate: ArrayLike, rate: Callable[[], adaptax.Rate], direction: Rule) -> optax.GradientTransformation:
+    """Put a rate on the gradient, before the direction averages it."""
+    scaled = optax.chain(adaptax.scale_by_rate(rate()), direction())
+    return optax.chain(scaled, optax.scale_by_learning_rate(learning_rate))
+
+
+def muon_direction() -> optax.GradientTransformation:
+    """Return what Optax's Muon, Adam for all but matrices included, does before its learning rate: uphill."""
+    return optax.chain(optax.contrib.muon(1.0), optax.scale(-1.0))
+
+
+# What rates go around, and how it is shown.
+DIRECTIONS = {
+    "sgd": (optax.identity, "identity()"),
+    "momentum": (partial(optax.trace, MOMENTUM), f"trace({MOMENTUM})"),
+    "adam": (adaptax.scale_by_moments, "scale_by_moments()"),
+    "muon": (muon_direction, "muon"),
+}
