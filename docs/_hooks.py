@@ -53,14 +53,15 @@ def facts(docstring: str) -> str:
 
 
 def api() -> str:
-    """Return the API page's body: roles as headings, names as mkdocstrings blocks, methods below their equations."""
+    """Return the API page's body: roles as headings, names as mkdocstrings blocks, below their files' equations."""
     body = []
     for role, names in roles().items():
         body.append(f"## {role}\n")
         for name, module in names.items():
             block = f"::: adaptax.{name}\n"
-            if module.endswith(f".methods.{name}"):
-                docstring = ast.get_docstring(ast.parse((PACKAGE / "methods" / f"{name}.py").read_text()))
+            if module.endswith((f".methods.{name}", f".rates.{name.removesuffix('_rate')}", f".transforms.{name}")):
+                path = PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py")
+                docstring = ast.get_docstring(ast.parse(path.read_text()))
                 body.append(f"### {name}\n\n{facts(docstring or '')}")
                 block += "    options:\n      heading_level: 4\n      show_root_toc_entry: false\n"
             body.append(block)

@@ -11,8 +11,8 @@ Conventions  moments are corrected for their start at 0. Decay stands inside the
              identity unless bounds are given. Where φ(‖w‖) or ‖u‖ is 0, the ratio is 1.
 Elsewhere    `optax.lamb` is the same in float32, with λ = 0, but has one ratio for a whole scan-stacked leaf and one
              per shard. pytorch_optimizer bounds ‖w‖ at 10; gluonnlp offers [1e-3, 10] and by default corrects nothing.
-Symmetries   rotating a layer is none, for Adam divides weight by weight; layers do not see each other; invariant to
-             the scale of g up to eps.
+Symmetries   layers do not see each other; invariant to the scale of g up to eps. A rotation of a layer is none, since
+             Adam divides weight by weight.
 """
 
 import jax.numpy as jnp

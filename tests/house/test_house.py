@@ -19,6 +19,7 @@ from tests.core.test_conformance import METHODS, SLUGS
 ROOT = Path(__file__).parents[2]
 LIBRARY = sorted((ROOT / "adaptax").rglob("*.py"))
 COMPARISON = ROOT / "adaptax" / "comparison"
+PIECES = sorted(path for path in LIBRARY if path.parent.name in ("rates", "transforms") and path.name[0] != "_")
 PUBLIC = sorted(name for name, thing in vars(adaptax).items() if name[0] != "_" and not inspect.ismodule(thing))
 
 
@@ -52,11 +53,41 @@ def test_library_needs_jax_optax_and_jaxtyping_alone(path):
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
 def test_files_are_about_two_screens(path):
     lines = len(path.read_text().splitlines())
-    assert lines <= (140 if path.parent.name == "methods" else 250)
+    assert lines <= (140 if path.parent.name in ("methods", "rates", "transforms") else 250)
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             assert sum(n.end_lineno - n.lineno + 1 for n in body) <= 50, node.name
+
+
+def assert_documents_its_rule(tree):
+    docstring = ast.get_docstring(tree, clean=False)
+    assert docstring.splitlines()[2].startswith("$$")
+    for heading in ("Symbols", "Conventions", "Symmetries"):
+        assert re.search(rf"^{heading} +\S", docstring, re.MULTILINE), heading
+    assert re.search(r"(19|20)\d\d|arXiv|lecture|[Aa]rticle", docstring), "a source"
+
+
+def assert_has_a_twin(test):
+    """Check that a test has one oracle, says what it is, and uses it."""
+    oracles = [n for n in ast.walk(tree_of(test)) if isinstance(n, ast.FunctionDef) and n.name == "oracle"]
+    assert len(oracles) == 1
+    assert "adaptax" not in ast.unparse(oracles[0])
+    assert ast.get_docstring(oracles[0])
+    assert re.search(r"\boracle\(?", test.read_text().split(ast.unparse(oracles[0].args))[-1]), "and uses it"
+
+
+@pytest.mark.parametrize("path", PIECES, ids=lambda path: path.stem)
+def test_a_rate_or_transform_has_one_anatomy_and_a_twin(path, api_page):
+    """Documented as a method is; what is public comes last, and is public under the file's name."""
+    tree = tree_of(path)
+    assert_documents_its_rule(tree)
+    slug = path.stem + ("_rate" if path.parent.name == "rates" else "")
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert slug in functions
+    assert getattr(adaptax, slug).__module__ == module_of(path).__name__
+    assert f"\n### {slug}\n" in api_page
+    assert_has_a_twin(ROOT / f"tests/{path.parent.name}/test_{path.stem}.py")
 
 
 @pytest.mark.parametrize("slug", SLUGS)
@@ -64,11 +95,7 @@ def test_a_method_has_one_anatomy(slug):
     """Equation first, then source, conventions and symmetries; formula, state, what is inside, plumbing; the method."""
     path = ROOT / f"adaptax/methods/{slug}.py"
     tree = tree_of(path)
-    docstring = ast.get_docstring(tree, clean=False)
-    assert docstring.splitlines()[2].startswith("$$")
-    for heading in ("Symbols", "Conventions", "Symmetries"):
-        assert re.search(rf"^{heading} +\S", docstring, re.MULTILINE), heading
-    assert re.search(r"(19|20)\d\d|arXiv|lecture|[Aa]rticle", docstring), "a source"
+    assert_documents_its_rule(tree)
     last = tree.body[-1]
     assert isinstance(last, ast.FunctionDef)
     assert last.name == slug
@@ -85,12 +112,7 @@ def test_a_method_has_one_anatomy(slug):
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_method_has_a_twin_that_imports_nothing_of_ours(slug):
-    test = ROOT / f"tests/methods/test_{slug}.py"
-    oracles = [n for n in ast.walk(tree_of(test)) if isinstance(n, ast.FunctionDef) and n.name == "oracle"]
-    assert len(oracles) == 1
-    assert "adaptax" not in ast.unparse(oracles[0])
-    assert ast.get_docstring(oracles[0])
-    assert re.search(r"\boracle\(?", test.read_text().split(ast.unparse(oracles[0].args))[-1]), "and uses it"
+    assert_has_a_twin(ROOT / f"tests/methods/test_{slug}.py")
 
 
 @pytest.mark.parametrize("slug", SLUGS)
@@ -138,11 +160,11 @@ def test_public_names_are_documented_with_an_example(name):
 
 
 def test_nothing_public_is_left_out_of_the_registry():
-    """What a method's file defines without an underscore and is not formula or state is exported."""
-    for slug in SLUGS:
-        for node in tree_of(ROOT / f"adaptax/methods/{slug}.py").body:
+    """What a method's, rate's or transform's file defines without underscore, no formula and no state, is exported."""
+    for path in [*PIECES, *(ROOT / f"adaptax/methods/{slug}.py" for slug in SLUGS)]:
+        for node in tree_of(path).body:
             if isinstance(node, ast.FunctionDef) and (node.name.endswith("_rate") or node.name.startswith("scale_by_")):
-                if node.name != "log_norm_rate":  # a formula
+                if node.name not in ("log_norm_rate", "relative_rate"):  # formulas
                     assert node.name in PUBLIC
 
 
