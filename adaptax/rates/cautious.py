@@ -28,7 +28,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 from adaptax._checks import check_choice, check_floating, check_nonnegative
 from adaptax._layers import LayerOf, by_leaf
 from adaptax._members import AxisName
-from adaptax._numbers import real_dtype, scalar
+from adaptax._numbers import is_exactly, scalar
 from adaptax._per_layer import Layers
 from adaptax._rate import Rate
 
@@ -100,16 +100,18 @@ def cautious_rate(
         del params, extra_args
         check_floating("cautious", gradients, real=True)
         aligns = jax.tree.map(agrees, direction, gradients)
+        divisors = jnp.ones(layers.number(gradients))
         if mean:
             seen = layers.sums(jax.tree.map(lambda g: jnp.asarray(g) != 0, gradients)) if zero == "ignore" else None
             weights = layers.sizes(gradients) if seen is None else seen
-            divisors = layers.at_leaves(mean_multiplier(layers.sums(aligns), weights, aligned, opposed), gradients)
-        else:
-            divisors = jax.tree.map(lambda g: jnp.ones([], real_dtype(g)), gradients)
-
-        def rate(aligns: Array, divisor: Array) -> Array:
-            return jnp.where(aligns, scalar(aligned, divisor) / divisor, scalar(opposed, divisor) / divisor)
-
-        return jax.tree.map(rate, aligns, divisors), state
+            divisors = mean_multiplier(layers.sums(aligns), weights, aligned, opposed)
+        # Divided as one vector of all layers: that compiles in a fraction of the time.
+        of_aligned, of_opposed = (
+            jax.tree.map(lambda _: 0.0, gradients)
+            if is_exactly(number, 0)
+            else layers.at_leaves(scalar(number, divisors) / divisors, gradients)
+            for number in (aligned, opposed)
+        )
+        return jax.tree.map(jnp.where, aligns, of_aligned, of_opposed), state
 
     return Rate(init, measure)
