@@ -27,12 +27,19 @@ from adaptax.methods.delta_bar_delta import delta_bar_delta_rate as delta_bar_de
 from adaptax.methods.eve import eve_rate as eve_rate
 from adaptax.methods.local_gains import local_gains_rate as local_gains_rate
 from adaptax.methods.lsalr import lsalr_rate as lsalr_rate
+from adaptax.rates.adagc import adagc_rate as adagc_rate
+from adaptax.rates.alignment import alignment_rate as alignment_rate
 from adaptax.rates.cautious import cautious_rate as cautious_rate
+from adaptax.rates.dog import dog_rate as dog_rate
+from adaptax.rates.hypergradient import hypergradient_rate as hypergradient_rate
+from adaptax.rates.random_mask import random_mask_rate as random_mask_rate
 from adaptax.rates.trust_ratio import trust_ratio_rate as trust_ratio_rate
 from adaptax.rates.update_floor import update_floor_rate as update_floor_rate
 
 # Companions
 from adaptax.transforms.add_cautious_decay import add_cautious_decay as add_cautious_decay
+from adaptax.transforms.average_params import average_params as average_params
+from adaptax.transforms.average_params import averaged_params as averaged_params
 from adaptax.transforms.hold_norms import hold_norms as hold_norms
 
 # Looking inside

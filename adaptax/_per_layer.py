@@ -16,7 +16,7 @@ from adaptax._checks import check_floating
 from adaptax._layers import LayerOf, by_parent, leaf_paths
 from adaptax._members import AxisName, Member, at_leaves, in_groups, members_of, number_of_layers, sums_by_row, widest
 from adaptax._norms import norms_of
-from adaptax._numbers import wide, wide_dtype
+from adaptax._numbers import scalar, wide, wide_dtype
 
 
 class Layers(NamedTuple):
@@ -58,6 +58,22 @@ class Layers(NamedTuple):
     def means(self, tree: PyTree) -> Array:
         """Return every layer's mean over all its weights, wherever they lie."""
         return self.sums(tree) / jnp.maximum(self.sizes(tree), 1)
+
+    def cosines(self, one: PyTree, other: PyTree) -> Array:
+        """Return the cosine of the angle between two trees in every layer; 0 where a norm is 0 or not finite.
+
+        Each is divided by its norm first, so no product over- or underflows.
+        """
+        norms = [self.norms(one), self.norms(other)]
+        known = [(norm > 0) & (norm < jnp.inf) for norm in norms]
+
+        def units(tree: PyTree, norm: Array, known: Array) -> PyTree:
+            divisors = self.at_leaves(jnp.where(known, norm, 1), tree)
+            return jax.tree.map(lambda x, d: wide(x) / scalar(d, x), tree, divisors)
+
+        pairs = [units(*of) for of in zip((one, other), norms, known, strict=True)]
+        products = jax.tree.map(lambda a, b: jnp.real(jnp.conj(a) * b.astype(a.dtype)), *pairs)
+        return jnp.where(known[0] & known[1], jnp.clip(self.sums(products), -1, 1), 0)
 
     def sizes(self, tree: PyTree) -> Array:
         """Return every layer's number of weights, those on other devices included."""

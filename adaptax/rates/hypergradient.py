@@ -1,0 +1,126 @@
+r"""Hypergradient: the learning rate descends the loss, too; it grows while the gradient points along the last step.
+
+$$ c_t = c_{t-1}\,(1 + \beta \cos(g_t, u_{t-1})) \qquad \text{or} \qquad
+   c_t = c_{t-1} + \beta\, \langle g_t, u_{t-1} \rangle $$
+
+Baydin et al., Online Learning Rate Adaptation with Hypergradient Descent, arXiv:1703.04782, 2018. The second rule is
+their program's: w_t = w_{t-1} - η c_t u_t makes ∂f/∂c = -η ⟨g, u⟩. We did not check the first against the paper.
+Symbols      g gradient; u direction, before any rate; c the factor, 1 at first; β beta. With a constant learning rate
+             η, their α is η c, and their β is β η.
+Conventions  c changes before the step, and stays between low and high. In the first step, where a norm is 0, infinite
+             or NaN, and for weights where a sign is 0, c stays. Other rates in the same `rescale` are not in u.
+Elsewhere    their AdamHD changes one shared rate tensor by tensor, so that later ones use part of it already, and
+             corrects u for its start behind ε. Nothing bounds their rate, which can turn negative.
+Units        the first rule has none. The second's β has that of 1/g²: scaling the loss by k is scaling β by 1/k².
+Symmetries   rotating the weights of a scope; the first rule is invariant to the scale of g, and scope by scope.
+"""
+
+from typing import Any, Literal, NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PyTree
+
+from adaptax._agreement import check_gain
+from adaptax._checks import check_choice, check_floating, check_fraction, check_nonnegative
+from adaptax._layers import LayerOf, by_parent, by_tree
+from adaptax._members import AxisName
+from adaptax._numbers import full_like, real_dtype, scalar, wide
+from adaptax._per_layer import Layers
+from adaptax._rate import Rate
+
+Scope = Literal["all", "layer", "weight"]
+Rule = Literal["multiplicative", "additive"]
+
+
+def follow(
+    c: Float[Array, "*n"], slope: Float[Array, "*n"], beta: ArrayLike, rule: Rule, low: ArrayLike, high: ArrayLike
+) -> Float[Array, "*n"]:
+    """Return c after a cosine or sign (multiplicative) or an inner product (additive); c where that is NaN."""
+    by = scalar(beta, c) * slope
+    moved = jnp.clip(c * (1 + by) if rule == "multiplicative" else c + by, scalar(low, c), scalar(high, c))
+    return jnp.where(jnp.isnan(slope), c, moved)
+
+
+class HypergradientState(NamedTuple):
+    """State of `hypergradient_rate`."""
+
+    factors: PyTree  # c: a number per layer, or a tree like params where each weight has its own
+    direction: PyTree  # like params, float32 at least: u of the step before, 0 before the first
+
+
+def hypergradient_rate(
+    beta: ArrayLike,
+    scope: Scope = "all",
+    rule: Rule = "multiplicative",
+    low: ArrayLike = 1e-3,
+    high: ArrayLike = 1e3,
+    *,
+    layer_of: LayerOf = by_parent,
+    stacked: str | None = None,
+    axis_name: AxisName | None = None,
+) -> Rate:
+    r"""Return a factor on the learning rate that follows its own slope, as a `Rate`.
+
+    Args:
+        beta: β: in [0, 1) for the multiplicative rule, at least 0 for the additive one.
+        scope: what has a factor of its own: "all" params together, each "layer", each "weight".
+        rule: "multiplicative", without unit, or "additive", as published.
+        low: the least factor, in [0, 1].
+        high: the greatest, at least 1.
+        layer_of: what a layer is, for that scope, see `layer_norms`.
+        stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
+        axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
+
+    Raises:
+        ValueError: a number out of range, a leaf that is no real floating number; and as `layer_norms`.
+
+    Early gradients agree, so the factor overshoots, and then swings at the edge of stability: keep high low. With
+    mini-batches the factor that is best for one step is too small in the long run. A finished optimizer such as
+    `optax.adam(1e-3)` as direction points downhill: the factor then falls where it should rise.
+
+    >>> rate, w = hypergradient_rate(0.1), jnp.zeros(2)
+    >>> state = rate.init(w)
+    >>> for g in jnp.array([[1.0, 1.0], [2.0, 2.0], [-1.0, -1.0]]):
+    ...     rates, state = rate.measure(g, state, direction=g)
+    ...     print(f"{rates:.2f}")
+    1.00
+    1.10
+    0.99
+    """
+    (check_fraction if rule == "multiplicative" else check_nonnegative)("hypergradient", beta=beta)
+    check_choice("hypergradient", "scope", scope, get_args(Scope))
+    check_choice("hypergradient", "rule", rule, get_args(Rule))
+    check_gain("hypergradient", low, high)
+    layers = Layers(layer_of, stacked, axis_name) if scope == "layer" else Layers(by_tree, None, axis_name)
+
+    def init(params: PyTree) -> HypergradientState:
+        check_floating("hypergradient", params, real=True)
+        ones = full_like(params, 1, real_dtype) if scope == "weight" else layers.full(params, 1.0)
+        return HypergradientState(factors=ones, direction=full_like(params, 0))
+
+    def slopes(gradients: PyTree, before: PyTree) -> PyTree:
+        if scope == "weight" and rule == "multiplicative":
+            return jax.tree.map(lambda g, u: jnp.sign(g) * jnp.sign(u), gradients, before)
+        if scope == "weight":
+            return jax.tree.map(jnp.multiply, gradients, before)
+        cosines = layers.cosines(gradients, before)
+        return cosines if rule == "multiplicative" else cosines * layers.norms(gradients) * layers.norms(before)
+
+    def measure(
+        gradients: PyTree, state: HypergradientState, params: PyTree = None, *, direction: PyTree, **extra_args: Any
+    ) -> tuple:
+        del params, extra_args
+        check_floating("hypergradient", gradients, real=True)
+        g, u = (
+            jax.tree.map(lambda new, old: wide(new).astype(old.dtype), tree, state.direction)
+            for tree in (gradients, direction)
+        )
+        factors = jax.tree.map(
+            lambda c, slope: follow(c, slope, beta, rule, low, high), state.factors, slopes(g, state.direction)
+        )
+        rates = factors if scope == "weight" else layers.at_leaves(factors, gradients)
+        return rates, HypergradientState(factors=factors, direction=u)
+
+    return Rate(init, measure)
