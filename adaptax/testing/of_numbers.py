@@ -1,0 +1,114 @@
+"""What happens at the edge of numbers: exact zeros, infinity and NaN, derivatives."""
+
+import inspect
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+from adaptax._agreement import gains
+from adaptax._layers import by_tree
+from adaptax.testing.compare import assert_close, assert_equal, assert_finite, expect, zeros_of
+from adaptax.testing.of_leaves import FLOATS
+from adaptax.testing.registry import check
+from adaptax.testing.signals import gradients_at, loss_at, walk, weights, x64
+from adaptax.testing.subject import Subject
+
+BAD = ("nan", "inf", "-inf")
+
+
+def _says_that_it_moves(subject: Subject) -> bool:
+    """Return whether a file has the heading `Zero gradient` that says so."""
+    module = inspect.getmodule(subject.constructor)
+    return "\nZero gradient  moves" in (getattr(module, "__doc__", None) or "")
+
+
+@check(over=FLOATS)
+def a_zero_gradient_moves_nothing(subject: Subject, dtype: str) -> None:
+    """Without decay. Unless its file says otherwise under a heading; then every weight moves alike, and by little."""
+    optimizer = subject.make(**{"weight_decay": 0.0} if subject.has("weight_decay") else {})
+    with x64(dtype == "float64"):
+        params = jax.tree.map(lambda p: jnp.asarray(p, dtype), weights())
+        zeros = zeros_of(params)
+        for updates in walk(optimizer, params, gradients=[zeros] * 3)[0]:
+            if not _says_that_it_moves(subject):
+                assert_equal(updates, zeros, "the update of a zero gradient")
+                continue
+            step = updates["scale"]
+            expect(0 < abs(step) < 0.1, f"a zero gradient moves by {step}")
+            alike = jax.tree.map(lambda z, step=step: jnp.broadcast_to(step, z.shape), zeros)
+            assert_close(updates, alike, what="the update of a zero gradient")
+
+
+def _gains(state: PyTree) -> PyTree:
+    """Return the gains in a state, nothing where there are none."""
+    try:
+        return gains(state)
+    except ValueError:
+        return ()
+
+
+@check(over=BAD)
+def no_gradient_leaves_a_nan_in_a_rate(subject: Subject, bad: str) -> None:
+    """Neither in stored gains nor in what a rate measures, then or later; and no rate is negative."""
+    optimizer, params = subject.make(), weights()
+    rate = subject.bare() if subject.is_rate else None
+    state, rate_state = optimizer.init(params), rate.init(params) if rate else None
+    for step in range(4):
+        gradients = gradients_at(step, params)
+        if step == 1:
+            gradients = jax.tree.map(lambda g: jnp.full_like(g, float(bad)), gradients)
+        loss = loss_at(step)
+        _, state = optimizer.update(gradients, state, params, value=loss)
+        assert_finite(_gains(state), "a gain")
+        if rate:
+            rates, rate_state = rate.measure(gradients, rate_state, params, direction=gradients, value=loss)
+            assert_finite(rates, "a rate")
+            for leaf in jax.tree.leaves(rates):
+                expect(jnp.all(jnp.asarray(leaf) >= 0), f"a rate is negative: {leaf}")
+
+
+def _changed(step_1: Any) -> list[PyTree]:
+    """Return a few steps' gradients, with another one of the leaf `scale` in the second."""
+    steps = [gradients_at(step, weights()) for step in range(4)]
+    return steps if step_1 is None else [steps[0], steps[1] | {"scale": jnp.float32(step_1)}, *steps[2:]]
+
+
+def _of_other_layer(subject: Subject, step_1: Any) -> list[PyTree]:
+    return [update["dense"] for update in walk(subject.make(), gradients=_changed(step_1))[0]]
+
+
+def _has_layers_apart(subject: Subject) -> bool:
+    """Return whether layers do not see each other: as it says by `layer_of`, or by what finite gradients do."""
+    if subject.has("layer_of"):
+        return subject.layer_of is not by_tree
+    pairs = zip(*(jax.tree.leaves(_of_other_layer(subject, scale)) for scale in (None, -40.0)), strict=True)
+    return all(jnp.array_equal(a, b) for a, b in pairs)
+
+
+@check(over=BAD)
+def no_bad_gradient_reaches_another_layer(subject: Subject, bad: str) -> None:
+    """NaN or infinity in one layer leaves the others as they were, then and later."""
+    if _has_layers_apart(subject):
+        spoiled, clean = (_of_other_layer(subject, scale) for scale in (float(bad), None))
+        assert_close(spoiled, clean, what=f"an update beside a layer whose gradient is {bad}")
+
+
+@check(is_heavy=True)
+def derivatives_are_finite(subject: Subject) -> None:
+    """By gradients, params and every number, as meta-learning needs them, from exact zeros on."""
+    steps = [zeros_of(weights()), *(gradients_at(step, weights()) for step in range(3))]
+
+    def moved(gradients: list[PyTree], params: PyTree, numbers: dict) -> Any:
+        total = jnp.float32(0.0)
+        for step, updates in enumerate(walk(subject.make(**numbers), params, gradients=gradients)[0]):
+            for k, leaf in enumerate(jax.tree.leaves(updates)):
+                weight = jnp.cos(jnp.arange(leaf.size, dtype=jnp.float32).reshape(leaf.shape) + 3 * k + 2 * step)
+                total = total + jnp.sum(leaf * weight)
+        return total
+
+    numbers = {name: jnp.float32(value) for name, value in subject.numbers.items()}
+    slopes = jax.jit(jax.grad(moved, argnums=(0, 1, 2)))(steps, weights(), numbers)
+    for what, slope in zip(("gradients", "params", "numbers"), slopes, strict=True):
+        assert_finite(slope, f"a derivative by the {what}")
