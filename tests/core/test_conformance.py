@@ -95,8 +95,8 @@ def chosen(constructors):
             yield pytest.param(value, marks=marks, id=name + named(settings))
 
 
-anything = pytest.mark.parametrize("subject", chosen({**METHODS, **RATES, **TRANSFORMS}))
-methods = pytest.mark.parametrize("subject", chosen(METHODS))
+anything = pytest.mark.parametrize("subject", list(chosen({**METHODS, **RATES, **TRANSFORMS})))
+methods = pytest.mark.parametrize("subject", list(chosen(METHODS)))
 
 
 @methods
@@ -171,7 +171,7 @@ def test_mismatched_trees_are_named(subject):
     named(gradients_at(0) | {"new": jnp.ones(())}, r"gradient at \"\['new'\]\" has shape \(\), but init saw None")
 
 
-@pytest.mark.parametrize("rate", rates_of(adaptax.methods))
+@pytest.mark.parametrize("rate", list(rates_of(adaptax.methods)))
 def test_no_gradient_leaves_a_nan_in_what_a_method_measures(rate):
     """Its other checks are slow."""
     constructor = getattr(adaptax, rate)
