@@ -33,7 +33,7 @@ def assert_close(actual: PyTree, expected: PyTree, rtol: float = 1e-5, atol: flo
 
 def assert_equal(actual: PyTree, expected: PyTree, what: str = "") -> None:
     """Raise unless two trees are the same to the last bit."""
-    assert_close(actual, expected, 0, 0, what)
+    assert_close(actual, expected, 0.0, 0.0, what)
 
 
 def assert_same_types(actual: PyTree, expected: PyTree, what: str = "the state") -> None:

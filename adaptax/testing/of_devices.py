@@ -48,7 +48,7 @@ def sharded_is_unsharded(subject: Subject, kind: AxisType) -> None:
         for leaf in jax.tree.leaves(tree):
             if leaf.shape[:2] == (16, 2):
                 expect(leaf.sharding.spec[0] == "x", f"{what} of a sharded leaf has the sharding {leaf.sharding.spec}")
-    expected, _ = walk(optimizer, params, steps=2)
+    expected, _ = walk(optimizer, params, steps=2, compiled=True)
     assert_close(jax.device_get(updates), jax.device_get(expected[1]), what="a sharded update")
 
 
@@ -67,7 +67,7 @@ def sharded_inside_shard_map_is_unsharded(subject: Subject) -> None:
 
     gradients = [gradients_at(step, params) for step in range(3)]
     mapped = jax.shard_map(last_update, mesh=mesh, in_specs=(specs,) * 4, out_specs=specs)
-    expected, _ = walk(subject.make(), params, gradients=gradients)
+    expected, _ = walk(subject.make(), params, gradients=gradients, compiled=True)
     assert_close(jax.jit(mapped)(params, *gradients), expected[-1], what="an update of shards")
 
 
@@ -105,6 +105,6 @@ def stacked_layers_are_separate_leaves(subject: Subject) -> None:
     gradients = [gradients_at(step, params) for step in range(3)]
     of_stack = {} if layer_of is None else {"layer_of": layer_of}
     of_leaves = {} if layer_of is None else {"layer_of": of_slices}
-    together, _ = walk(subject.make(stacked="", **of_stack), params, gradients=gradients)
-    separate, _ = walk(subject.make(**of_leaves), apart(params), gradients=[apart(g) for g in gradients])
+    together, _ = walk(subject.make(stacked="", **of_stack), params, gradients=gradients, compiled=True)
+    separate, _ = walk(subject.make(**of_leaves), apart(params), gradients=[apart(g) for g in gradients], compiled=True)
     assert_close([apart(update) for update in together], separate, what="an update of a stack")

@@ -127,7 +127,13 @@ def vmap_over_a_stack_is_each_alone(subject: Subject) -> None:
     weights_of = jax.tree.map(lambda p: jnp.stack([p, 2 * p]), params)
     losses = jnp.stack([loss_at(1), loss_at(2)])
     state = jax.vmap(optimizer.init)(weights_of)
-    updates, _ = jax.vmap(lambda g, s, p, f: optimizer.update(g, s, p, value=f))(stack, state, weights_of, losses)
+
+    @jax.jit
+    @jax.vmap
+    def together(g: Any, s: Any, p: Any, f: Any) -> Any:
+        return optimizer.update(g, s, p, value=f)[0]
+
+    updates = together(stack, state, weights_of, losses)
     for got, g, p, f in zip(*(slices_of(x, 2) for x in (updates, stack, weights_of, losses)), strict=True):
         assert_close(got, after(optimizer, g, p, f), what="an update in a stack")
 

@@ -38,11 +38,16 @@ def walk(
     params: PyTree = None,
     steps: int = 4,
     gradients: list[PyTree] | None = None,
+    compiled: bool = False,
     **extra_args: Any,
 ) -> tuple[list[PyTree], PyTree]:
-    """Return the updates of a few steps, all from the same params, and the last state."""
+    """Return the updates of a few steps, all from the same params, and the last state.
+
+    Compiled where shapes or dtypes are rare: operations that are not compiled together are, one by one.
+    """
     params = weights() if params is None else params
     update = optax.with_extra_args_support(optimizer).update
+    update = jax.jit(update) if compiled else update
     state, seen = optimizer.init(params), []
     for step, gradient in enumerate(gradients or [gradients_at(step, params) for step in range(steps)]):
         updates, state = update(gradient, state, params, value=loss_at(step), **extra_args)
