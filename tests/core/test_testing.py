@@ -129,7 +129,7 @@ def test_extra_arguments_that_are_not_taken_are_caught():
 
     assert_caught(around(measure=closed), "takes_extra_arguments_it_does_not_know", "unexpected keyword", TypeError)
     plain = adaptax.testing.checks(lambda: optax.scale(1.0))
-    with pytest.raises(AssertionError, match="must make an optax[.]GradientTransformationExtraArgs"):
+    with pytest.raises(AssertionError, match=r"must make an optax[.]GradientTransformationExtraArgs"):
         dict(plain)["takes_extra_arguments_it_does_not_know"]()
 
 
@@ -180,7 +180,7 @@ def test_a_largest_weight_of_an_empty_tree_is_caught():
         top = jnp.max(jnp.stack([jnp.max(jnp.abs(g)) for g in jax.tree.leaves(gradients)]))
         return jax.tree.map(lambda g: 1 / (1 + top), gradients), state
 
-    assert_caught(around(measure=largest), "survives_an_empty_tree-dict", None, ValueError)
+    assert_caught(around(measure=largest), "survives_an_empty_tree-dict", "Need at least one array")
 
 
 def test_a_steep_root_is_caught():
