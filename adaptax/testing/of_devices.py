@@ -76,7 +76,7 @@ def takes_stacked(subject: Subject) -> bool:
     return subject.has("stacked")
 
 
-@check(when=takes_stacked)
+@check(when=takes_stacked, is_heavy=True)
 def stacked_layers_are_separate_leaves(subject: Subject) -> None:
     """With `stacked`: three slices of one tree are three trees side by side, each with layers of its own."""
     number, layer_of = 3, subject.layer_of
