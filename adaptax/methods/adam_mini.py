@@ -23,6 +23,7 @@ from jaxtyping import Array, PyTree
 
 from adaptax._block_axes import Axes
 from adaptax._checks import check_nonnegative
+from adaptax._decay import add_decay
 from adaptax._inner import Inner, Settings, find
 from adaptax._layers import LayerOf, by_leaf
 from adaptax._learning_rate import scale_by_descent
@@ -84,5 +85,5 @@ def adam_mini(
     check_nonnegative("adam_mini", weight_decay=weight_decay)
     layer_of = by_leaf if layer_of is None else layer_of
     direction = scale_by_block_moments(b1, b2, eps, layer_of, axes=axes, stacked=stacked, axis_name=axis_name)
-    decay = optax.identity() if is_exactly(weight_decay, 0) else optax.add_decayed_weights(weight_decay)
+    decay = optax.identity() if is_exactly(weight_decay, 0) else add_decay("adam_mini", weight_decay)
     return optax.chain(direction, decay, scale_by_descent("adam_mini", learning_rate))

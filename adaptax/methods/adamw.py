@@ -14,6 +14,7 @@ import optax
 from jax.typing import ArrayLike, DTypeLike
 
 from adaptax._checks import check_nonnegative
+from adaptax._decay import add_decay
 from adaptax._learning_rate import scale_by_descent
 from adaptax._moments import inner as inner
 from adaptax._moments import scale_by_moments
@@ -54,6 +55,6 @@ def adamw(
     check_nonnegative("adamw", weight_decay=weight_decay)
     return optax.chain(
         scale_by_moments(b1, b2, eps, state_dtype=state_dtype),
-        optax.add_decayed_weights(weight_decay),
+        add_decay("adamw", weight_decay),
         scale_by_descent("adamw", learning_rate),
     )

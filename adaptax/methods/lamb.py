@@ -21,6 +21,7 @@ from jax.typing import ArrayLike
 from jaxtyping import PyTree
 
 from adaptax._checks import check_nonnegative
+from adaptax._decay import add_decay
 from adaptax._inner import Inner, Settings
 from adaptax._layers import LayerOf, by_leaf
 from adaptax._learning_rate import scale_by_descent
@@ -76,5 +77,5 @@ def lamb(
     ratio = trust_ratio_rate(
         1.0, low, high, by_leaf if layer_of is None else layer_of, stacked=stacked, axis_name=axis_name
     )
-    decayed_adam = optax.chain(scale_by_moments(b1, b2, eps), optax.add_decayed_weights(weight_decay))
+    decayed_adam = optax.chain(scale_by_moments(b1, b2, eps), add_decay("lamb", weight_decay))
     return optax.chain(rescale(decayed_adam, ratio), scale_by_descent("lamb", learning_rate))

@@ -18,6 +18,7 @@ from jax.typing import ArrayLike
 from jaxtyping import PyTree
 
 from adaptax._checks import check_nonnegative
+from adaptax._decay import add_decay
 from adaptax._inner import Inner, Settings, find
 from adaptax._layers import LayerOf, by_leaf
 from adaptax._learning_rate import scale_by_descent
@@ -69,7 +70,7 @@ def lars(
     layer_of = by_leaf if layer_of is None else layer_of
     ratio = trust_ratio_rate(coefficient, layer_of=layer_of, stacked=stacked, axis_name=axis_name)
     return optax.chain(
-        rescale(optax.add_decayed_weights(weight_decay), ratio),
+        rescale(add_decay("lars", weight_decay), ratio),
         scale_by_descent("lars", learning_rate),
         trace("lars", momentum, nesterov),
     )

@@ -12,6 +12,7 @@ from helpers import x64
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import adaptax
+from adaptax._per_layer import Layers
 
 P = PartitionSpec
 RANDOM = np.random.default_rng(11)
@@ -486,6 +487,13 @@ def test_sums_and_means_are_those_of_all_leaves_of_a_layer():
     whole, _ = both(TREE, adaptax.by_tree)
     everything = sum(leaf.astype(np.float64).sum() for leaf in jax.tree.leaves(TREE))
     assert float(whole["head"]["bias"]) == pytest.approx(everything, rel=1e-5)
+
+
+def test_no_cosine_is_above_1():
+    """Rounding would leave one in three of these above, and an arc cosine NaN."""
+    vectors = jnp.asarray(np.random.default_rng(0).normal(size=(50, 7)), jnp.float32)
+    cosines = jax.vmap(lambda x: Layers(adaptax.by_leaf, None, None).cosines({"a": x}, {"a": 3 * x})[0])(vectors)
+    assert float(cosines.max()) == 1.0
 
 
 def test_each_slice_of_a_stack_has_its_own_sum_and_mean():

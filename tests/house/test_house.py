@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 LIBRARY = sorted((ROOT / "adaptax").rglob("*.py"))
 COMPARISON = ROOT / "adaptax" / "comparison"
 PIECES = sorted(path for path in LIBRARY if path.parent.name in ("rates", "transforms") and path.name[0] != "_")
+TESTING = ROOT / "adaptax" / "testing"
 PUBLIC = sorted(name for name, thing in vars(adaptax).items() if name[0] != "_" and not inspect.ismodule(thing))
 
 
@@ -45,6 +46,8 @@ def imported(tree):
 def test_library_needs_jax_optax_and_jaxtyping_alone(path):
     foreign = {name.split(".")[0] for name in imported(tree_of(path))} - set(sys.stdlib_module_names)
     of_the_extra = {"matplotlib", "numpy", "rich", "scipy"} if COMPARISON in path.parents else set()
+    if TESTING in path.parents:
+        of_the_extra = {"numpy", "pytest"}  # pytest only when a test is made
     if path == COMPARISON / "module.py":
         of_the_extra.add("flax")  # asked for only when a module of flax is compared
     assert foreign <= {"adaptax", "jax", "optax", "jaxtyping"} | of_the_extra

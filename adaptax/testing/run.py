@@ -1,0 +1,104 @@
+"""All checks of a subject, as functions to call or as one test that pytest finds."""
+
+import unittest
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import optax
+
+from adaptax._moments import scale_by_moments
+from adaptax.testing import of_devices, of_jax, of_leaves, of_numbers, of_optax
+from adaptax.testing.registry import CHECKS
+from adaptax.testing.subject import Subject, subject_of
+from adaptax.testing.variants import named, variants
+
+SOURCES = (of_optax, of_jax, of_devices, of_leaves, of_numbers)  # each adds its own to CHECKS
+
+
+class Case(NamedTuple):
+    """A check of a subject with one choice of its arguments."""
+
+    name: str
+    run: Callable[[], None]
+    is_slow: bool  # by what it does, or since it is repeated away from the defaults
+
+
+def cases(subject: Subject) -> Iterator[Case]:
+    """Yield all checks that apply, with the defaults first."""
+    for settings in variants(subject):
+        chosen = subject._replace(given={**subject.given, **settings})
+        for check in CHECKS:
+            for name, run in check.of(chosen):
+                yield Case(name + named(settings), run, bool(settings) or check.is_heavy)
+
+
+def _without_skips(run: Callable[[], None]) -> None:
+    try:
+        run()
+    except unittest.SkipTest as skipped:
+        warnings.warn(f"skipped: {skipped}", stacklevel=2)
+
+
+def checks(
+    constructor: Callable[..., Any],
+    *,
+    required: Mapping[str, Any] | None = None,
+    direction: Callable[[], optax.GradientTransformation] = scale_by_moments,
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    r"""Yield the name and the function of every check, where there is no pytest.
+
+    Arguments and errors are those of `conformance`. Calling the function raises unless the check passes; one that needs
+    more devices than there are warns and does nothing.
+
+    >>> from adaptax import lsalr_rate, testing
+    >>> for name, check in testing.checks(lsalr_rate):
+    ...     if name.startswith("init"):
+    ...         print(name, check())
+    init_needs_only_shapes None
+    init_needs_only_shapes-layer_of=by_leaf None
+    init_needs_only_shapes-layer_of=by_tree None
+    """
+    for case in cases(subject_of(constructor, required, direction)):
+        yield case.name, partial(_without_skips, case.run)
+
+
+def conformance(
+    constructor: Callable[..., Any],
+    *,
+    required: Mapping[str, Any] | None = None,
+    direction: Callable[[], optax.GradientTransformation] = scale_by_moments,
+    slow: Any = (),
+) -> Callable[[Callable[[], None]], None]:
+    r"""Return a test of what every method, direction, transform and rate owes Optax and JAX.
+
+    Give it a name that pytest finds, in a file of your own: `test_my_rate = adaptax.testing.conformance(my_rate)`. It
+    runs once for each check and each choice of arguments: the defaults, all numbers away from them, and with these
+    every other choice of an argument that is a truth value, a `Literal` or `layer_of`.
+
+    Args:
+        constructor: a function that makes a `Rate` or an `optax.GradientTransformation`. With an argument
+            `learning_rate` it is a method, which must descend; everything else must keep the gradient's sign.
+        required: values of arguments that have no default. `learning_rate` is .05 unless it is given.
+        direction: makes the direction that a `Rate` goes around.
+        slow: a mark, such as `pytest.mark.slow`, for what takes seconds: heavy checks, and all away from the defaults.
+
+    Raises:
+        ValueError: an argument without a default and without a value, a value for an argument that it does not have,
+            a function that makes neither a `Rate` nor a transformation.
+
+    Updates are always given params and the loss, as `value=`. Checks over shards skip where there are fewer than eight
+    devices; `XLA_FLAGS=--xla_force_host_platform_device_count=8` makes them of a CPU.
+    """
+    import pytest  # which whoever uses the library need not have
+
+    found = list(cases(subject_of(constructor, required, direction)))
+
+    @pytest.mark.parametrize(
+        "check", [pytest.param(case.run, id=case.name, marks=slow if case.is_slow else ()) for case in found]
+    )
+    def test(check: Callable[[], None]) -> None:
+        check()
+
+    return test

@@ -1,0 +1,115 @@
+"""What is tested: a function that makes a method, a direction or another transform, or a `Rate`.
+
+Which of these it is, what it returns says: a `Rate` is put around a direction. What has an argument `learning_rate` is
+a method and must descend; all else keeps the gradient's sign.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import optax
+
+from adaptax._layers import by_parent
+from adaptax._moments import scale_by_moments
+from adaptax._rate import Rate, rescale
+
+LEARNING_RATE = 0.05  # for whoever has one, whatever its default: enough to see steps by
+
+
+class Subject(NamedTuple):
+    """A function with one choice of its arguments.
+
+    Attributes:
+        constructor: the function.
+        given: arguments by name; the others have their default.
+        direction: makes what a `Rate` goes around.
+    """
+
+    constructor: Callable[..., Any]
+    given: Mapping[str, Any]
+    direction: Callable[[], optax.GradientTransformation]
+
+    def bare(self, **others: Any) -> Any:
+        """Return what the function returns, with other arguments than those given where named."""
+        return self.constructor(**{**self.given, **others})
+
+    def make(self, **others: Any) -> optax.GradientTransformationExtraArgs:
+        """Return it as a transformation that takes extra arguments, with a direction inside if it is a `Rate`."""
+        made = self.bare(**others)
+        if isinstance(made, Rate):
+            return rescale(self.direction(), made)
+        return optax.with_extra_args_support(made)
+
+    @property
+    def name(self) -> str:
+        """What the function is called."""
+        return getattr(self.constructor, "__name__", repr(self.constructor))
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """All arguments by name: those given and the defaults of the others."""
+        return {p.name: p.default for p in parameters_of(self.constructor)} | dict(self.given)
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The arguments that are numbers, not whole ones: these may be traced."""
+        return {name: value for name, value in self.arguments.items() if isinstance(value, float)}
+
+    def has(self, name: str) -> bool:
+        """Return whether the function has an argument of this name."""
+        return name in self.arguments
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether the function makes a `Rate`."""
+        return isinstance(self.bare(), Rate)
+
+    @property
+    def descends(self) -> bool:
+        """Whether it is a method: updates point downhill and are as long as its learning rate says."""
+        return self.has("learning_rate")
+
+    @property
+    def layer_of(self) -> Callable | None:
+        """What its layers are, by parent where it says nothing itself; None if it has no such argument."""
+        return (self.arguments["layer_of"] or by_parent) if self.has("layer_of") else None
+
+
+def parameters_of(constructor: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return a function's named parameters, their annotations evaluated where that is possible."""
+    try:
+        signature = inspect.signature(constructor, eval_str=True)
+    except NameError:  # what is imported for type checkers alone
+        signature = inspect.signature(constructor)
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [p for p in signature.parameters.values() if p.kind in kinds]
+
+
+def subject_of(
+    constructor: Callable[..., Any],
+    required: Mapping[str, Any] | None = None,
+    direction: Callable[[], optax.GradientTransformation] = scale_by_moments,
+) -> Subject:
+    """Return the function with its defaults, and with what is given for arguments that have none.
+
+    Raises:
+        ValueError: an argument without a default and without a value, a value for an argument that it does not have,
+            a function that makes neither a `Rate` nor a transformation.
+    """
+    parameters, required = parameters_of(constructor), dict(required or {})
+    known = {p.name for p in parameters}
+    given = {"learning_rate": LEARNING_RATE} if "learning_rate" in known else {}
+    subject = Subject(constructor, given | required, direction)
+    if unknown := sorted(set(required) - known):
+        raise ValueError(f"conformance: required names {unknown[0]!r}, which {subject.name} has no argument for.")
+    if missing := [name for name, value in subject.arguments.items() if value is inspect.Parameter.empty]:
+        raise ValueError(
+            f"conformance: {subject.name} has no default for {missing[0]!r}: give required={{{missing[0]!r}: …}}."
+        )
+    made = subject.bare()
+    if not isinstance(made, Rate | optax.GradientTransformation):
+        raise ValueError(
+            f"conformance: {subject.name} must make a Rate or an optax.GradientTransformation, got {made!r}."
+        )
+    return subject
