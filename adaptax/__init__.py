@@ -11,6 +11,8 @@ from adaptax._layers import by_parent as by_parent
 from adaptax._layers import by_regex as by_regex
 from adaptax._layers import by_tree as by_tree
 from adaptax._layers import layer_table as layer_table
+from adaptax._llrd import llrd as llrd
+from adaptax._mup import mup as mup
 from adaptax._per_layer import layer_means as layer_means
 from adaptax._per_layer import layer_norms as layer_norms
 from adaptax._per_layer import layer_sums as layer_sums
@@ -29,6 +31,8 @@ from adaptax.methods.local_gains import local_gains_rate as local_gains_rate
 from adaptax.methods.lsalr import lsalr_rate as lsalr_rate
 from adaptax.rates.adagc import adagc_rate as adagc_rate
 from adaptax.rates.alignment import alignment_rate as alignment_rate
+from adaptax.methods.rprop import rprop_rate as rprop_rate
+from adaptax.rates.by_path import rate_by_path as rate_by_path
 from adaptax.rates.cautious import cautious_rate as cautious_rate
 from adaptax.rates.dog import dog_rate as dog_rate
 from adaptax.rates.hypergradient import hypergradient_rate as hypergradient_rate
@@ -62,6 +66,7 @@ from adaptax.methods.lsalr import lsalr as lsalr
 from adaptax.methods.nadam import nadam as nadam
 from adaptax.methods.nesterov import nesterov as nesterov
 from adaptax.methods.rmsprop import rmsprop as rmsprop
+from adaptax.methods.rprop import rprop as rprop
 from adaptax.methods.smoothed_nesterov import smoothed_nesterov as smoothed_nesterov
 from adaptax.methods.velocity_gains import velocity_gains as velocity_gains
 

@@ -123,3 +123,10 @@ def check_gain(method: str, low: ArrayLike, high: ArrayLike, zero: str = "hold")
     check(method, "low", low, lambda v: 0 <= v <= 1, "in [0, 1], for gains start at 1")
     check(method, "high", high, lambda v: v >= 1, "at least 1, for gains start at 1")
     check_choice(method, "zero", zero, get_args(Zero))
+
+
+def check_packed(method: str, low: ArrayLike, high: ArrayLike, zero: str = "hold") -> None:
+    """Raise `ValueError` as `check_gain`, and for bounds between which a gain could be taken for a hidden one."""
+    check_gain(method, low, high, zero)
+    check(method, "low", low, lambda v: v * PACKED >= 1, f"at least {1 / PACKED}")
+    check(method, "high", high, lambda v: v <= PACKED, f"at most {PACKED}")

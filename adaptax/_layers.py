@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
+from adaptax._tables import Table, look_up, shown
+
 LayerOf = Callable[[Sequence[str]], Sequence[str]]
 
 
@@ -115,8 +117,8 @@ def layer_names(layer_of: LayerOf, paths: Sequence[str]) -> list[str]:
     return names
 
 
-def layer_table(params: PyTree, layer_of: LayerOf = by_parent) -> str:
-    """Return a printable table of layers: name, leaves, shapes, number of weights.
+def layer_table(params: PyTree, layer_of: LayerOf = by_parent, *, rates: Table | None = None) -> str:
+    """Return a printable table of layers: name, leaves, shapes, number of weights, and rates by path if given.
 
     >>> import jax.numpy as jnp
     >>> params = {"dense": {"kernel": jnp.zeros((3, 2)), "bias": jnp.zeros(2)}, "scale": jnp.zeros(())}
@@ -125,18 +127,23 @@ def layer_table(params: PyTree, layer_of: LayerOf = by_parent) -> str:
     dense   dense/bias dense/kernel  (2,) (3, 2)        8
     (root)  scale                    ()                 1
     total                                               9
+    >>> print(layer_table(params, rates={"kernel": 0.5, ".*": 1.0}))
+    layer   leaves                   shapes       rates  weights
+    dense   dense/bias dense/kernel  (2,) (3, 2)  1 0.5        8
+    (root)  scale                    ()           1            1
+    total                                                      9
     """
     paths, leaves = leaf_paths(params), jax.tree.leaves(params)
     groups: dict[str, list[int]] = {}
     for index, name in enumerate(layer_names(layer_of, paths)):
         groups.setdefault(name, []).append(index)
-    rows = [("layer", "leaves", "shapes", "weights")]
+    columns = [paths, [str(jnp.shape(leaf)) for leaf in leaves]]
+    if rates is not None:
+        columns.append([shown(rate) for rate in look_up("layer_table", rates, paths)])
+    rows = [("layer", "leaves", "shapes", *(["rates"] if rates is not None else []), "weights")]
     for name, members in groups.items():
-        where, shapes = (" ".join(str(x[i]) for i in members) for x in (paths, [jnp.shape(leaf) for leaf in leaves]))
-        rows.append((name or "(root)", where, shapes, str(sum(jnp.size(leaves[i]) for i in members))))
-    rows.append(("total", "", "", str(sum(jnp.size(leaf) for leaf in leaves))))
-    wide_as = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(n) for cell, n in zip(row[:3], wide_as, strict=False)), row[3].rjust(wide_as[3])])
-        for row in rows
-    )
+        cells = [" ".join(column[i] for i in members) for column in columns]
+        rows.append((name or "(root)", *cells, str(sum(jnp.size(leaves[i]) for i in members))))
+    rows.append(("total", *[""] * len(columns), str(sum(jnp.size(leaf) for leaf in leaves))))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join([*map(str.ljust, row[:-1], widths[:-1]), row[-1].rjust(widths[-1])]) for row in rows)

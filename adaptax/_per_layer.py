@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, PyTree
 
 from adaptax._checks import check_floating
@@ -34,7 +35,7 @@ class Layers(NamedTuple):
         """Return how many layers a tree has, from shapes alone."""
         return number_of_layers(leaf_paths(tree), jax.tree.leaves(tree), self.layer_of, self.stacked)
 
-    def full(self, tree: PyTree, value: float) -> Array:
+    def full(self, tree: PyTree, value: ArrayLike) -> Array:
         """Return the same number for every layer, for `init`."""
         return jnp.full(self.number(tree), value, float)
 

@@ -59,7 +59,13 @@ def api() -> str:
         body.append(f"## {role}\n")
         for name, module in names.items():
             block = f"::: adaptax.{name}\n"
-            if module.endswith((f".methods.{name}", f".rates.{name.removesuffix('_rate')}", f".transforms.{name}")):
+            if module.endswith(
+                (
+                    f".methods.{name}",
+                    f".rates.{name.removesuffix('_rate').removeprefix('rate_')}",
+                    f".transforms.{name}",
+                )
+            ):
                 path = PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py")
                 docstring = ast.get_docstring(ast.parse(path.read_text()))
                 body.append(f"### {name}\n\n{facts(docstring or '')}")

@@ -21,7 +21,7 @@ import optax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, PyTree
 
-from adaptax._agreement import HIDDEN, PACKED, Zero, adapt_gain, agreement, check_gain, pack, unpack
+from adaptax._agreement import HIDDEN, Zero, adapt_gain, agreement, check_packed, pack, unpack
 from adaptax._agreement import inner as inner
 from adaptax._checks import check, check_floating, check_gradients, check_nonnegative
 from adaptax._learning_rate import scale_by_descent
@@ -77,10 +77,8 @@ def local_gains_rate(
     """
     check_nonnegative("local_gains", bonus=bonus)
     check("local_gains", "penalty", penalty, lambda v: 0 <= v <= 1, "in [0, 1]")
-    check_gain("local_gains", low, high, zero)
+    check_packed("local_gains", low, high, zero)
     check_state_dtype("local_gains", state_dtype)
-    check("local_gains", "low", low, lambda v: v * PACKED >= 1, f"at least {1 / PACKED}")
-    check("local_gains", "high", high, lambda v: v <= PACKED, f"at most {PACKED}")
 
     def init(params: PyTree) -> LocalGainsState:
         check_floating("local_gains", params, real=True)

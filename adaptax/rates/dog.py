@@ -87,8 +87,12 @@ def dog_rate(
 
     def init(params: PyTree) -> DogState:
         check_floating("dog", params)
-        nothing = layers.full(params, 0.0)
-        return DogState(count=jnp.zeros([], jnp.int32), start=full_like(params, 0), distance=nothing, root=nothing)
+        return DogState(
+            count=jnp.zeros([], jnp.int32),
+            start=full_like(params, 0),
+            distance=layers.full(params, 0.0),
+            root=layers.full(params, 0.0),
+        )
 
     def measure(
         gradients: PyTree, state: DogState, params: PyTree = None, *, direction: PyTree = None, **extra_args: Any

@@ -1,0 +1,59 @@
+"""The rates of the maximal update parametrization, as a table for `rate_by_path`."""
+
+import re
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+from adaptax._checks import check_choice
+from adaptax._layers import leaf_paths
+
+Optimizer = Literal["adam", "sgd"]
+
+
+def mup(params: PyTree, base_params: PyTree, optimizer: Optimizer = "adam") -> dict[str, float]:
+    r"""Return the rates with which a wide net trains at the learning rate that was tuned on a narrow one.
+
+    Args:
+        params: those of the wide net, or `jax.eval_shape`'s description of them.
+        base_params: those of the narrow net, of the same tree.
+        optimizer: "adam" for all that divide by the gradient's size, "sgd" for those that do not, momentum included.
+
+    Returns:
+        A pattern and a number for each leaf. An axis on which both nets differ is a width. A leaf with two widths, from
+        m times as many inputs to n times as many outputs, has rate 1/m with Adam, n/m with SGD. One with a single
+        width, m times the narrow one, has 1 with Adam, m with SGD. All others have 1.
+
+    Raises:
+        ValueError: trees of other leaves, a leaf that differs on more than two axes.
+
+    Rates alone are not the parametrization: the output must also be multiplied by 1/m, hidden weights start with a
+    variance of 1 over their inputs, and attention divides by the width of a head, not by its root. Yang et al.,
+    arXiv:2203.03466, Table 8, and their program. A decay inside the direction is scaled along.
+
+    >>> wide = {"inlet": jnp.zeros((3, 256)), "hidden": jnp.zeros((256, 256)), "outlet": jnp.zeros((256, 10))}
+    >>> narrow = {"inlet": jnp.zeros((3, 64)), "hidden": jnp.zeros((64, 64)), "outlet": jnp.zeros((64, 10))}
+    >>> mup(wide, narrow)
+    {'^hidden$': 0.25, '^inlet$': 1.0, '^outlet$': 1.0}
+    """
+    check_choice("mup", "optimizer", optimizer, get_args(Optimizer))
+    paths, leaves, base = leaf_paths(params), jax.tree.leaves(params), jax.tree.leaves(base_params)
+    if paths != leaf_paths(base_params):
+        raise ValueError(f"mup: base_params must have the leaves {paths}, got {leaf_paths(base_params)}.")
+    return {
+        f"^{re.escape(path)}$": _rate(path, jnp.shape(leaf), jnp.shape(narrow), optimizer)
+        for path, leaf, narrow in zip(paths, leaves, base, strict=True)
+    }
+
+
+def _rate(path: str, shape: tuple[int, ...], base: tuple[int, ...], optimizer: Optimizer) -> float:
+    if len(shape) != len(base):
+        raise ValueError(f"mup: {path!r} has the shape {shape}, and {base} in base_params.")
+    widths = [size / narrow for size, narrow in zip(shape, base, strict=True) if size != narrow]
+    if len(widths) > 2:
+        raise ValueError(f"mup: {path!r} differs on {len(widths)} axes, {shape} from {base}; at most two are widths.")
+    if len(widths) == 2:
+        return 1 / widths[0] if optimizer == "adam" else widths[1] / widths[0]
+    return widths[0] if widths and optimizer == "sgd" else 1.0

@@ -1,0 +1,142 @@
+r"""Rprop: every weight has its own step size, which grows while its slope keeps its sign; the slope's size is ignored.
+
+$$ \Delta_t = \operatorname{clip}(g_t g_{t-1} > 0: 1.2\, \Delta_{t-1},\; < 0: 0.5\, \Delta_{t-1},\; = 0: \Delta_{t-1}),
+   \qquad \Delta w = -\operatorname{sign}(g_t)\, \Delta_t $$
+
+Riedmiller & Braun, A Direct Adaptive Method for Faster Backpropagation Learning, ICNN 1993; Igel & Hüsken, Improving
+the Rprop Learning Algorithm, NC 2000, whose variants differ where a sign has turned: Rprop- steps with the smaller Δ;
+the others forget the sign, and iRprop- rests, Rprop+ takes the last step back, iRprop+ does so if the loss has risen.
+Symbols      g gradient; Δ step size, Δ_0 the learning rate; as a rate it is Δ_t / Δ_0.
+Conventions  bounds are relative to Δ_0: the paper's 1e-6 and 50 are 1e-5 and 500 of its .1. A weight without a slope
+             rests and forgets its sign; NaN counts as none.
+Elsewhere    `torch.optim.Rprop` is iRprop-. `optax.rprop` means to be, but gives each step one gradient late: nothing
+             at first, and after a turned sign nothing for two steps. Shark's iRprop- steps where the paper rests.
+Symmetries   each weight alone; odd in g; invariant to the scale of g. Full batches only: noise turns signs.
+"""
+
+from typing import Any, Literal, NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PyTree
+
+from adaptax._agreement import HIDDEN, check_packed, pack, unpack
+from adaptax._agreement import inner as inner
+from adaptax._checks import check, check_choice, check_floating, check_gradients, check_loss
+from adaptax._learning_rate import scale_by_descent
+from adaptax._leaves import map_leaves
+from adaptax._numbers import full_like, scalar, wide
+from adaptax._rate import Rate, rescale
+
+Variant = Literal["irprop-", "irprop+", "rprop-", "rprop+"]
+PLACE = "alone"  # it stands around the sign of the gradient, as `adaptax.comparison` reads here
+
+
+def resilient(
+    size: Float[Array, "*n"], slope: Float[Array, "*n"], before: Float[Array, "*n"], undo: Any, *numbers: ArrayLike
+) -> tuple[Float[Array, "*n"], Float[Array, "*n"], Float[Array, "*n"]]:
+    """Return Δ_t / Δ_0, the rate, and the sign to remember; `undo`: take a turned step back, rest, or None: go on."""
+    increase, decrease, low, high = (scalar(number, size) for number in numbers)
+    sign = jnp.where(jnp.isnan(slope), 0, jnp.sign(slope))
+    agreed = sign * jnp.sign(before)
+    new = jnp.where(agreed > 0, jnp.minimum(size * increase, high), size)
+    new = jnp.where(agreed < 0, jnp.maximum(size * decrease, low), new)
+    if undo is None:
+        return new, new, sign
+    turned = jnp.where(jnp.asarray(undo), size, 0)  # a step of the old size along the new sign
+    return new, jnp.where(agreed < 0, turned, new), jnp.where(agreed < 0, 0, sign)
+
+
+class RpropState(NamedTuple):
+    """State of `rprop_rate`; `gains(opt_state)` reads it."""
+
+    packed: PyTree  # like params, float32 at least: Δ_t / Δ_0 and the slope's sign, hidden where it is forgotten
+    loss: Any  # of the step before, for iRprop+; () for the others
+
+    @property
+    def gains(self) -> PyTree:
+        """The step sizes alone, relative to the learning rate."""
+        return jax.tree.map(lambda packed: unpack(packed)[0], self.packed)
+
+
+def rprop_rate(
+    variant: Variant = "irprop-",
+    increase: ArrayLike = 1.2,
+    decrease: ArrayLike = 0.5,
+    low: ArrayLike = 1e-5,
+    high: ArrayLike = 500.0,
+) -> Rate:
+    """Return Rprop's step sizes as a `Rate` around the gradient's sign, `optax.scale_by_sign()`; arguments as `rprop`.
+
+    Taking a step back is exact only without momentum and other rates.
+
+    >>> rate = rprop_rate()
+    >>> state = rate.init(jnp.zeros([]))
+    >>> for g in (1.0, 1.0, -1.0, 1.0):
+    ...     rates, state = rate.measure(jnp.float32(g), state)
+    >>> print(rates)
+    0.6
+    """
+    check_choice("rprop", "variant", variant, get_args(Variant))
+    check("rprop", "increase", increase, lambda v: v >= 1, "at least 1")
+    check("rprop", "decrease", decrease, lambda v: 0 < v <= 1, "in (0, 1]")
+    check_packed("rprop", low, high)
+
+    def init(params: PyTree) -> RpropState:
+        check_floating("rprop", params, real=True)
+        loss = jnp.full([], jnp.inf, float) if variant == "irprop+" else ()
+        return RpropState(packed=full_like(params, HIDDEN), loss=loss)
+
+    def measure(
+        gradients: PyTree, state: RpropState, params: Any = None, *, direction: Any = None, value: Any = None, **_: Any
+    ) -> tuple:
+        del params, direction
+        check_gradients("rprop", gradients, state.packed, real=True)
+        loss, undo = (), {"irprop-": False, "rprop+": True}.get(variant)
+        if variant == "irprop+":
+            check_loss("rprop", value)
+            loss = jnp.asarray(value, state.loss.dtype)
+            undo = loss > state.loss
+
+        def rule(gradient: ArrayLike, packed: Array) -> tuple:
+            size, before, _ = unpack(packed)
+            slope = wide(gradient).astype(size.dtype)
+            size, rate, slope = resilient(size, slope, before, undo, increase, decrease, low, high)
+            return rate, pack(size, slope)
+
+        rates, packed = map_leaves(rule, gradients, state.packed)
+        return rates, RpropState(packed=packed, loss=loss)
+
+    return Rate(init, measure)
+
+
+def rprop(
+    learning_rate: optax.ScalarOrSchedule = 0.1,
+    variant: Variant = "irprop-",
+    increase: ArrayLike = 1.2,
+    decrease: ArrayLike = 0.5,
+    low: ArrayLike = 1e-5,
+    high: ArrayLike = 500.0,
+) -> optax.GradientTransformationExtraArgs:
+    """Return Rprop.
+
+    Args:
+        learning_rate: Δ_0, a number or a schedule: the first step of every weight (.1).
+        variant: what happens where a sign has turned; "irprop+" needs the loss, `update(…, value=loss)`.
+        increase: factor at least 1 (1.2).
+        decrease: factor in (0, 1] (.5).
+        low: the least step relative to Δ_0, in [2^-31, 1].
+        high: the greatest, in [1, 2^31].
+
+    Raises:
+        ValueError: a number out of range, a missing loss, a leaf that is no real floating number.
+
+    >>> optimizer = rprop(0.1)
+    >>> updates, state = optimizer.update(jnp.array([3.0, -0.001]), optimizer.init(jnp.zeros(2)))
+    >>> print(updates)
+    [-0.1  0.1]
+    """
+    rate = rprop_rate(variant, increase, decrease, low, high)
+    return optax.chain(rescale(optax.scale_by_sign(), rate), scale_by_descent("rprop", learning_rate))

@@ -1,0 +1,54 @@
+"""Layer-wise decay as ELECTRA's and BEiT's programs count their layers."""
+
+import jax.numpy as jnp
+import pytest
+
+import adaptax
+
+
+def test_electra():
+    """d to the power of n + 2 - depth: one power is skipped between the last layer and the head."""
+    table = adaptax.llrd(["embeddings", *(f"layer_{k}/" for k in range(12)), None, "head"], 0.8)
+    assert table["embeddings"] == pytest.approx(0.0439804651)
+    assert table["layer_0/"] == pytest.approx(0.0549755814)
+    assert (table["layer_11/"], table["head"]) == (pytest.approx(0.64), 1.0)
+    assert len(table) == 14
+
+
+def test_beit():
+    """d to the power of n + 1 - id: all that is no patch and no block has rate 1."""
+    table = adaptax.llrd(["patch_embed", *(f"blocks_{k}/" for k in range(12)), ".*"], 0.65)
+    assert table["patch_embed"] == pytest.approx(0.0036972059)
+    assert table["blocks_0/"] == pytest.approx(0.0056880091)
+    assert (table["blocks_11/"], table[".*"]) == (0.65, 1.0)
+
+
+def test_a_stack_is_as_many_levels():
+    stacked = adaptax.llrd(["embed", ("blocks", 3), "head"], 0.5)
+    single = adaptax.llrd(["embed", "block_0", "block_1", "block_2", "head"], 0.5)
+    assert stacked["blocks"] == [single[f"block_{k}"] for k in range(3)]
+    assert stacked["embed"] == single["embed"]
+
+
+def test_is_a_table_for_rate_by_path():
+    params = {"embed": jnp.ones(3), "blocks": {"kernel": jnp.ones((2, 3, 3))}, "head": jnp.ones(3)}
+    table = adaptax.llrd(["embed", ("blocks", 2), ".*"], 0.5)
+    rate = adaptax.rate_by_path(table)
+    rates, _ = rate.measure(params, rate.init(params))
+    assert (float(rates["embed"]), float(rates["head"])) == (0.125, 1.0)
+    assert list(rates["blocks"]["kernel"].ravel()) == [0.25, 0.5]
+    assert "0.25 … 0.5" in adaptax.layer_table(params, rates=table)
+
+
+@pytest.mark.parametrize(
+    ("levels", "decay", "message"),
+    [
+        (["a"], 0.0, r"llrd: decay must be in \(0, 1\], got 0\.0\."),
+        (["a"], 1.5, r"llrd: decay must be in \(0, 1\], got 1\.5\."),
+        ([], 0.5, r"llrd: levels must hold at least one pattern, got none\."),
+        (["a", "b", "a"], 0.5, r"llrd: levels has 'a' twice\."),
+    ],
+)
+def test_bad_input_is_named(levels, decay, message):
+    with pytest.raises(ValueError, match=message):
+        adaptax.llrd(levels, decay)
