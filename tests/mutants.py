@@ -742,7 +742,7 @@ MUTANTS = [
         ("jnp.where(agreed < 0, 0, sign)", "sign", "a turned sign remembered", "::test_worked_numbers"),
         ("jnp.where(jnp.asarray(undo), size, 0)", "jnp.where(jnp.asarray(undo), new, 0)", "half the step taken back",
          "::test_worked_numbers"),
-        ("undo = loss > state.loss", "undo = loss < state.loss", "taken back where the loss fell",
+        ("state.loss.dtype)) > state.loss", "state.loss.dtype)) < state.loss", "taken back where the loss fell",
          "::test_worked_numbers"),
         ("jnp.where(jnp.isnan(slope), 0, jnp.sign(slope))", "jnp.sign(slope)", "a NaN remembered as a sign",
          "::test_a_nan_changes_no_size_and_forgets_the_sign")),

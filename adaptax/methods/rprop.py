@@ -97,8 +97,7 @@ def rprop_rate(
         loss, undo = (), {"irprop-": False, "rprop+": True}.get(variant)
         if variant == "irprop+":
             check_loss("rprop", value)
-            loss = jnp.asarray(value, state.loss.dtype)
-            undo = loss > state.loss
+            undo = (loss := jnp.asarray(value, state.loss.dtype)) > state.loss
 
         def rule(gradient: ArrayLike, packed: Array) -> tuple:
             size, before, _ = unpack(packed)
@@ -127,8 +126,7 @@ def rprop(
         variant: what happens where a sign has turned; "irprop+" needs the loss, `update(…, value=loss)`.
         increase: factor at least 1 (1.2).
         decrease: factor in (0, 1] (.5).
-        low: the least step relative to Δ_0, in [2^-31, 1].
-        high: the greatest, in [1, 2^31].
+        low: the least step relative to Δ_0, in [2^-31, 1]; high: the greatest, in [1, 2^31].
 
     Raises:
         ValueError: a number out of range, a missing loss, a leaf that is no real floating number.
