@@ -36,6 +36,9 @@ from adaptax.transforms.add_cautious_decay import add_cautious_decay as add_caut
 from adaptax.transforms.hold_norms import hold_norms as hold_norms
 
 # Looking inside
+from adaptax._factors import Factors as Factors
+from adaptax._observe import Observation as Observation
+from adaptax._observe import observe as observe
 from adaptax._agreement import gains as gains
 
 # Methods

@@ -1,0 +1,146 @@
+r"""What an optimizer did to every layer in one step: norms, effective rate, agreement, and the factors of its rates.
+
+$$ \text{effective rate} = -\frac{\langle u_l, g_l \rangle}{\lVert g_l \rVert^2}, \qquad
+   \text{relative update} = \frac{\lVert u_l \rVert}{\lVert w_l \rVert}, \qquad
+   \text{cosine} = -\frac{\langle u_l, g_l \rangle}{\lVert u_l \rVert \lVert g_l \rVert} $$
+
+u is the update that is added to the params w, g the gradient that the optimizer was given. The effective rate is the
+learning rate with which plain gradient descent would go as far along -g.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PyTree
+
+from adaptax._checks import check_floating, check_params
+from adaptax._factors import Factors, summarize
+from adaptax._layers import LayerOf, by_parent
+from adaptax._members import AxisName
+from adaptax._numbers import wide
+from adaptax._per_layer import Layers
+from adaptax._tags import Applied, run
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Observation:
+    """One number per layer of each quantity, in the order of `layer_table`."""
+
+    gradient_norm: Float[Array, " layers"]  # ‖g‖
+    update_norm: Float[Array, " layers"]  # ‖u‖
+    param_norm: Float[Array, " layers"]  # ‖w‖, before the step
+    effective_rate: Float[Array, " layers"]  # 0 where the gradient is 0
+    relative_update: Float[Array, " layers"]  # where ‖w‖ is 0: 0 if the layer rests, else ∞
+    cosine: Float[Array, " layers"]  # of -u and g, in [-1, 1]; 0 where either is 0
+    climbing: Float[Array, " layers"]  # the share of weights that u moves up their slope
+    rates: dict[str, Factors]  # by the name of the function that made the rate, and its number from the second on
+    layers: tuple[str, ...] = dataclasses.field(metadata={"static": True})
+
+
+def observe(
+    optimizer: optax.GradientTransformation,
+    gradients: PyTree,
+    state: PyTree,
+    params: PyTree,
+    layer_of: LayerOf = by_parent,
+    *,
+    stacked: str | None = None,
+    axis_name: AxisName | None = None,
+    **extra_args: Any,
+) -> tuple[PyTree, PyTree, Observation]:
+    """Do the update of any optimizer, and say what it does to every layer.
+
+    Args:
+        optimizer: any Optax transformation: chained, wrapped, adaptax's or not.
+        gradients: what `optimizer.update` would be given.
+        state: the optimizer's state.
+        params: the params that the update will be added to.
+        layer_of: what a layer is, see `layer_norms`.
+        stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
+        axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
+        **extra_args: what else `optimizer.update` would be given, such as `value=loss`.
+
+    Returns:
+        updates and state, those of `optimizer.update` bit for bit, and an `Observation`, which `jax.jit` can return.
+        Factors that a rate applies inside a branch or a loop, as under `optax.MultiSteps`, are not reported.
+
+    Raises:
+        ValueError: missing params, params that are not like the gradients; and as `layer_norms`.
+
+    An observed step costs about two plain ones. Compile it beside the plain step, and let the host call it every
+    twentieth time, say: a plain `update` knows nothing of it.
+
+    >>> params = {"dense": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}
+    >>> gradients = jax.tree.map(lambda w: 0.5 * w, params)
+    >>> optimizer = optax.chain(optax.clip_by_global_norm(0.1), optax.sgd(0.3))
+    >>> updates, state, seen = observe(optimizer, gradients, optimizer.init(params), params)
+    >>> print(seen.layers, seen.effective_rate.round(4), seen.relative_update.round(4))
+    ('dense',) [0.0245] [0.0122]
+    """
+    check_floating("observe", gradients)
+    check_params("observe", params)
+    layers, optimizer = Layers(layer_of, stacked, axis_name), optax.with_extra_args_support(optimizer)
+    params_like = _retreed(params, gradients)
+    program, shapes = jax.make_jaxpr(
+        lambda g, state, w: optimizer.update(g, state, w, **extra_args), return_shape=True
+    )(gradients, state, params)
+    results, applied = run(program, jax.tree.leaves((gradients, state, params)))
+    updates, state = jax.tree.unflatten(jax.tree.structure(shapes), results)
+    # Behind a barrier, what is computed here does not change how the compiler rounds the update itself.
+    g, u, w = jax.lax.optimization_barrier((gradients, _retreed(updates, gradients), params_like))
+    applied = [of._replace(factors=jax.lax.optimization_barrier(of.factors)) for of in applied]
+    return updates, state, _observed(layers, g, u, w, applied)
+
+
+def _retreed(tree: PyTree, like: PyTree) -> PyTree:
+    """Return a tree in another's structure, to whose leaves its own must belong one by one."""
+    leaves, structure = jax.tree.leaves(tree), jax.tree.structure(like)
+    shapes, expected = list(map(jnp.shape, leaves)), list(map(jnp.shape, jax.tree.leaves(like)))
+    if shapes != expected:
+        raise ValueError(f"observe: params must be like the gradients, got leaves of {shapes} for {expected}.")
+    return structure.unflatten(leaves)
+
+
+def _observed(layers: Layers, g: PyTree, u: PyTree, w: PyTree, applied: list[Applied]) -> Observation:
+    norm_g, norm_u, norm_w = layers.norms(g), layers.norms(u), layers.norms(w)
+    cosine = jnp.clip(0 - _cosine(layers, u, g, norm_u, norm_g), -1, 1)
+    rates: dict[str, Factors] = {}
+    for of in applied:
+        number = 1 + sum(name.partition(" ")[0] == of.rate for name in rates)
+        rates[of.rate if number == 1 else f"{of.rate} {number}"] = summarize(layers, of, u)
+    return Observation(
+        gradient_norm=norm_g,
+        update_norm=norm_u,
+        param_norm=norm_w,
+        effective_rate=cosine * _ratio(norm_u, norm_g, 0.0),
+        relative_update=_ratio(norm_u, norm_w, jnp.inf),
+        cosine=cosine,
+        climbing=layers.means(jax.tree.map(_climbs, u, g)),
+        rates=rates,
+        layers=layers.names(g),
+    )
+
+
+def _ratio(numerator: Array, denominator: Array, of_nothing: float) -> Array:
+    """Return the ratio of two norms; 0 of 0, and `of_nothing` where a norm stands over 0."""
+    ratio = numerator / jnp.where(denominator == 0, 1, denominator)
+    return jnp.where(denominator == 0, jnp.where(numerator == 0, 0, of_nothing), ratio)
+
+
+def _cosine(layers: Layers, u: PyTree, g: PyTree, norm_u: Array, norm_g: Array) -> Array:
+    """Return the cosine of the angle; each is divided by its norm first, so that no product overflows."""
+
+    def units(x: PyTree, norm: Array) -> PyTree:
+        norms = layers.at_leaves(jnp.where(norm == 0, 1, norm), x)
+        return jax.tree.map(lambda x, n: wide(x) / n.astype(jnp.finfo(wide(x).dtype).dtype), x, norms)
+
+    products = jax.tree.map(lambda a, b: jnp.real(jnp.conj(a) * b), units(u, norm_u), units(g, norm_g))
+    return layers.sums(products)
+
+
+def _climbs(u: Array, g: Array) -> Array:
+    return jnp.real(jnp.conj(jnp.sign(u)) * jnp.sign(g)) > 0
