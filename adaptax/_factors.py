@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
 from adaptax._numbers import wide
@@ -43,7 +44,7 @@ def summarize(layers: Layers, applied: Applied, updates: PyTree) -> Factors:
         return jnp.where(number > 0, values, jnp.nan)
 
     def quantile(fraction: float) -> Array:
-        def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        def halve(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
             middle = (ends[0] + ends[1]) / 2
             at_most = jax.tree.map(lambda f, m: f <= m.astype(f.dtype), factors, layers.at_leaves(middle, factors))
             enough = share(at_most) >= fraction
@@ -51,8 +52,8 @@ def summarize(layers: Layers, applied: Applied, updates: PyTree) -> Factors:
 
         return where_it_acts(jax.lax.fori_loop(0, HALVINGS, halve, (least, greatest))[1])
 
-    def at_bound(low: Array, high: Array) -> Array:
-        return jax.tree.map(lambda f: (f <= low.astype(f.dtype)) | (f >= high.astype(f.dtype)), factors)
+    def at_bound(low: ArrayLike, high: ArrayLike) -> PyTree:
+        return jax.tree.map(lambda f: (f <= jnp.asarray(low, f.dtype)) | (f >= jnp.asarray(high, f.dtype)), factors)
 
     return Factors(
         mean=where_it_acts(total / jnp.maximum(number, 1)),

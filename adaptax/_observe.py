@@ -22,7 +22,7 @@ from adaptax._layers import LayerOf, by_parent
 from adaptax._members import AxisName
 from adaptax._numbers import wide
 from adaptax._per_layer import Layers
-from adaptax._tags import Applied, run
+from adaptax._tags import Applied, applied_in
 
 
 @jax.tree_util.register_dataclass
@@ -84,24 +84,24 @@ def observe(
     check_floating("observe", gradients)
     check_params("observe", params)
     layers, optimizer = Layers(layer_of, stacked, axis_name), optax.with_extra_args_support(optimizer)
-    params_like = _retreed(params, gradients)
-    program, shapes = jax.make_jaxpr(
-        lambda g, state, w: optimizer.update(g, state, w, **extra_args), return_shape=True
-    )(gradients, state, params)
-    results, applied = run(program, jax.tree.leaves((gradients, state, params)))
-    updates, state = jax.tree.unflatten(jax.tree.structure(shapes), results)
+    params_like = _retreed("params", params, gradients)
+    before = (gradients, state, params)
+    updates, state = optimizer.update(*before, **extra_args)
+    # What is computed for both at once, the compiler finds and computes once.
+    program = jax.make_jaxpr(lambda *before: optimizer.update(*before, **extra_args))(*before)
+    applied = applied_in(program, jax.tree.leaves(before))
     # Behind a barrier, what is computed here does not change how the compiler rounds the update itself.
-    g, u, w = jax.lax.optimization_barrier((gradients, _retreed(updates, gradients), params_like))
+    g, u, w = jax.lax.optimization_barrier((gradients, _retreed("updates", updates, gradients), params_like))
     applied = [of._replace(factors=jax.lax.optimization_barrier(of.factors)) for of in applied]
     return updates, state, _observed(layers, g, u, w, applied)
 
 
-def _retreed(tree: PyTree, like: PyTree) -> PyTree:
+def _retreed(what: str, tree: PyTree, like: PyTree) -> PyTree:
     """Return a tree in another's structure, to whose leaves its own must belong one by one."""
     leaves, structure = jax.tree.leaves(tree), jax.tree.structure(like)
     shapes, expected = list(map(jnp.shape, leaves)), list(map(jnp.shape, jax.tree.leaves(like)))
     if shapes != expected:
-        raise ValueError(f"observe: params must be like the gradients, got leaves of {shapes} for {expected}.")
+        raise ValueError(f"observe: {what} must be like the gradients, got leaves of {shapes} for {expected}.")
     return structure.unflatten(leaves)
 
 

@@ -37,16 +37,15 @@ def tagged(rate: Any, factors: PyTree) -> PyTree:
     return structure.unflatten(leaves)
 
 
-def run(program: ClosedJaxpr, arguments: list[Any]) -> tuple[list[Any], list[Applied]]:
-    """Return a program's results and the rates that it applied, but for those inside a branch, a loop or a `jit`."""
+def applied_in(program: ClosedJaxpr, arguments: list[Any]) -> list[Applied]:
+    """Return the rates that a program applies, but for those inside a branch, a loop or a `jit`."""
     tags = [(*tag, equation.invars[0]) for equation in program.jaxpr.eqns if (tag := _tag_of(equation))]
-    outputs = [*program.jaxpr.outvars, *(factor for *_, factor in tags)]
-    with_factors = ClosedJaxpr(program.jaxpr.replace(outvars=outputs), program.consts)
-    results = jaxpr_as_fun(with_factors)(*arguments)
-    number_of_results = len(outputs) - len(tags)
+    if not tags:
+        return []
+    of_factors = ClosedJaxpr(program.jaxpr.replace(outvars=[factor for *_, factor in tags]), program.consts)
     found: list[Applied] = []
     last = ("", 0)
-    for (name, number, path, _), factor in zip(tags, results[number_of_results:], strict=True):
+    for (name, number, path, _), factor in zip(tags, jaxpr_as_fun(of_factors)(*arguments), strict=True):
         if name != last[0] or int(number) <= last[1]:  # numbers rise as long as they are of one rate
             found.append(Applied(name, {}, []))
         last = (name, int(number))
@@ -54,7 +53,7 @@ def run(program: ClosedJaxpr, arguments: list[Any]) -> tuple[list[Any], list[App
             found[-1].factors[path] = factor
         else:
             found[-1].bounds.append(factor)
-    return results[:number_of_results], found
+    return found
 
 
 def _tag_of(equation: Any) -> list[str]:
