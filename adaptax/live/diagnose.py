@@ -57,7 +57,7 @@ def _no_gradient(history: History) -> list[str]:
     found = [history.layers[layer] for layer in np.flatnonzero((norms == 0).all(0))]
     return _sentence(
         found,
-        "No gradient reaches {}" + _span(history) + ": look for units that are dead, a `stop_gradient`, or outputs "
+        "No gradient reaches {}" + _span(history, "") + ": look for units that are dead, a `stop_gradient`, or outputs "
         "that the loss does not use.",
     )
 
@@ -147,9 +147,9 @@ def _recent(history: History, quantity: str) -> np.ndarray:
 
 
 def _median(history: History, quantity: str) -> np.ndarray:
-    """Return each layer's median over what is finite, 0 where nothing is."""
+    """Return each layer's median over what is finite, NaN where nothing is."""
     numbers = _recent(history, quantity)
-    return np.array([np.median(of[np.isfinite(of)]) if np.isfinite(of).any() else 0.0 for of in numbers.T])
+    return np.array([np.median(of[np.isfinite(of)]) if np.isfinite(of).any() else np.nan for of in numbers.T])
 
 
 def _moves(history: History) -> np.ndarray:
@@ -157,9 +157,9 @@ def _moves(history: History) -> np.ndarray:
     return np.where(_median(history, "gradient_norm") > 0, _median(history, "relative_update"), np.nan)
 
 
-def _span(history: History) -> str:
+def _span(history: History, what: str = "median of ") -> str:
     steps = _steps(history)
-    return f" (step {steps[0]})" if len(steps) == 1 else f" (median of steps {steps[0]} to {steps[-1]})"
+    return f" (step {steps[0]})" if len(steps) == 1 else f" ({what}steps {steps[0]} to {steps[-1]})"
 
 
 def _by(order: np.ndarray, wrong: np.ndarray, history: History, shown: Callable[[float], str]) -> list[str]:
