@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from adaptax._numbers import wide
+from adaptax._numbers import scalar
 from adaptax._per_layer import Layers
 from adaptax._tags import Applied
 
@@ -76,7 +76,7 @@ def _spread(layers: Layers, applied: Applied, paths: list[str], updates: PyTree)
     sizes = jax.tree.leaves(by_leaf.at_leaves(by_leaf.sizes(updates), updates))
     factors, weights = [], []
     for path, update, size in zip(paths, jax.tree.leaves(updates), sizes, strict=True):
-        factor = wide(applied.factors.get(path, 1.0))
+        factor = scalar(applied.factors.get(path, 1.0), update)  # as it is when it multiplies the update
         is_one = jnp.broadcast_shapes(factor.shape, size.shape) == size.shape
         if is_one:
             factor, weight = jnp.broadcast_to(factor, size.shape), size.astype(factor.dtype)

@@ -9,6 +9,7 @@ learning rate with which plain gradient descent would go as far along -g.
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -25,19 +26,23 @@ from adaptax._per_layer import Layers
 from adaptax._tags import Applied, applied_in
 
 
+# Anything, where JAX puts something else in their place: shardings, axes, nothing.
+Numbers = Float[Array, "*observations layers"] | Any
+
+
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Observation:
     """One number per layer of each quantity, in the order of `layer_table`."""
 
-    gradient_norm: Float[Array, " layers"]  # ‖g‖
-    update_norm: Float[Array, " layers"]  # ‖u‖
-    param_norm: Float[Array, " layers"]  # ‖w‖, before the step
-    effective_rate: Float[Array, " layers"]  # 0 where the gradient is 0
-    relative_update: Float[Array, " layers"]  # where ‖w‖ is 0: 0 if the layer rests, else ∞
-    cosine: Float[Array, " layers"]  # of -u and g, in [-1, 1]; 0 where either is 0
-    climbing: Float[Array, " layers"]  # the share of weights that u moves up their slope
-    rates: dict[str, Factors]  # by the name of the function that made the rate, and its number from the second on
+    gradient_norm: Numbers  # ‖g‖
+    update_norm: Numbers  # ‖u‖
+    param_norm: Numbers  # ‖w‖, before the step
+    effective_rate: Numbers  # 0 where the gradient is 0
+    relative_update: Numbers  # where ‖w‖ is 0: 0 if the layer rests, else ∞
+    cosine: Numbers  # of -u and g, in [-1, 1]; 0 where either is 0
+    climbing: Numbers  # the share of weights that u moves up their slope
+    rates: dict[str, Factors]  # by the name of the function that made the rate; the second of a name is "name 2"
     layers: tuple[str, ...] = dataclasses.field(metadata={"static": True})
 
 
@@ -71,7 +76,7 @@ def observe(
     Raises:
         ValueError: missing params, params that are not like the gradients; and as `layer_norms`.
 
-    An observed step costs about two plain ones. Compile it beside the plain step, and let the host call it every
+    An observed step costs two to three plain ones. Compile it beside the plain step, and let the host call it every
     twentieth time, say: a plain `update` knows nothing of it.
 
     >>> params = {"dense": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}
@@ -83,17 +88,23 @@ def observe(
     """
     check_floating("observe", gradients)
     check_params("observe", params)
-    layers, optimizer = Layers(layer_of, stacked, axis_name), optax.with_extra_args_support(optimizer)
+    layers = Layers(layer_of, stacked, tuple(axis_name) if isinstance(axis_name, list) else axis_name)
+    optimizer = optax.with_extra_args_support(optimizer)
     params_like = _retreed("params", params, gradients)
     before = (gradients, state, params)
     updates, state = optimizer.update(*before, **extra_args)
-    # What is computed for both at once, the compiler finds and computes once.
+    seen = _apart((gradients, _retreed("updates", updates, gradients), params_like))
     program = jax.make_jaxpr(lambda *before: optimizer.update(*before, **extra_args))(*before)
-    applied = applied_in(program, jax.tree.leaves(before))
-    # Behind a barrier, what is computed here does not change how the compiler rounds the update itself.
-    g, u, w = jax.lax.optimization_barrier((gradients, _retreed("updates", updates, gradients), params_like))
-    applied = [of._replace(factors=jax.lax.optimization_barrier(of.factors)) for of in applied]
-    return updates, state, _observed(layers, g, u, w, applied)
+    applied = applied_in(program, jax.tree.leaves(_apart(before)))
+    return updates, state, _observed(layers, *seen, applied)
+
+
+def _apart(tree: PyTree) -> PyTree:
+    """Return the same numbers, of which the compiler does not know: what is computed of them changes no update's bits.
+
+    Each leaf has its own barrier. A common one would make all of them vary over the mesh axes of any.
+    """
+    return jax.tree.map(jax.lax.optimization_barrier, tree)
 
 
 def _retreed(what: str, tree: PyTree, like: PyTree) -> PyTree:
@@ -105,13 +116,10 @@ def _retreed(what: str, tree: PyTree, like: PyTree) -> PyTree:
     return structure.unflatten(leaves)
 
 
-def _observed(layers: Layers, g: PyTree, u: PyTree, w: PyTree, applied: list[Applied]) -> Observation:
+@functools.partial(jax.jit, static_argnums=0)
+def _observed(layers: Layers, g: PyTree, u: PyTree, w: PyTree, applied: dict[str, Applied]) -> Observation:
     norm_g, norm_u, norm_w = layers.norms(g), layers.norms(u), layers.norms(w)
     cosine = jnp.clip(0 - _cosine(layers, u, g, norm_u, norm_g), -1, 1)
-    rates: dict[str, Factors] = {}
-    for of in applied:
-        number = 1 + sum(name.partition(" ")[0] == of.rate for name in rates)
-        rates[of.rate if number == 1 else f"{of.rate} {number}"] = summarize(layers, of, u)
     return Observation(
         gradient_norm=norm_g,
         update_norm=norm_u,
@@ -120,7 +128,7 @@ def _observed(layers: Layers, g: PyTree, u: PyTree, w: PyTree, applied: list[App
         relative_update=_ratio(norm_u, norm_w, jnp.inf),
         cosine=cosine,
         climbing=layers.means(jax.tree.map(_climbs, u, g)),
-        rates=rates,
+        rates={name: summarize(layers, of, u) for name, of in applied.items()},
         layers=layers.names(g),
     )
 

@@ -68,7 +68,7 @@ def _too_small(history: History) -> list[str]:
     return _sentence(
         found,
         "A step moves {} of its weights" + _span(history) + f", far below the usual {USUAL:g}: raise its learning "
-        "rate, or give each layer a rate of its own, as `lsalr_rate` or Adam do.",
+        "rate, or give each layer a rate of its own, as `trust_ratio_rate` or Adam do.",
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from adaptax._factors import Factors
 from adaptax._observe import Observation
@@ -57,7 +58,7 @@ class History:
         self.layers: tuple[str, ...] = ()
         self.quantities: tuple[str, ...] = ()
         self._steps: list[int] = []
-        self._on_the_way: deque[jax.Array] = deque()
+        self._on_the_way: deque[Any] = deque()  # arrays of the device
         self._here: list[np.ndarray] = []  # (quantities, layers) each
         self._files = files.Files()
         self._screen: tables.Screen | None = None
@@ -188,7 +189,7 @@ class History:
 
     def _check(self, observation: Observation) -> None:
         named = quantities_of(observation)
-        if any(isinstance(value, jax.core.Tracer) for value in named.values()):
+        if any(isinstance(value, Tracer) for value in named.values()):
             raise ValueError("History: add must be given what a compiled step returned, got an observation inside it.")
         if not self._steps:
             self.layers, self.quantities = observation.layers, tuple(named)

@@ -101,7 +101,7 @@ OPTIMIZERS = {
         optax.contrib.muon(optax.linear_schedule(0.3, 0.1, 5), weight_decay=0.01),
     ),
     "schedule-free": lambda: optax.chain(
-        optax.clip_by_global_norm(2.0), optax.contrib.schedule_free_adamw(0.1, warmup_steps=3, weight_decay=0.01)
+        optax.clip_by_global_norm(2.0), optax.contrib.schedule_free_adamw(0.1, weight_decay=0.01)
     ),
     "lsalr": lambda: chained(adaptax.lsalr(0.5, 0.9)),
     "gains around adam": lambda: chained(gains_around_adam()),
@@ -198,7 +198,7 @@ def assert_sums_up(factors, values, bounds=None, rtol=1e-5):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_factors_of_gains_are_those_of_numpy(dtype):
     """Bounds so narrow that some gains reach each."""
-    bounds = {"low": 0.9, "high": 1.1}
+    bounds = {"low": 0.92, "high": 1.08}
     with x64(dtype == "float64"):
         optimizer = chained(gains_around_adam(**bounds))
         shares = []
@@ -237,7 +237,7 @@ def test_the_name_is_that_of_the_function_that_made_the_rate_and_a_class_s_own()
             return jax.tree.map(lambda _: 0.5, gradients), state
 
     seen = seen_of(own_rate(of_dtype(PARAMS)), adaptax.Rate(lambda params: (), Halves()))
-    assert list(seen.rates) == ["own_rate", "Halves"]
+    assert sorted(seen.rates) == ["Halves", "own_rate"]
     np.testing.assert_array_equal(seen.rates["Halves"].median, [0.5, 0.5])
 
 
@@ -312,6 +312,7 @@ def test_wrapped_rates_are_seen(name):
         assert np.isnan(factors.mean[number_seen:]).all()
 
 
+@pytest.mark.usefixtures("promotes")
 def test_under_multisteps_numbers_are_right_and_factors_are_missing():
     optimizer = optax.MultiSteps(chained(gains_around_adam()), 2).gradient_transformation()
     for step, (g, params, updates, seen) in enumerate(trajectory(optimizer, gradients=GRADIENTS[:4])):
@@ -383,7 +384,7 @@ def test_what_is_wrong_in_one_layer_stays_there(bad):
 def test_complex_leaves_count_by_their_real_product():
     parts = [[random_tree() for _ in range(2)] for _ in range(2)]
     g, w = (of_dtype(jax.tree.map(lambda a, b: a + 1j * b, *two), "complex64") for two in parts)
-    optimizer = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(0.3), optax.scale(-0.1))
+    optimizer = optax.chain(optax.trace(0.9), optax.add_decayed_weights(0.3), optax.scale(-0.1))
     updates, _, seen = observe(optimizer, g, optimizer.init(w), w)
     assert_says(seen, updates, g, w)
     assert seen.climbing.dtype == seen.cosine.dtype == jnp.float32
@@ -391,20 +392,20 @@ def test_complex_leaves_count_by_their_real_product():
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_is_measured_in_float32(dtype):
-    *_, (g, params, updates, seen) = trajectory(optax.adam(0.1), dtype, gradients=GRADIENTS[:2])
+    *_, (g, params, updates, seen) = trajectory(adaptax.adam(0.1), dtype, gradients=GRADIENTS[:2])
     assert_says(seen, *of_dtype((updates, g, params)))
     assert seen.gradient_norm.dtype == jnp.float32
 
 
 def test_nothing_at_all_is_seen_of_nothing():
-    _, _, seen = observe(optax.adam(0.1), {}, optax.adam(0.1).init({}), {})
+    _, _, seen = observe(adaptax.adam(0.1), {}, adaptax.adam(0.1).init({}), {})
     assert seen.layers == ()
     assert seen.gradient_norm.shape == (0,)
 
 
 def test_layers_are_what_they_are_said_to_be():
     g = of_dtype(PARAMS)
-    optimizer = optax.adam(0.1)
+    optimizer = adaptax.adam(0.1)
     updates, _, seen = observe(optimizer, g, optimizer.init(g), g, by_leaf)
     assert seen.layers == ("conv/bias", "conv/kernel", "head/bias", "head/kernel")
     leaves = [{str(k): leaf for k, leaf in enumerate(jax.tree.leaves(tree))} for tree in (updates, g, g)]
@@ -429,7 +430,7 @@ def test_stacked_slices_are_layers_as_separate_leaves_are():
     separate = trajectory(optimizer(None), params=apart(params), gradients=list(map(apart, gradients)))
     for (*_, seen), (*_, expected) in zip(together, separate, strict=True):
         assert seen.layers == ("blocks[0]", "blocks[1]", "blocks[2]", "head")
-        assert list(seen.rates) == ["lsalr_rate", "local_gains_rate"]
+        assert sorted(seen.rates) == ["local_gains_rate", "lsalr_rate"]
         for got, wanted in zip(jax.tree.leaves(seen), jax.tree.leaves(expected), strict=True):
             np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
 
