@@ -15,7 +15,18 @@ HALVINGS = 24  # of the range between least and greatest factor, in search of a 
 
 
 class Factors(NamedTuple):
-    """The factors that one rate applied, over the weights of each layer; NaN in layers on which it does not act."""
+    """The factors that one rate applied, over the weights of each layer; NaN in layers on which it does not act.
+
+    >>> import adaptax
+    >>> optimizer = adaptax.local_gains(0.1, bonus=0.5)
+    >>> params = {"dense": {"kernel": jnp.array([3.0, 0.0])}}
+    >>> state = optimizer.init(params)
+    >>> for _ in range(2):
+    ...     _, state, seen = adaptax.observe(optimizer, params, state, params)
+    >>> factors = seen.rates["local_gains_rate"]
+    >>> print(factors.least, factors.mean, factors.greatest, factors.at_bound)
+    [1.] [1.25] [1.5] [0.]
+    """
 
     mean: Float[Array, " layers"]
     least: Float[Array, " layers"]

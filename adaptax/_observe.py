@@ -21,10 +21,9 @@ from adaptax._checks import check_floating, check_params
 from adaptax._factors import Factors, summarize
 from adaptax._layers import LayerOf, by_parent
 from adaptax._members import AxisName
-from adaptax._numbers import wide
+from adaptax._numbers import scalar, wide
 from adaptax._per_layer import Layers
 from adaptax._tags import Applied, applied_in
-
 
 # Anything, where JAX puts something else in their place: shardings, axes, nothing.
 Numbers = Float[Array, "*observations layers"] | Any
@@ -33,7 +32,13 @@ Numbers = Float[Array, "*observations layers"] | Any
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Observation:
-    """One number per layer of each quantity, in the order of `layer_table`."""
+    """One number per layer of each quantity, in the order of `layer_table`.
+
+    >>> params = {"dense": {"kernel": jnp.array([3.0, -4.0])}}
+    >>> _, _, seen = observe(optax.sgd(0.1), params, optax.sgd(0.1).init(params), params)
+    >>> print(seen.layers, seen.gradient_norm, seen.update_norm, seen.cosine)
+    ('dense',) [5.] [0.5] [1.]
+    """
 
     gradient_norm: Numbers  # ‖g‖
     update_norm: Numbers  # ‖u‖
@@ -119,7 +124,7 @@ def _retreed(what: str, tree: PyTree, like: PyTree) -> PyTree:
 @functools.partial(jax.jit, static_argnums=0)
 def _observed(layers: Layers, g: PyTree, u: PyTree, w: PyTree, applied: dict[str, Applied]) -> Observation:
     norm_g, norm_u, norm_w = layers.norms(g), layers.norms(u), layers.norms(w)
-    cosine = jnp.clip(0 - _cosine(layers, u, g, norm_u, norm_g), -1, 1)
+    cosine = _cosine(layers, u, g, norm_u, norm_g)
     return Observation(
         gradient_norm=norm_g,
         update_norm=norm_u,
@@ -140,15 +145,17 @@ def _ratio(numerator: Array, denominator: Array, of_nothing: float) -> Array:
 
 
 def _cosine(layers: Layers, u: PyTree, g: PyTree, norm_u: Array, norm_g: Array) -> Array:
-    """Return the cosine of the angle; each is divided by its norm first, so that no product overflows."""
+    """Return the cosine of -u and g; each is divided by its norm first, so that no product overflows."""
 
-    def units(x: PyTree, norm: Array) -> PyTree:
-        norms = layers.at_leaves(jnp.where(norm == 0, 1, norm), x)
-        return jax.tree.map(lambda x, n: wide(x) / n.astype(jnp.finfo(wide(x).dtype).dtype), x, norms)
+    def product(u: Array, g: Array, norm_u: Array, norm_g: Array) -> Array:
+        u, g = wide(u), wide(g)
+        parts = [(u.real, g.real), (u.imag, g.imag)] if jnp.iscomplexobj(u) else [(u, g)]
+        return sum(a / scalar(norm_u, a) * (b / scalar(norm_g, b)).astype(a.dtype) for a, b in parts)
 
-    products = jax.tree.map(lambda a, b: jnp.real(jnp.conj(a) * b), units(u, norm_u), units(g, norm_g))
-    return layers.sums(products)
+    norms = (layers.at_leaves(jnp.where(norm == 0, 1, norm), g) for norm in (norm_u, norm_g))
+    along = layers.sums(jax.tree.map(product, u, g, *norms))
+    return jnp.where(along == 0, 0, jnp.clip(-along, -1, 1))  # not -0
 
 
 def _climbs(u: Array, g: Array) -> Array:
-    return jnp.real(jnp.conj(jnp.sign(u)) * jnp.sign(g)) > 0
+    return jnp.real(jnp.conj(jnp.sign(u)) * jnp.sign(g).astype(u.dtype)) > 0

@@ -51,10 +51,10 @@ def applied_in(program: ClosedJaxpr, arguments: list[Any]) -> dict[str, Applied]
             names.append(name)
             found.append(Applied({}, []))
         last = (name, int(number))
-        if path:
-            found[-1].factors[path] = factor
-        else:
+        if int(number) < 0:
             found[-1].bounds.append(factor)
+        else:
+            found[-1].factors[path] = factor
     return dict(zip(numbered(names), found, strict=True))
 
 

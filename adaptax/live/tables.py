@@ -59,6 +59,8 @@ class Screen:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Leave what was shown last."""
         self._live.__exit__(kind, error, trace)
+        if not self._live.console.is_terminal:
+            self._live.console.print()  # a file has no cursor to leave the table's last line
 
     def show(self, history: History) -> None:
         """Show the last observation that is here, if it is another than before."""

@@ -276,7 +276,7 @@ def test_factors_of_one_layer_that_are_numbers_and_arrays_are_counted_by_weight(
     factors = {"conv": {"bias": 10.0, "kernel": jnp.ones((8, 1))}, "head": 1.0}
     factors = seen_of(own_rate(factors, (1.0, 9.0))).rates["own_rate"]
     np.testing.assert_allclose(factors.mean, [2.0, 1.0])
-    np.testing.assert_allclose(np.array(factors)[[1, 2, 3, 5], 0], [1.0, 1.0, 1.0, 10.0])
+    np.testing.assert_allclose(np.array(factors)[[1, 2, 3, 5], 0], [1.0, 1.0, 1.0, 10.0], rtol=1e-5)
     np.testing.assert_allclose(factors.high, [10.0, 1.0], rtol=1e-5)  # 4 of 36 are more than 5 %
     np.testing.assert_allclose(factors.at_bound, [1.0, 1.0])
 
@@ -388,6 +388,21 @@ def test_complex_leaves_count_by_their_real_product():
     updates, _, seen = observe(optimizer, g, optimizer.init(w), w)
     assert_says(seen, updates, g, w)
     assert seen.climbing.dtype == seen.cosine.dtype == jnp.float32
+
+
+def test_updates_may_have_another_dtype_than_gradients():
+    g = of_dtype(PARAMS, "bfloat16")
+    optimizer = optax.stateless(lambda updates, params: jax.tree.map(lambda x: -0.5 * x.astype("float32"), updates))
+    updates, _, seen = observe(optimizer, g, optimizer.init(g), g)
+    assert_says(seen, updates, *of_dtype((g, g)))
+
+
+def test_params_may_be_one_array():
+    optimizer, g = adaptax.local_gains(0.1, low=1.0), jnp.float32([3, 4])
+    _, _, seen = observe(optimizer, g, optimizer.init(g), g)
+    assert seen.layers == ("(root)",)
+    np.testing.assert_allclose(seen.effective_rate, 0.1, rtol=1e-6)
+    np.testing.assert_array_equal(seen.rates["local_gains_rate"], np.ones((7, 1)))
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

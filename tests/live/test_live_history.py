@@ -264,7 +264,7 @@ def test_every_number_of_layers_is_drawn(layers, count):
 
 def test_pyplot_stays_unknown():
     code = (
-        "from tests.live.test_history import filled; filled().plot(); import sys; assert 'matplotlib.pyplot' not in "
+        "from tests.live.test_live_history import filled; filled().plot(); import sys; assert 'matplotlib.pyplot' not in "
         "sys.modules; assert 'matplotlib.figure' in sys.modules"
     )
     paths = [str(ROOT), str(ROOT / "tests")]
