@@ -38,8 +38,9 @@ def _panels(figure_of: Any, history: History, quantity: str, numbers: np.ndarray
     for panel, layer, of_layer in zip(axes.flat, history.layers, numbers.T, strict=False):
         panel.plot(history.steps, of_layer, marker="." if len(history) < 2 else "")
         panel.set_title(layer, fontsize="medium")
-    for panel in axes.flat[len(history.layers) :]:
-        panel.set_visible(False)
+    for index in range(len(history.layers), axes.size):
+        axes.flat[index].set_visible(False)
+        axes.flat[index - columns].tick_params(labelbottom=True)  # the panel above is the last of its column
     axes[0, 0].set_yscale("log" if is_log else "linear")
     figure.supxlabel("step")
     figure.supylabel(quantity)

@@ -254,6 +254,15 @@ def test_many_layers_are_a_map():
     assert top > bottom, "the first layer stands at the top"
 
 
+def test_the_last_panel_of_every_column_has_numbers_below():
+    figure = filled(layers=tuple("abcde")).plot()
+    figure.canvas.draw()
+    below = [
+        bool(any(t.get_text() for t in axes.get_xticklabels(which="major") if t.get_visible())) for axes in figure.axes
+    ]
+    assert below[:5] == [False, True, True, True, True]
+
+
 @pytest.mark.parametrize("layers", [1, 5, 12, 13, 60])
 @pytest.mark.parametrize("count", [1, 3])
 def test_every_number_of_layers_is_drawn(layers, count):
@@ -264,8 +273,8 @@ def test_every_number_of_layers_is_drawn(layers, count):
 
 def test_pyplot_stays_unknown():
     code = (
-        "from tests.live.test_live_history import filled; filled().plot(); import sys; assert 'matplotlib.pyplot' not in "
-        "sys.modules; assert 'matplotlib.figure' in sys.modules"
+        "from tests.live.test_live_history import filled; filled().plot(); import sys; "
+        "assert 'matplotlib.pyplot' not in sys.modules; assert 'matplotlib.figure' in sys.modules"
     )
     paths = [str(ROOT), str(ROOT / "tests")]
     code = f"import sys; sys.path[:0] = {paths}; {code}"
