@@ -147,6 +147,7 @@ def test_a_worked_step():
     np.testing.assert_allclose([getattr(seen, name)[0] for name in NUMBERS], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("promotes")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("jit", [False, True])
@@ -257,6 +258,7 @@ def test_rates_of_one_name_are_numbered_in_order(bounds):
         assert float(seen.rates["own_rate 3"].at_bound[0] if bounds else 1) == 1.0
 
 
+@pytest.mark.slow
 def test_a_rate_that_acts_on_some_leaves_says_nan_of_layers_without_one():
     """On head/kernel alone: 64 weights, the mean over those it acts on; nothing of conv."""
     mask = {"conv": {"bias": False, "kernel": False}, "head": {"bias": False, "kernel": True}}
@@ -367,6 +369,7 @@ def test_nothing_under_or_overflows(scale):
     assert float(seen.cosine.max()) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_wrong_in_one_layer_stays_there(bad):
     optimizer = adaptax.rescale(adaptax.scale_by_moments(), adaptax.lsalr_rate(), adaptax.local_gains_rate())
@@ -431,6 +434,7 @@ def test_layers_are_what_they_are_said_to_be():
 STACKED = {"blocks": {"bias": (3, 5), "kernel": (3, 4, 5)}, "head": {"kernel": (5, 2)}}
 
 
+@pytest.mark.slow
 def test_stacked_slices_are_layers_as_separate_leaves_are():
     def apart(tree):
         slices = {f"block{k}": jax.tree.map(lambda x, k=k: x[k], tree["blocks"]) for k in range(3)}
@@ -462,6 +466,7 @@ def rates_of_both_kinds(axis_name=None):
     return optax.chain(adaptax.rescale(adaptax.scale_by_moments(), *rates), optax.scale_by_learning_rate(0.1))
 
 
+@pytest.mark.slow
 def test_on_a_mesh_by_jit_as_on_one_device():
     placed = jax.tree.map(lambda spec: NamedSharding(MESH, spec), SPECS, is_leaf=lambda s: isinstance(s, P))
     optimizer = rates_of_both_kinds()
@@ -476,6 +481,7 @@ def test_on_a_mesh_by_jit_as_on_one_device():
         assert_close(seen, whole)
 
 
+@pytest.mark.slow
 def test_inside_shard_map_as_on_one_device():
     def steps(gradients, params, axis_name=None):
         optimizer = rates_of_both_kinds(axis_name)
@@ -500,6 +506,7 @@ def test_a_mesh_axis_nobody_named_is_an_error():
         jax.jit(mapped)(of_dtype(PARAMS))
 
 
+@pytest.mark.slow
 def test_observations_come_out_of_jit_and_scan():
     optimizer, params = chained(gains_around_adam()), of_dtype(PARAMS)
     gradients = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(of_dtype, GRADIENTS))
