@@ -150,7 +150,8 @@ def _cosine(layers: Layers, u: PyTree, g: PyTree, norm_u: Array, norm_g: Array) 
     def product(u: Array, g: Array, norm_u: Array, norm_g: Array) -> Array:
         u, g = wide(u), wide(g)
         parts = [(u.real, g.real), (u.imag, g.imag)] if jnp.iscomplexobj(u) else [(u, g)]
-        return sum(a / scalar(norm_u, a) * (b / scalar(norm_g, b)).astype(a.dtype) for a, b in parts)
+        products = (a / scalar(norm_u, a) * (b / scalar(norm_g, b)).astype(a.dtype) for a, b in parts)
+        return functools.reduce(jnp.add, products)
 
     norms = (layers.at_leaves(jnp.where(norm == 0, 1, norm), g) for norm in (norm_u, norm_g))
     along = layers.sums(jax.tree.map(product, u, g, *norms))
