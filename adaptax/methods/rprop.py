@@ -70,8 +70,6 @@ def rprop_rate(
 ) -> Rate:
     """Return Rprop's step sizes as a `Rate` around the gradient's sign, `optax.scale_by_sign()`; arguments as `rprop`.
 
-    Taking a step back is exact only without momentum and other rates.
-
     >>> rate = rprop_rate()
     >>> state = rate.init(jnp.zeros([]))
     >>> for g in (1.0, 1.0, -1.0, 1.0):
@@ -103,7 +101,9 @@ def rprop_rate(
             size, before, _ = unpack(packed)
             slope = wide(gradient).astype(size.dtype)
             size, rate, slope = resilient(size, slope, before, undo, increase, decrease, low, high)
-            return rate, pack(size, slope)
+            packed = pack(size, slope)
+            # Read from the new state where it can be: then TPUs need one pass in half precision, too.
+            return jnp.where(unpack(packed)[1] == 0, 0, unpack(packed)[0]) if undo is False else rate, packed
 
         rates, packed = map_leaves(rule, gradients, state.packed)
         return rates, RpropState(packed=packed, loss=loss)
@@ -123,7 +123,8 @@ def rprop(
 
     Args:
         learning_rate: Δ_0, a number or a schedule: the first step of every weight (.1).
-        variant: what happens where a sign has turned; "irprop+" needs the loss, `update(…, value=loss)`.
+        variant: what happens where a sign has turned; "irprop+" needs the loss, `update(…, value=loss)`. A step is
+            taken back exactly only without momentum and other rates.
         increase: factor at least 1 (1.2).
         decrease: factor in (0, 1] (.5).
         low: the least step relative to Δ_0, in [2^-31, 1]; high: the greatest, in [1, 2^31].

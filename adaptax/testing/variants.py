@@ -1,4 +1,4 @@
-"""With which arguments a subject is tested: its defaults, all numbers away from them, and every other choice."""
+"""With which arguments a subject is tested: its defaults, and every number and choice away from them."""
 
 import math
 from collections.abc import Iterator
@@ -54,17 +54,19 @@ def _choices(parameter: Parameter) -> list[Any]:
 
 
 def variants(subject: Subject) -> Iterator[dict[str, Any]]:
-    """Yield settings: none, all numbers away from their defaults, and with these every other choice."""
+    """Yield settings: none, then all numbers away from their defaults, and with these all choices at once.
+
+    As often as the argument with most choices has others: so each is tried, and a new argument adds no tests.
+    """
     yield {}
     parameters = [p for p in parameters_of(subject.constructor) if p.name not in subject.given]
     numbers = {p.name: away[0] for p in parameters if (away := _numbers(p))}
     arguments = subject.arguments | numbers
     if subject.has("low") and subject.has("high") and arguments["low"] > arguments["high"]:
         numbers.pop("low", None)  # bounds stay in order
-    if numbers:
-        yield numbers
-    for parameter in parameters:
-        yield from (numbers | {parameter.name: choice} for choice in _choices(parameter))
+    others = {p.name: choices for p in parameters if (choices := _choices(p))}
+    for turn in range(max([bool(numbers), *map(len, others.values())])):
+        yield numbers | {name: choices[turn] for name, choices in others.items() if turn < len(choices)}
 
 
 def named(settings: dict[str, Any]) -> str:

@@ -63,11 +63,9 @@ def conformance(constructor, *, all_slow=False):
     return pytest.mark.slow(test) if all_slow else test
 
 
-for _name, _constructor in {**METHODS, **RATES, **TRANSFORMS}.items():
+for _name, _constructor in {**METHODS, **RATES, **TRANSFORMS}.items():  # rates of methods are tested within them
     # The learned method takes as long as all others together.
     globals()[f"test_{_name}"] = conformance(_constructor, all_slow=_name == "learned_lstm")
-for _name, _constructor in rates_of(adaptax.methods).items():  # tested within their methods, too
-    globals()[f"test_{_name}"] = conformance(_constructor, all_slow=True)
 
 
 def test_all_are_found():
@@ -75,7 +73,6 @@ def test_all_are_found():
     assert "lsalr" in SLUGS
     assert {"cautious_rate", "trust_ratio_rate", "update_floor_rate"} <= set(RATES)
     assert {"add_cautious_decay", "hold_norms", "scale_by_block_moments"} <= set(TRANSFORMS)
-    assert {"lsalr_rate", "local_gains_rate", "delta_bar_delta_rate"} <= set(rates_of(adaptax.methods))
 
 
 # --- What only this library promises ---------------------------------------------------------------------------------
