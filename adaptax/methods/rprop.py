@@ -9,8 +9,8 @@ the others forget the sign, and iRprop- rests, Rprop+ takes the last step back, 
 Symbols      g gradient; Δ step size, Δ_0 the learning rate; as a rate it is Δ_t / Δ_0.
 Conventions  bounds are relative to Δ_0: the paper's 1e-6 and 50 are 1e-5 and 500 of its .1. A weight without a slope
              rests and forgets its sign; NaN counts as none.
-Elsewhere    `torch.optim.Rprop` is iRprop-. `optax.rprop` means to be, but gives each step one gradient late: nothing
-             at first, and after a turned sign nothing for two steps. Shark's iRprop- steps where the paper rests.
+Elsewhere    `optax.rprop` is a step late: nothing at first, and nothing for two steps where a sign turns. PyTorch's is
+             iRprop-, but by products of slopes: 0 for two of 1e-25. Shark's iRprop- steps where the paper rests.
 Symmetries   each weight alone; odd in g; invariant to the scale of g. Full batches only: noise turns signs.
 """
 
@@ -70,7 +70,8 @@ def rprop_rate(
 ) -> Rate:
     """Return Rprop's step sizes as a `Rate` around the gradient's sign, `optax.scale_by_sign()`; arguments as `rprop`.
 
-    Taking a step back is exact only without momentum and other rates.
+    Taking a step back is exact only without momentum and other rates, and at a constant learning rate. Around a
+    finished optimizer such as `optax.adam(1e-3)` the rate multiplies that one's steps, whose own sizes then count.
 
     >>> rate = rprop_rate()
     >>> state = rate.init(jnp.zeros([]))
@@ -124,8 +125,7 @@ def rprop(
     Args:
         learning_rate: Δ_0, a number or a schedule: the first step of every weight (.1).
         variant: what happens where a sign has turned; "irprop+" needs the loss, `update(…, value=loss)`.
-        increase: factor at least 1 (1.2).
-        decrease: factor in (0, 1] (.5).
+        increase: factor at least 1 (1.2); decrease: in (0, 1] (.5).
         low: the least step relative to Δ_0, in [2^-31, 1]; high: the greatest, in [1, 2^31].
 
     Raises:
