@@ -37,16 +37,15 @@ PLACE = "alone"  # it stands around the sign of the gradient, as `adaptax.compar
 def resilient(
     size: Float[Array, "*n"], slope: Float[Array, "*n"], before: Float[Array, "*n"], undo: Any, *numbers: ArrayLike
 ) -> tuple[Float[Array, "*n"], Float[Array, "*n"], Float[Array, "*n"]]:
-    """Return Δ_t / Δ_0, the rate, and the sign to remember; `undo`: take a turned step back, rest, or None: go on."""
+    """Return Δ_t / Δ_0, the rate, and the slope to remember; `undo`: take a turned step back, rest, or None: go on."""
     increase, decrease, low, high = (scalar(number, size) for number in numbers)
-    sign = jnp.where(jnp.isnan(slope), 0, jnp.sign(slope))
-    agreed = sign * jnp.sign(before)
+    agreed = jnp.sign(slope) * jnp.sign(before)  # NaN is neither above nor below 0, and `pack` takes it for no slope
     new = jnp.where(agreed > 0, jnp.minimum(size * increase, high), size)
     new = jnp.where(agreed < 0, jnp.maximum(size * decrease, low), new)
     if undo is None:
-        return new, new, sign
+        return new, new, slope
     turned = jnp.where(jnp.asarray(undo), size, 0)  # a step of the old size along the new sign
-    return new, jnp.where(agreed < 0, turned, new), jnp.where(agreed < 0, 0, sign)
+    return new, jnp.where(agreed < 0, turned, new), jnp.where(agreed < 0, 0, slope)
 
 
 class RpropState(NamedTuple):

@@ -39,8 +39,9 @@ def column(path: str, number: ArrayLike, leaf: ArrayLike) -> Array:
 
 def known(numbers: ArrayLike | Sequence[float]) -> Sequence[Any]:
     """Return the numbers of a table's row that are known now; those of an array are, unless it is traced."""
-    if hasattr(numbers, "tolist") and not isinstance(numbers, Tracer):
-        numbers = numbers.tolist()
+    listed = getattr(numbers, "tolist", None)
+    if listed and not isinstance(numbers, Tracer):
+        numbers = listed()
     return numbers if isinstance(numbers, list | tuple) else [numbers]
 
 
