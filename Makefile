@@ -63,8 +63,8 @@ format: $(VENV)/installed
 	@touch $@
 
 oldest: .venv-oldest/installed
-	.venv-oldest/bin/python -m pytest -n auto $(OLDEST) --ignore adaptax/comparison \
-		--ignore tests/core/test_frameworks.py --ignore tests/comparison --ignore tests/experiments
+	.venv-oldest/bin/python -m pytest -n auto $(OLDEST) --ignore adaptax/comparison --ignore adaptax/live \
+		--ignore tests/core/test_frameworks.py --ignore tests/comparison --ignore tests/experiments --ignore tests/live
 
 # XLA's compilers for GPU and TPU, from wheels alone: no such device, no driver, none of NVIDIA's libraries.
 .venv-traffic/installed: pyproject.toml constraints.txt constraints-traffic.txt

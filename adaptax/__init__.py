@@ -47,6 +47,9 @@ from adaptax.transforms.average_params import averaged_params as averaged_params
 from adaptax.transforms.hold_norms import hold_norms as hold_norms
 
 # Looking inside
+from adaptax._factors import Factors as Factors
+from adaptax._observe import Observation as Observation
+from adaptax._observe import observe as observe
 from adaptax._agreement import gains as gains
 
 # Methods

@@ -9,6 +9,7 @@ Implementations differ in what an exact zero does (dead units, sparse gradients)
 A gain is positive, so its sign is free to remember the slope's: `pack` and `unpack` keep both in one number, exactly.
 """
 
+import re
 from typing import Literal, get_args
 
 import jax
@@ -19,6 +20,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 from adaptax._checks import check, check_choice
 from adaptax._inner import Inner, Settings
 from adaptax._numbers import scalar
+from adaptax._tags import numbered
 
 Zero = Literal["hold", "decay"]
 
@@ -86,17 +88,18 @@ def _has_gains(node: object) -> bool:
 
 
 def gains(opt_state: PyTree) -> PyTree:
-    """Return the gains of the one gain method in an optimizer's state, to log or plot.
+    """Return the gains of the gain method in an optimizer's state, to log or plot.
 
     Args:
         opt_state: the state of an optimizer that has `local_gains`, `delta_bar_delta` or `velocity_gains` anywhere in
             it: in a chain, under `optax.MultiSteps`, `optax.masked`, ...
 
     Returns:
-        A tree like params of positive numbers without unit, 1 at the start.
+        A tree like params of positive numbers without unit, 1 at the start. Of several gain methods a dict of such
+        trees, in the order of the state: "local_gains", …, of one name the second is "local_gains 2".
 
     Raises:
-        ValueError: no gain method in the state, or several.
+        ValueError: no gain method in the state.
 
     >>> import adaptax
     >>> optimizer = adaptax.local_gains(0.1)
@@ -107,9 +110,10 @@ def gains(opt_state: PyTree) -> PyTree:
     [1.05 0.95 1.  ]
     """
     found = [node for node in jax.tree.leaves(opt_state, is_leaf=_has_gains) if _has_gains(node)]
-    if len(found) != 1:
-        raise ValueError(f"gains: opt_state must hold one gain method, got {len(found)}.")
-    return found[0].gains
+    if not found:
+        raise ValueError("gains: opt_state must hold a gain method, got none.")
+    names = numbered([re.sub(r"\B(?=[A-Z])", "_", type(node).__name__.removesuffix("State")).lower() for node in found])
+    return found[0].gains if len(found) == 1 else {name: n.gains for name, n in zip(names, found, strict=True)}
 
 
 def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:

@@ -115,31 +115,50 @@ def at_leaves(values: Array, members: list[Member]) -> list[Array]:
     return results
 
 
-def sums_by_row(
-    groups: list[list[Member]], rows: int, dtype: jnp.dtype, quantity: Callable[[Array, list[Member]], Array]
+class Reduction(NamedTuple):
+    """How many numbers become one: within an array, over devices, and what none of them is."""
+
+    over_axes: Callable[..., Array]  # (x, axis=…)
+    over_devices: Callable[..., list[Array]]  # (arrays, axes)
+    of_none: float
+
+
+SUM = Reduction(jnp.sum, jax.lax.psum, 0.0)
+MAXIMUM = Reduction(lambda x, axis: jnp.max(x, axis, initial=-jnp.inf), jax.lax.pmax, -jnp.inf)
+
+
+def by_row(
+    groups: list[list[Member]],
+    rows: int,
+    dtype: jnp.dtype,
+    quantity: Callable[[Array, list[Member]], Array],
+    reduction: Reduction = SUM,
 ) -> Array:
-    """Return every layer's sum of a quantity, given the stacked leaves of a group; 0 in a row that has no member."""
-    sums = []
+    """Return one number for every layer: a quantity of the stacked leaves of each group, by default summed."""
+    parts = []
     for group in groups:
         x = quantity(jnp.stack([member.leaf for member in group]), group)
-        sums.append(jnp.sum(x, axis=tuple(range(group[0].axis, x.ndim))).reshape(-1).astype(dtype))
+        part = reduction.over_axes(x, axis=tuple(range(group[0].axis, x.ndim)))
+        parts.append(part.reshape(-1).astype(dtype))
     for axes in dict.fromkeys(group[0].axes for group in groups if group[0].axes):
         # One collective for all leaves that vary over the same axes.
         indices = [index for index, group in enumerate(groups) if group[0].axes == axes]
-        for index, total in zip(indices, jax.lax.psum([sums[index] for index in indices], axes), strict=True):
-            sums[index] = total
-    return _sum_by_row(jnp.concatenate(sums), [row for group in groups for row in rows_of(group)], rows)
+        wholes = reduction.over_devices([parts[index] for index in indices], axes)
+        for index, whole in zip(indices, wholes, strict=True):
+            parts[index] = whole
+    return _by_row(jnp.concatenate(parts), [row for group in groups for row in rows_of(group)], rows, reduction)
 
 
-def _sum_by_row(values: Array, rows: list[int], number: int) -> Array:
-    """Return the sum of the values of each row, as a gather: XLA on CPU makes a slow loop of a scatter."""
+def _by_row(values: Array, rows: list[int], number: int, reduction: Reduction) -> Array:
+    """Reduce the values of each row, as a gather: XLA on CPU makes a slow loop of a scatter."""
     positions: list[list[int]] = [[] for _ in range(number)]
     for position, row in enumerate(rows):
         positions[row].append(position)
     longest = max(map(len, positions))
-    zero = len(rows)  # the position of a 0
-    table = [of_row + [zero] * (longest - len(of_row)) for of_row in positions]
-    return jnp.sum(jnp.pad(values, (0, 1))[jnp.array(table, jnp.int32)], axis=1)
+    nothing = len(rows)  # the position of what none is
+    table = [of_row + [nothing] * (longest - len(of_row)) for of_row in positions]
+    padded = jnp.pad(values, (0, 1), constant_values=reduction.of_none)
+    return reduction.over_axes(padded[jnp.array(table, jnp.int32)], axis=1)
 
 
 def _stack_lengths(paths: list[str], leaves: list[Any], names: list[str], stacked: str | None) -> list[int | None]:

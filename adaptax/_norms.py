@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from adaptax._members import Member, in_groups, rows_of, sums_by_row, widest
+from adaptax._members import Member, by_row, in_groups, rows_of, widest
 from adaptax._platform import by_platform
 from adaptax._powers import safe_sqrt
 
@@ -27,7 +27,7 @@ def norms_of(members: list[Member], rows: int) -> Array:
     groups = in_groups(members)
 
     def sums_of_squares(scale: Callable[[Array, list[Member]], Array]) -> Array:
-        return sums_by_row(groups, rows, dtype, lambda x, group: _squares(x, group, dtype, scale))
+        return by_row(groups, rows, dtype, lambda x, group: _squares(x, group, dtype, scale))
 
     sums = sums_of_squares(lambda x, _: x)
     unit = jnp.where(sums == jnp.inf, huge, jnp.where(sums < tiny, tiny, 1)).astype(dtype)

@@ -14,10 +14,22 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, PyTree
 
 from adaptax._checks import check_floating
-from adaptax._layers import LayerOf, by_parent, leaf_paths
-from adaptax._members import AxisName, Member, at_leaves, in_groups, members_of, number_of_layers, sums_by_row, widest
+from adaptax._layers import LayerOf, by_parent, layer_names, leaf_paths
+from adaptax._members import (
+    MAXIMUM,
+    SUM,
+    AxisName,
+    Member,
+    Reduction,
+    at_leaves,
+    by_row,
+    in_groups,
+    members_of,
+    number_of_layers,
+    widest,
+)
 from adaptax._norms import norms_of
-from adaptax._numbers import scalar, wide, wide_dtype
+from adaptax._numbers import wide, wide_dtype
 
 
 class Layers(NamedTuple):
@@ -46,15 +58,11 @@ class Layers(NamedTuple):
 
     def sums(self, tree: PyTree) -> Array:
         """Return every layer's sum; of truth values, how many are true."""
-        members = self._members(tree)
-        if not members:
-            return jnp.zeros(0)
+        return self._reduced(tree, SUM)
 
-        def numbers(x: Array, _: list[Member]) -> Array:
-            return x.astype(jnp.int32) if _is_boolean(x) else x  # float32 stops counting at 2^24
-
-        dtype = widest([member.leaf for member in members])
-        return sums_by_row(in_groups(members), _rows(members), dtype, numbers).astype(float)
+    def maxima(self, tree: PyTree) -> Array:
+        """Return every layer's greatest number; -∞ of none."""
+        return self._reduced(tree, MAXIMUM)
 
     def means(self, tree: PyTree) -> Array:
         """Return every layer's mean over all its weights, wherever they lie."""
@@ -70,7 +78,7 @@ class Layers(NamedTuple):
 
         def units(tree: PyTree, norm: Array, known: Array) -> PyTree:
             divisors = self.at_leaves(jnp.where(known, norm, 1), tree)
-            return jax.tree.map(lambda x, d: wide(x) / scalar(d, x), tree, divisors)
+            return jax.tree.map(lambda x, d: wide(x) / d.astype(wide_dtype(x)), tree, divisors)
 
         pairs = [units(*of) for of in zip((one, other), norms, known, strict=True)]
         products = jax.tree.map(lambda a, b: jnp.real(jnp.conj(a) * b.astype(a.dtype)), *pairs)
@@ -100,6 +108,25 @@ class Layers(NamedTuple):
             for leaf, keep, stack in zip(leaves, jax.tree.leaves(wanted), stacks, strict=True)
         ]
         return structure.unflatten(kept)
+
+    def names(self, tree: PyTree) -> tuple[str, ...]:
+        """Return every layer's name, a slice's with its number."""
+        members, names = self._members(tree), {}
+        for name, member in zip(layer_names(self.layer_of, leaf_paths(tree)), members, strict=True):
+            for index, row in enumerate(member.rows):
+                names[row] = f"{name}[{index}]" if member.is_stacked else name or "(root)"
+        return tuple(names[row] for row in sorted(names))
+
+    def _reduced(self, tree: PyTree, reduction: Reduction) -> Array:
+        members = self._members(tree)
+        if not members:
+            return jnp.zeros(0)
+
+        def numbers(x: Array, _: list[Member]) -> Array:
+            return x.astype(jnp.int32) if _is_boolean(x) else x  # float32 stops counting at 2^24
+
+        dtype = widest([member.leaf for member in members])
+        return by_row(in_groups(members), _rows(members), dtype, numbers, reduction).astype(float)
 
     def _members(self, tree: PyTree) -> list[Member]:
         leaves = [leaf if _is_boolean(leaf) else wide(leaf) for leaf in jax.tree.leaves(tree)]

@@ -18,6 +18,7 @@ from jaxtyping import Array, PyTree
 
 from adaptax._checks import check_floating
 from adaptax._numbers import narrow, scalar, wide
+from adaptax._tags import tagged
 
 
 class Rate(NamedTuple):
@@ -29,6 +30,7 @@ class Rate(NamedTuple):
             arrives at the `rescale`, `direction` what its direction makes of it, before any rate. `rates` is a tree or
             tree prefix of multipliers that are finite, at least 0 and without unit, each of a shape that broadcasts to
             its gradient. 0 is a mask.
+        bounds: the least and the greatest rate, where these are numbers and a rate can stay at them, for `observe`.
 
     A rate is a value: measure it alone to log or plot it.
 
@@ -42,6 +44,7 @@ class Rate(NamedTuple):
 
     init: Callable[[PyTree], PyTree]
     measure: Callable[..., tuple[PyTree, PyTree]]
+    bounds: tuple[ArrayLike, ArrayLike] | None = None
 
 
 class RescaleState(NamedTuple):
@@ -51,14 +54,19 @@ class RescaleState(NamedTuple):
     rates: tuple  # one state for each rate, in order
 
 
+def _at_leaves(rates: PyTree, updates: PyTree) -> PyTree:
+    """Return the rate of every leaf, given a tree of rates or a prefix of one."""
+    return jax.tree.map(lambda rate, under: jax.tree.map(lambda _: rate, under), rates, updates)
+
+
 def _multiply(rates: PyTree, updates: PyTree) -> PyTree:
     def scaled(rate: ArrayLike, update: ArrayLike) -> Array:
         return narrow(wide(update) * scalar(rate, update), update)
 
-    return jax.tree.map(lambda rate, under: jax.tree.map(lambda u: scaled(rate, u), under), rates, updates)
+    return jax.tree.map(scaled, rates, updates)
 
 
-def _named(measure: Callable) -> str:
+def _described(measure: Callable) -> str:
     """Return a function's name and arguments."""
     return f"{getattr(measure, '__qualname__', type(measure).__name__)}{inspect.signature(measure)}"
 
@@ -103,7 +111,7 @@ def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.Grad
             raise ValueError(
                 "rescale: measure of a Rate must take the direction's output by name: add `*, direction` behind "
                 "params, as in measure(gradients, state, params, *, direction, **extra_args); "
-                f"got {_named(rate.measure)}."
+                f"got {_described(rate.measure)}."
             )
     direction = optax.with_extra_args_support(direction)
 
@@ -119,7 +127,7 @@ def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.Grad
         rate_states = []
         for rate, rate_state in zip(rates, state.rates, strict=True):
             measured, rate_state = rate.measure(gradients, rate_state, params, direction=u, **extra_args)
-            updates = _multiply(measured, updates)
+            updates = _multiply(tagged(rate, _at_leaves(measured, updates)), updates)
             rate_states.append(rate_state)
         return updates, RescaleState(direction=direction_state, rates=tuple(rate_states))
 

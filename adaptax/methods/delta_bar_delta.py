@@ -109,7 +109,7 @@ def delta_bar_delta_rate(
         rates, gains, average = map_leaves(rule, gradients, state.gains, state.average)
         return rates, DeltaBarDeltaState(gains=gains, average=average)
 
-    return Rate(init, measure)
+    return Rate(init, measure, bounds=(low, high))
 
 
 def delta_bar_delta(

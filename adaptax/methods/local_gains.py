@@ -99,7 +99,7 @@ def local_gains_rate(
         rates, packed = map_leaves_rounding(rule, state.dither, gradients, state.packed)
         return rates, LocalGainsState(packed=packed, dither=next_dither(state.dither))
 
-    return Rate(init, measure)
+    return Rate(init, measure, bounds=(low, high))
 
 
 def local_gains(

@@ -123,4 +123,4 @@ def hypergradient_rate(
         rates = factors if scope == "weight" else layers.at_leaves(factors, gradients)
         return rates, HypergradientState(factors=factors, direction=u)
 
-    return Rate(init, measure)
+    return Rate(init, measure, bounds=(low, high))

@@ -69,8 +69,8 @@ def average_params(gamma: ArrayLike = 8.0) -> optax.GradientTransformationExtraA
         count = optax.safe_increment(state.count)
 
         def averaged(average: Array, w: ArrayLike, step: ArrayLike) -> Array:
-            moved = wide(w).astype(average.dtype) + wide(step).astype(average.dtype)
-            return polynomial_average(average, moved, count, gamma)
+            moved = narrow(wide(w).astype(average.dtype) + wide(step).astype(average.dtype), w)  # as it will be stored
+            return polynomial_average(average, wide(moved).astype(average.dtype), count, gamma)
 
         average = jax.tree.map(averaged, state.average, params, updates)
         return updates, AverageParamsState(count=count, average=average)

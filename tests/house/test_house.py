@@ -18,9 +18,13 @@ from tests.core.test_conformance import METHODS, SLUGS
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = sorted((ROOT / "adaptax").rglob("*.py"))
-COMPARISON = ROOT / "adaptax" / "comparison"
 PIECES = sorted(path for path in LIBRARY if path.parent.name in ("rates", "transforms") and path.name[0] != "_")
-TESTING = ROOT / "adaptax" / "testing"
+COMPARISON, LIVE, TESTING = (ROOT / "adaptax" / name for name in ("comparison", "live", "testing"))
+EXTRAS = {
+    COMPARISON: {"matplotlib", "numpy", "rich", "scipy"},
+    LIVE: {"matplotlib", "numpy", "rich", "tensorboardX"},
+    TESTING: {"numpy", "pytest"},  # pytest only when a test is made
+}
 PUBLIC = sorted(name for name, thing in vars(adaptax).items() if name[0] != "_" and not inspect.ismodule(thing))
 
 
@@ -45,9 +49,7 @@ def imported(tree):
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
 def test_library_needs_jax_optax_and_jaxtyping_alone(path):
     foreign = {name.split(".")[0] for name in imported(tree_of(path))} - set(sys.stdlib_module_names)
-    of_the_extra = {"matplotlib", "numpy", "rich", "scipy"} if COMPARISON in path.parents else set()
-    if TESTING in path.parents:
-        of_the_extra = {"numpy", "pytest"}  # pytest only when a test is made
+    of_the_extra = {name for folder, names in EXTRAS.items() if folder in path.parents for name in names}
     if path == COMPARISON / "module.py":
         of_the_extra.add("flax")  # asked for only when a module of flax is compared
     assert foreign <= {"adaptax", "jax", "optax", "jaxtyping"} | of_the_extra

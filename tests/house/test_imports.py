@@ -38,8 +38,9 @@ def layer_of(name: str) -> str | None:
 def test_what_is_installed_imports_nothing_above_it(path: Path):
     names = imported(path)
     assert not {name for name in names if name.split(".")[0] == "experiments"}
-    if "comparison" not in path.parts:
-        assert not {name for name in names if name.startswith("adaptax.comparison")}
+    for extra in ("comparison", "live"):  # neither needs the other
+        if extra not in path.parts:
+            assert not {name for name in names if name.startswith(f"adaptax.{extra}")}
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -79,7 +80,8 @@ def test_to_import_adaptax_loads_jax_optax_and_jaxtyping_alone():
     new = loaded("import adaptax") - theirs
     known = {"adaptax", "jax", "jaxtyping", "optax", "wadler_lindig"}
     assert {name for name in new if name.split(".")[0] not in known} == set()
-    assert not {name for name in new if name.startswith(("adaptax.comparison", "adaptax.testing"))}
+    extras = ("adaptax.comparison", "adaptax.live", "adaptax.testing")
+    assert not {name for name in new if name.startswith(extras)}
     assert {name for name in loaded("import experiments") - loaded("pass")} == {"experiments"}
 
 

@@ -19,11 +19,12 @@ import numpy as np
 import optax
 
 import adaptax
-from adaptax.comparison.methods import MOMENTUM, find_all
+from adaptax.comparison.around import MOMENTUM, combinations
+from adaptax.comparison.methods import find_all
 from experiments.bench.roofline.measure import Contender, Shape, Step, prepare, trees
 
 # Peers of no method of ours, and their settings.
-ALONE = (("sgd", {}), ("sgd", {"momentum": MOMENTUM}), ("rprop", {}), ("lamb", {}), ("lars", {}))
+ALONE = (("sgd", {}), ("sgd", {"momentum": MOMENTUM}))
 RATE = 1e-3  # of those that have no default
 
 Optimizers = dict[str, optax.GradientTransformation]
@@ -53,7 +54,7 @@ def optimizers() -> Optimizers:
 
 
 def families() -> Iterator[tuple[str, dict[str, float], Optimizers]]:
-    """Yield slug, settings of the peers and our variants: first the peers of no method of ours, then every method."""
+    """Yield slug, settings of peers, our variants: first peers of no method of ours, then methods, then rates."""
     yield from ((slug, settings, {}) for slug, settings in ALONE)
     known = find_all()
     for module in pkgutil.iter_modules(adaptax.methods.__path__):
@@ -66,8 +67,12 @@ def families() -> Iterator[tuple[str, dict[str, float], Optimizers]]:
             ours[f"{slug}, bfloat16 state"] = make(state_dtype="bfloat16")
         if slug == "lsalr":
             ours["lsalr, momentum"] = make(momentum=MOMENTUM)
-            ours["adam with lsalr_rate"] = known["lsalr_adam"].make(learning_rate=RATE)
         yield slug, {}, ours
+    for name, method in combinations().items():
+        rate, _, direction = name.rpartition("_")
+        if direction == "adam" or method.default:  # around Adam, and those that stand alone
+            shown = f"adam with {rate}_rate" if direction == "adam" else f"{rate}_rate"
+            yield name, {}, {shown: method.make(learning_rate=RATE)}
 
 
 def peers(slug: str, settings: dict[str, float]) -> Optimizers:
