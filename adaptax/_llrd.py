@@ -18,10 +18,11 @@ def llrd(levels: Sequence[str | tuple[str, int] | None], decay: float) -> dict[s
 
     The last level has rate 1, the k-th before it d^k. BEiT's (arXiv:2106.08254) levels are the patches, the blocks, and
     all the rest. ELECTRA's (arXiv:2003.10555) are the embeddings, the layers, None, and the head: its program skips one
-    power between the last layer and the head.
+    power between the last layer and the head. The first pattern that matches counts, and "block_1" also matches
+    block_10: write "block_1/".
 
-    >>> llrd(["embed", "block_0", "block_1", None, "head"], 0.5)
-    {'embed': 0.0625, 'block_0': 0.125, 'block_1': 0.25, 'head': 1.0}
+    >>> llrd(["embed", "block_0/", "block_1/", None, "head"], 0.5)
+    {'embed': 0.0625, 'block_0/': 0.125, 'block_1/': 0.25, 'head': 1.0}
     >>> llrd(["embed", ("blocks", 2), "head"], 0.5)
     {'embed': 0.125, 'blocks': [0.25, 0.5], 'head': 1.0}
     """

@@ -23,8 +23,9 @@ def mup(params: PyTree, base_params: PyTree, optimizer: Optimizer = "adam") -> d
 
     Returns:
         A pattern and a number for each leaf. An axis on which both nets differ is a width. A leaf with two widths, from
-        m times as many inputs to n times as many outputs, has rate 1/m with Adam, n/m with SGD. One with a single
-        width, m times the narrow one, has 1 with Adam, m with SGD. All others have 1.
+        m times as many inputs to n times as many outputs, has rate 1/m with Adam, n/m with SGD; inputs come before
+        outputs, as in the kernels of flax. One with a single width, m times the narrow one, has 1 with Adam, m with
+        SGD. All others have 1.
 
     Raises:
         ValueError: trees of other leaves, a leaf that differs on more than two axes.

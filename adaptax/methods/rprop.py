@@ -9,8 +9,8 @@ the others forget the sign, and iRprop- rests, Rprop+ takes the last step back, 
 Symbols      g gradient; Δ step size, Δ_0 the learning rate; as a rate it is Δ_t / Δ_0.
 Conventions  bounds are relative to Δ_0: the paper's 1e-6 and 50 are 1e-5 and 500 of its .1. A weight without a slope
              rests and forgets its sign; NaN counts as none.
-Elsewhere    `torch.optim.Rprop` is iRprop-. `optax.rprop` means to be, but gives each step one gradient late: nothing
-             at first, and after a turned sign nothing for two steps. Shark's iRprop- steps where the paper rests.
+Elsewhere    `optax.rprop` is a step late: nothing at first, and nothing for two steps where a sign turns. PyTorch's is
+             iRprop-, but by products of slopes: 0 for two of 1e-25. Shark's iRprop- steps where the paper rests.
 Symmetries   each weight alone; odd in g; invariant to the scale of g. Full batches only: noise turns signs.
 """
 
@@ -37,16 +37,15 @@ PLACE = "alone"  # it stands around the sign of the gradient, as `adaptax.compar
 def resilient(
     size: Float[Array, "*n"], slope: Float[Array, "*n"], before: Float[Array, "*n"], undo: Any, *numbers: ArrayLike
 ) -> tuple[Float[Array, "*n"], Float[Array, "*n"], Float[Array, "*n"]]:
-    """Return Δ_t / Δ_0, the rate, and the sign to remember; `undo`: take a turned step back, rest, or None: go on."""
+    """Return Δ_t / Δ_0, the rate, and the slope to remember; `undo`: take a turned step back, rest, or None: go on."""
     increase, decrease, low, high = (scalar(number, size) for number in numbers)
-    sign = jnp.where(jnp.isnan(slope), 0, jnp.sign(slope))
-    agreed = sign * jnp.sign(before)
+    agreed = jnp.sign(slope) * jnp.sign(before)  # NaN is neither above nor below 0, and `pack` takes it for no slope
     new = jnp.where(agreed > 0, jnp.minimum(size * increase, high), size)
     new = jnp.where(agreed < 0, jnp.maximum(size * decrease, low), new)
     if undo is None:
-        return new, new, sign
+        return new, new, slope
     turned = jnp.where(jnp.asarray(undo), size, 0)  # a step of the old size along the new sign
-    return new, jnp.where(agreed < 0, turned, new), jnp.where(agreed < 0, 0, sign)
+    return new, jnp.where(agreed < 0, turned, new), jnp.where(agreed < 0, 0, slope)
 
 
 class RpropState(NamedTuple):
@@ -70,6 +69,8 @@ def rprop_rate(
 ) -> Rate:
     """Return Rprop's step sizes as a `Rate` around the gradient's sign, `optax.scale_by_sign()`; arguments as `rprop`.
 
+    Taking a step back is exact only without momentum and other rates, and at a constant learning rate. Around a
+    finished optimizer such as `optax.adam(1e-3)` the rate multiplies that one's steps, whose own sizes then count.
     >>> rate = rprop_rate()
     >>> state = rate.init(jnp.zeros([]))
     >>> for g in (1.0, 1.0, -1.0, 1.0):
@@ -84,8 +85,8 @@ def rprop_rate(
 
     def init(params: PyTree) -> RpropState:
         check_floating("rprop", params, real=True)
-        loss = jnp.full([], jnp.inf, float) if variant == "irprop+" else ()
-        return RpropState(packed=full_like(params, HIDDEN), loss=loss)
+        before = () if variant != "irprop+" else jnp.full([], jnp.inf, float)
+        return RpropState(packed=full_like(params, HIDDEN), loss=before)
 
     def measure(
         gradients: PyTree, state: RpropState, params: Any = None, *, direction: Any = None, value: Any = None, **_: Any
@@ -123,10 +124,8 @@ def rprop(
 
     Args:
         learning_rate: Δ_0, a number or a schedule: the first step of every weight (.1).
-        variant: what happens where a sign has turned; "irprop+" needs the loss, `update(…, value=loss)`. A step is
-            taken back exactly only without momentum and other rates.
-        increase: factor at least 1 (1.2).
-        decrease: factor in (0, 1] (.5).
+        variant: what happens where a sign has turned; "irprop+" needs the loss, `update(…, value=loss)`.
+        increase: factor at least 1 (1.2); decrease: in (0, 1] (.5).
         low: the least step relative to Δ_0, in [2^-31, 1]; high: the greatest, in [1, 2^31].
 
     Raises:

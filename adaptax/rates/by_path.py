@@ -11,10 +11,12 @@ Elsewhere    `optax.partition` with one optimizer per label does the same, but d
 Symmetries   blind to g; linear.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, PyTree
 
@@ -33,6 +35,14 @@ def column(path: str, number: ArrayLike, leaf: ArrayLike) -> Array:
     if number.ndim > 1 or shape[:1] != number.shape:
         raise ValueError(f"by_path: {path!r} has the shape {shape}, but the table has {number.shape} rates for it.")
     return number.reshape(-1, *[1] * (len(shape) - 1))
+
+
+def known(numbers: ArrayLike | Sequence[float]) -> Sequence[Any]:
+    """Return the numbers of a table's row that are known now; those of an array are, unless it is traced."""
+    listed = getattr(numbers, "tolist", None)
+    if listed and not isinstance(numbers, Tracer):
+        numbers = listed()
+    return numbers if isinstance(numbers, list | tuple) else [numbers]
 
 
 def rate_by_path(table: Table) -> Rate:
@@ -57,7 +67,7 @@ def rate_by_path(table: Table) -> Rate:
     10.0 [0.25 0.5 ] 1.0
     """
     for pattern, numbers in table.items():
-        for number in numbers if isinstance(numbers, list | tuple) else [numbers]:
+        for number in known(numbers):
             check_nonnegative(f"by_path: {pattern!r}", rate=number)
 
     def measured(tree: PyTree) -> PyTree:

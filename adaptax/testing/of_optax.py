@@ -129,9 +129,9 @@ def survives_masked_and_partition(subject: Subject) -> None:
 @check(is_heavy=True)
 def survives_multi_steps(subject: Subject) -> None:
     """The second of two updates is that of their mean gradient."""
-    params = weights()
+    params, both = weights(), optax.MultiSteps(subject.make(), 2)  # made one below: its own drops `value`
     with jax.numpy_dtype_promotion("standard"):  # MultiSteps' own arithmetic
-        updates, _ = walk(optax.MultiSteps(subject.make(), 2).gradient_transformation())
+        updates, _ = walk(optax.GradientTransformationExtraArgs(both.init, both.update))
     mean = jax.tree.map(lambda a, b: (a + b) / 2, gradients_at(0, params), gradients_at(1, params))
     assert_equal(updates[0], zeros_of(params), "the update of a first half")
     assert_close(updates[1], after(subject.make(), mean, params, loss_at(1)), 1e-4, what="an update")

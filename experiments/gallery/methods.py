@@ -6,9 +6,8 @@ the article's rate: .01 for those that step by the gradient itself, .25 for thos
 named is the library's default. Eve is not among them, since a signal has no loss; over a surface every method is given
 the height as its loss.
 
-The article's five have Okabe and Ito's colors, the others Paul Tol's muted ones; both sets are told apart with any kind
-of color vision, and where all thirteen meet, markers and dashes differ too. On surfaces the five are as Lasagne
-computes them, assembled from our primitives:
+The article's five have Okabe and Ito's colors, the others Paul Tol's muted ones, for any kind of color vision; where
+all meet, markers and dashes differ too. On surfaces the five are as Lasagne computes them, from our primitives:
 
 Nesterov  v = μ v - η g, p += μ v - η g, the gradient taken at p: these params are the look-ahead points of the true
           method, which `adaptax.nesterov` carries x for.

@@ -40,6 +40,14 @@ def test_is_a_table_for_rate_by_path():
     assert "0.25 … 0.5" in adaptax.layer_table(params, rates=table)
 
 
+def test_a_pattern_without_an_end_takes_block_10_for_block_1():
+    """As the docstring warns: the first pattern counts, which is that of the lower level."""
+    params = {f"block_{k}": {"kernel": jnp.ones(2)} for k in range(12)}
+    for end, expected in (("", 0.5**10), ("/", 0.5)):
+        rate = adaptax.rate_by_path(adaptax.llrd([f"block_{k}{end}" for k in range(12)], 0.5))
+        assert float(rate.measure(params, rate.init(params))[0]["block_10"]["kernel"]) == expected
+
+
 @pytest.mark.parametrize(
     ("levels", "decay", "message"),
     [

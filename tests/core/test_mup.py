@@ -43,6 +43,17 @@ def test_inputs_and_outputs_that_grow_differently():
     assert adaptax.mup(wide, narrow, "sgd") == {"^w$": 4.0}
 
 
+def test_the_same_net_has_rate_1_everywhere():
+    for optimizer in ("adam", "sgd"):
+        assert set(adaptax.mup(net(64), net(64), optimizer).values()) == {1.0}
+
+
+def test_descriptions_are_enough():
+    """Neither net need exist."""
+    described = [jax.eval_shape(lambda width=width: {"w": jnp.zeros((width, width))}) for width in (256, 64)]
+    assert adaptax.mup(*described) == {"^w$": 0.25}
+
+
 def test_is_a_table_for_rate_by_path():
     params = {"a.b": jnp.zeros((4, 4)), "axb": jnp.zeros(4)}
     table = adaptax.mup(params, {"a.b": jnp.zeros((2, 2)), "axb": jnp.zeros(4)})

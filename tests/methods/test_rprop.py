@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import SIGNALS, assert_follows, look_inside
+from helpers import SIGNALS, as_float, assert_follows, look_inside
 from walking import relaxed
 
 import adaptax
@@ -91,6 +91,43 @@ def test_bounds_hold():
     np.testing.assert_allclose(growing, [-0.1, -0.12, -0.13, -0.13, -0.13, -0.13], rtol=1e-6)
     shrinking = steps_of(adaptax.rprop(0.1, "rprop-", low=0.3), [1.0, -1.0] * 3)
     np.testing.assert_allclose(np.abs(shrinking), [0.1, 0.05, 0.03, 0.03, 0.03, 0.03], rtol=1e-6)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_odd_and_each_weight_alone(variant):
+    """Two weights of a leaf: what one does, the other does not see; mirrored slopes have mirrored steps."""
+    g = jnp.asarray(SIGNALS["zeros"][:, :2], jnp.float32)
+
+    def updates_of(slopes):
+        optimizer = adaptax.rprop(0.1, variant)
+        state, seen = optimizer.init(jnp.zeros_like(slopes[0])), []
+        for slope, loss in zip(slopes[:40], LOSSES, strict=False):
+            update, state = optimizer.update(slope, state, value=loss)
+            seen.append(update)
+        return np.stack(seen)
+
+    both = updates_of(g)
+    np.testing.assert_array_equal(updates_of(-g), -both)
+    np.testing.assert_array_equal(updates_of(g[:, :1]), both[:, :1])
+
+
+def test_a_slope_of_zero_rests_and_forgets_the_sign():
+    """The step after it is as long as the one before it, whichever way it goes; no variant takes anything back."""
+    for variant in VARIANTS:
+        steps = steps_of(adaptax.rprop(0.1, variant), [1.0, 1.0, 0.0, -1.0, -1.0, 1.0])
+        np.testing.assert_allclose(steps[:5], [-0.1, -0.12, 0, 0.12, 0.144], rtol=1e-6)
+
+
+def test_around_a_finished_optimizer_the_rate_multiplies_its_steps():
+    """Plain descent by .5 g, made 1.2 times as long where the sign is kept: the slope's size counts again."""
+    around = adaptax.rescale(optax.sgd(0.5), adaptax.rprop_rate())
+    np.testing.assert_allclose(steps_of(around, [1.0, 3.0], [1.0, 1.0]), [-0.5, -1.8], rtol=1e-6)
+
+
+def test_a_schedule_takes_back_a_step_of_todays_length():
+    """As the docstring warns: Δ_{t-1} / Δ_0 is multiplied by the learning rate of now."""
+    optimizer = adaptax.rprop(lambda count: 0.1 / (1.0 + as_float(count)), "rprop+")
+    np.testing.assert_allclose(steps_of(optimizer, [1.0, -1.0], [1.0, 2.0]), [-0.1, 0.05], rtol=1e-6)
 
 
 def test_blind_to_the_size_of_slopes():

@@ -50,6 +50,34 @@ def test_a_stack_has_a_column(numbers):
     np.testing.assert_array_equal(rates["kernel"].ravel(), [0.25, 0.5])
 
 
+def test_numbers_may_be_traced():
+    """Also as the rows of a stack: the table of a search over rates."""
+
+    def measured(number, numbers):
+        return rates_of({"embed": number, "blocks": numbers})
+
+    rates = jax.jit(jax.vmap(measured))(jnp.array([0.5, 2.0]), jnp.array([[0.25, 0.5], [1.0, 4.0]]))
+    np.testing.assert_array_equal(rates["embed"]["table"], [0.5, 2.0])
+    np.testing.assert_array_equal(rates["blocks"]["bias"], [[[0.25], [0.5]], [[1.0], [4.0]]])
+
+
+def test_a_stack_equals_its_slices_as_leaves():
+    g = jnp.arange(18.0).reshape(2, 3, 3) - 7.0
+    stacked = adaptax.scale_by_rate(adaptax.rate_by_path({"blocks": [0.25, 3.0]}))
+    single = adaptax.scale_by_rate(adaptax.rate_by_path({"block_0": 0.25, "block_1": 3.0}))
+    whole, _ = stacked.update({"blocks": g}, stacked.init({"blocks": g}))
+    slices = {f"block_{k}": g[k] for k in range(2)}
+    parts, _ = single.update(slices, single.init(slices))
+    np.testing.assert_array_equal(whole["blocks"], np.stack([parts["block_0"], parts["block_1"]]))
+
+
+def test_shapes_are_enough_to_start():
+    shapes = jax.eval_shape(lambda: PARAMS)
+    adaptax.rate_by_path({"blocks": [0.25, 0.5], "embed": 1.0}).init(shapes)
+    with pytest.raises(ValueError, match=r"no pattern of \['blocks'\] matches the leaves \['embed/table'\]"):
+        adaptax.rate_by_path({"blocks": 1.0}).init(shapes)
+
+
 def test_around_a_finished_optimizer_it_scales_the_learning_rates():
     around = adaptax.rescale(optax.sgd(0.5), adaptax.rate_by_path({"embed": 0.5, ".*": 1.0}))
     updates, _ = around.update(PARAMS, around.init(PARAMS))
@@ -70,6 +98,9 @@ def test_equals_optaxs_partition():
         ({"blocks": 1.0}, r"by_path: no pattern of \['blocks'\] matches the leaves \['embed/table'\]\."),
         ({"embed": -1.0, ".*": 1.0}, r"by_path: 'embed': rate must be at least 0, got -1\.0\."),
         ({"blocks": [1.0, -0.5], ".*": 1.0}, r"by_path: 'blocks': rate must be at least 0, got -0\.5\."),
+        ({"blocks": np.array([1.0, -0.5]), ".*": 1.0}, r"by_path: 'blocks': rate must be at least 0, got -0\.5\."),
+        ({"blocks": jnp.array([1.0, jnp.nan]), ".*": 1.0}, r"by_path: 'blocks': rate must be at least 0, got nan\."),
+        ({".*": jnp.float32(-2.0)}, r"by_path: '\.\*': rate must be at least 0, got -2\.0\."),
         (
             {"blocks": [1.0, 0.5, 0.25], ".*": 1.0},
             r"by_path: 'blocks/bias' has the shape \(2, 3\), but the table has \(3,\) rates for it\.",

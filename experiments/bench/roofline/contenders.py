@@ -1,10 +1,7 @@
-"""Every method of adaptax, and its namesakes in Optax and PyTorch beside it. Methods are found, never listed.
+"""Every method and rate of adaptax, and its namesakes in Optax and PyTorch beside it. They are found, never listed.
 
-Left out are those that large nets cannot bear: memory is not what bounds their step. torch is optional: nothing else
-imports it, and this file only when asked.
-
-Last come spellings that were tried and are slower, beside the ones that the library has: why its code looks as it does.
-Each trial is the whole optimizer, plainly written; what the library has is the library's own.
+Left out are those that large nets cannot bear: memory does not bound their step. Only this file imports torch, if asked.
+Last come spellings that were tried and are slower, whole optimizers beside the library's: why its code looks as it does.
 """
 
 import inspect
@@ -54,7 +51,7 @@ def optimizers() -> Optimizers:
 
 
 def families() -> Iterator[tuple[str, dict[str, float], Optimizers]]:
-    """Yield slug, settings of peers, our variants: first peers of no method of ours, then methods, then rates."""
+    """Yield slug, settings of the peers and our variants: peers of no method of ours, then methods, then rates."""
     yield from ((slug, settings, {}) for slug, settings in ALONE)
     known = find_all()
     for module in pkgutil.iter_modules(adaptax.methods.__path__):
@@ -71,8 +68,7 @@ def families() -> Iterator[tuple[str, dict[str, float], Optimizers]]:
     for name, method in combinations().items():
         rate, _, direction = name.rpartition("_")
         if direction == "adam" or method.default:  # around Adam, and those that stand alone
-            shown = f"adam with {rate}_rate" if direction == "adam" else f"{rate}_rate"
-            yield name, {}, {shown: method.make(learning_rate=RATE)}
+            yield name, {}, {"adam with " * (direction == "adam") + f"{rate}_rate": method.make(learning_rate=RATE)}
 
 
 def peers(slug: str, settings: dict[str, float]) -> Optimizers:

@@ -162,10 +162,13 @@ def measure(name: str, contender: Contender, layout: str, shapes: list[Shape], d
     }
 
 
-def best_bytes(name: str, dtype: str, state_bytes: float) -> float:
-    """Return the bytes per weight of a perfect single pass: read gradient, read and write params and state.
+# Arrays of a weight's width that are moved once more, since a number of the layer comes before the step: the gradient;
+# for distances the params as well; and where the direction is compared, that, written and read, and what with.
+AGAIN = {"lsalr": 1, "adagc": 1, "adam_mini": 1, "dog": 2}
+AGAIN |= dict.fromkeys("lamb lars cautious trust_ratio update_floor alignment hypergradient".split(), 3)
 
-    Some must read the gradient before they can use it; what lamb reads besides is not counted.
-    """
-    needs_a_norm = any(word in name for word in ("lsalr", "lamb", "lars"))
-    return (3 + needs_a_norm) * jnp.dtype(dtype).itemsize + 2 * state_bytes
+
+def best_bytes(name: str, dtype: str, state_bytes: float) -> float:
+    """Return the bytes per weight of a perfect pass: gradient, params and state read, these two written, and AGAIN."""
+    again = max((number for word, number in AGAIN.items() if word in name), default=0)
+    return (3 + again) * jnp.dtype(dtype).itemsize + 2 * state_bytes
