@@ -11,6 +11,7 @@ from adaptax.comparison import record
 from adaptax.comparison.record import Record
 from experiments.bench import frame
 from experiments.bench.roofline.contenders import optimizers
+from experiments.bench.roofline.measure import AGAIN
 from experiments.bench.roofline.run import maker
 from experiments.bench.traffic import run
 from experiments.bench.traffic.measure import Kernel, Layout, arrays, count, layouts, measure
@@ -179,16 +180,42 @@ def test_where_xla_counts_too_the_counts_agree():
     assert len(chosen) > 30
     for row in chosen:
         moved = row["bytes"] + row["branch_bytes"]
-        np.testing.assert_allclose(moved, row["xla_bytes"], rtol=0.01, err_msg=row["contender"])
+        rtol = 0.06 if "cautious" in row["contender"] else 0.01  # there XLA counts 38 where kernels move 36
+        np.testing.assert_allclose(moved, row["xla_bytes"], rtol=rtol, err_msg=row["contender"])
+
+
+def steps_of_ours(target, titles):
+    chosen = [row for row in committed(target) if row["layout"] in titles and row["program"] == "step"]
+    return [row for row in chosen if maker(row["contender"]) == "adaptax"]
+
+
+def compares(row):
+    """Return whether a contender must know something of its step, or of its way, before it steps."""
+    return any(word in row["contender"] for word, number in AGAIN.items() if number > 1)
 
 
 @pytest.mark.parametrize("target", run.TARGETS)
 def test_methods_move_their_bytes_at_best(target):
     """Held to what `docs/speed.md` says, on one leaf in both dtypes."""
-    titles = list(layouts(2**25))[:2]
-    chosen = [row for row in committed(target) if row["layout"] in titles and row["program"] == "step"]
-    chosen = [row for row in chosen if maker(row["contender"]) == "adaptax"]
+    chosen = [row for row in steps_of_ours(target, list(layouts(2**25))[:2]) if not compares(row)]
     assert len(chosen) > 30
     for row in chosen:
         assert row["bytes"] + row["branch_bytes"] <= 1.05 * row["best_bytes"], row["contender"]
         assert row["temporary_bytes"] < 0.1, row["contender"]
+
+
+@pytest.mark.parametrize(("target", "most"), [("v5e", 1.01), ("h100", 1.4)])
+def test_what_compares_its_step_moves_little_more(target, most):
+    chosen = list(filter(compares, steps_of_ours(target, list(layouts(2**25))[:2])))
+    assert len(chosen) > 14
+    for row in chosen:
+        assert row["bytes"] <= most * row["best_bytes"], row["contender"]
+
+
+def test_masks_and_ratios_around_adam_cost_their_own_reads():
+    """At most 40 bytes a weight for a step on a TPU, where plain Adam moves 28; a mask needs no temporary."""
+    rows = {row["contender"]: row for row in steps_of_ours("v5e", [next(iter(layouts(2**25)))])}
+    assert rows["adam"]["bytes"] == 28
+    for rate in ("cautious", "trust_ratio", "update_floor"):
+        assert rows[f"adam with {rate}_rate"]["bytes"] <= 40
+    assert rows["adam with cautious_rate"]["temporary_bytes"] < 0.1

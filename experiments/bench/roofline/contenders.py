@@ -1,7 +1,7 @@
 """Every method and rate of adaptax, and its namesakes in Optax and PyTorch beside it. They are found, never listed.
 
-Left out are those that large nets cannot bear: memory does not bound their step. Only this file imports torch, if asked.
-Last come spellings that were tried and are slower, whole optimizers beside the library's: why its code looks as it does.
+Left out are those that large nets cannot bear: memory does not bound their step. Nothing else imports torch.
+Last come spellings that were tried and are slower, whole optimizers beside ours: why its code looks as it does.
 """
 
 import inspect
