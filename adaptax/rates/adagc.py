@@ -14,6 +14,7 @@ Conventions  γ follows the clipped norm, so it grows by a factor of 1 + (λ_r -
              is not finite the rate is 1.
 Elsewhere    pytorch_optimizer divides by the square of the global norm, and with a warm-up of one step reads γ before
              it is set. ZClip clips the global norm where it lies 2.5 deviations above its mean.
+Layers       see each other while warming up, by the norm of all.
 Symmetries   rotating the weights of a layer.
 """
 

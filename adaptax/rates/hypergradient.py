@@ -11,6 +11,7 @@ Conventions  c changes before the step, and stays between low and high. In the f
              or NaN, and for weights where a sign is 0, c stays. Other rates in the same `rescale` are not in u.
 Elsewhere    their AdamHD changes one shared rate tensor by tensor, so that later ones use part of it already, and
              corrects u for its start behind ε. Nothing bounds their rate, which can turn negative.
+Layers       see each other where one factor is for all.
 Units        the first rule has none. The second's β has that of 1/g²: scaling the loss by k is scaling β by 1/k².
 Symmetries   rotating the weights of a scope; the first rule is invariant to the scale of g, and scope by scope.
 """

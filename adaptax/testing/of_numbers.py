@@ -19,10 +19,10 @@ from adaptax.testing.subject import Subject
 BAD = ("nan", "inf", "-inf")
 
 
-def _says_that_it_moves(subject: Subject) -> bool:
-    """Return whether a file has the heading `Zero gradient` that says so."""
+def _says(subject: Subject, line: str) -> bool:
+    """Return whether a line of a file's docstring begins so: a heading and what holds."""
     module = inspect.getmodule(subject.constructor)
-    return "\nZero gradient  moves" in (getattr(module, "__doc__", None) or "")
+    return f"\n{line}" in (getattr(module, "__doc__", None) or "")
 
 
 @check(over=FLOATS)
@@ -33,7 +33,7 @@ def a_zero_gradient_moves_nothing(subject: Subject, dtype: str) -> None:
         params = jax.tree.map(lambda p: jnp.asarray(p, dtype), weights())
         zeros = zeros_of(params)
         for updates in walk(optimizer, params, gradients=[zeros] * 3, compiled=True)[0]:
-            if not _says_that_it_moves(subject):
+            if not _says(subject, "Zero gradient  moves"):
                 assert_equal(updates, zeros, "the update of a zero gradient")
                 continue
             step = updates["scale"]
@@ -74,8 +74,8 @@ def no_gradient_leaves_a_nan_in_a_rate(subject: Subject, bad: str) -> None:
 def no_bad_gradient_reaches_another_layer(subject: Subject) -> None:
     """NaN or infinity in one layer leaves the others as they were, then and later.
 
-    Where a finite gradient reaches another layer, too, as by the norm of all, the others stay finite; unless there is
-    no `layer_of` that would tell layers apart.
+    Layers are apart where `layer_of` says so, or without it where a finite gradient does not reach another leaf either.
+    Where a file says otherwise under the heading `Layers`, they stay finite.
     """
     optimizer = subject.make()
     compiled = optax.GradientTransformationExtraArgs(optimizer.init, jax.jit(optimizer.update))
@@ -94,7 +94,7 @@ def no_bad_gradient_reaches_another_layer(subject: Subject) -> None:
         return
     for bad in BAD:
         updates, what = beside(float(bad)), f"an update beside a layer whose gradient is {bad}"
-        if sees_others:
+        if _says(subject, "Layers       see each other"):
             assert_finite(updates, what)
         else:
             assert_close(updates, clean, what=what)

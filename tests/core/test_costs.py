@@ -1,6 +1,7 @@
-"""No method moves more bytes or takes more equations than recorded in costs.json, for the JAX it was recorded with.
+"""No method or rate moves more bytes or takes more equations than costs.json has, for the JAX it was recorded with.
 
-XLA's own counts, on one device kind, without a clock. After a change that is meant, or for a new method: `make costs`.
+XLA's own counts, on one device kind, without a clock; rates around Adam's direction. After a change that is meant, or
+for a new method: `make costs`.
 """
 
 import json
@@ -9,8 +10,9 @@ from pathlib import Path
 import jax
 import pytest
 
+import adaptax
 from experiments.bench.roofline.measure import prepare
-from tests.core.test_conformance import METHODS, SLUGS, required
+from tests.core.test_conformance import METHODS, RATES, required
 
 RECORD = Path(__file__).parent / "costs.json"
 SHAPES = [(4096,)]
@@ -18,11 +20,13 @@ SHAPES = [(4096,)]
 
 def costs(slug):
     """Return bytes per weight and equations of one donated step."""
-    step = prepare(METHODS[slug](**required(METHODS[slug])), SHAPES, "float32")
+    constructor = (METHODS | RATES)[slug]
+    made = constructor(**required(constructor))
+    step = prepare(adaptax.rescale(adaptax.scale_by_moments(), made) if slug in RATES else made, SHAPES, "float32")
     return {"bytes": round(step.xla_bytes / SHAPES[0][0], 1), "equations": step.equations}
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@pytest.mark.parametrize("slug", METHODS | RATES)
 def test_costs_do_not_grow(slug):
     recorded = json.loads(RECORD.read_text()).get(jax.__version__)
     if recorded is None:
@@ -36,7 +40,7 @@ def test_costs_do_not_grow(slug):
 def record():
     """Write today's costs for this JAX."""
     records = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    records[jax.__version__] = {slug: costs(slug) for slug in SLUGS}
+    records[jax.__version__] = {slug: costs(slug) for slug in METHODS | RATES}
     RECORD.write_text(json.dumps(records, indent=1) + "\n")
 
 
