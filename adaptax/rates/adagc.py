@@ -31,6 +31,7 @@ from adaptax._members import AxisName
 from adaptax._moments import ema
 from adaptax._numbers import scalar
 from adaptax._per_layer import Layers
+from adaptax._powers import safe_sqrt
 from adaptax._rate import Rate
 
 PLACE = "before"  # it limits the gradient that momentum averages, as `adaptax.comparison` puts it
@@ -46,7 +47,7 @@ def norm_of_all(norms: Float[Array, " layers"]) -> Float[Array, ""]:
     """Return the norm of all layers together, those that are not finite left out."""
     known = jnp.where(norms < jnp.inf, norms, 0)
     largest = jnp.max(known, initial=0)
-    return largest * jnp.sqrt(jnp.sum((known / jnp.where(largest == 0, 1, largest)) ** 2))
+    return largest * safe_sqrt(jnp.sum((known / jnp.where(largest == 0, 1, largest)) ** 2))
 
 
 class AdagcState(NamedTuple):
@@ -111,10 +112,11 @@ def adagc_rate(
         norms = layers.norms(gradients)
         warms_up = (state.count < warm_up) | (state.usual == jnp.inf)
         of_all = limit(norm_of_all(norms), scalar(absolute, norms))
-        rates = jnp.where(warms_up, of_all, limit(norms, scalar(relative, norms) * state.usual))
+        learned = jnp.where(warms_up, 1, state.usual)  # the ∞ of a layer that has none would make derivatives NaN
+        rates = jnp.where(warms_up, of_all, limit(norms, scalar(relative, norms) * learned))
         rates = jnp.where(norms < jnp.inf, rates, 1)
         clipped = rates * norms
-        usual = jnp.where(warms_up, jnp.minimum(state.usual, clipped), ema(state.usual, clipped, decay))
+        usual = jnp.where(warms_up, jnp.minimum(state.usual, clipped), ema(learned, clipped, decay))
         usual = jnp.where((norms > 0) & (norms < jnp.inf), usual, state.usual)
         state = AdagcState(count=optax.safe_increment(state.count), usual=usual)
         return layers.at_leaves(rates, gradients), state
