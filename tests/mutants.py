@@ -750,6 +750,8 @@ MUTANTS = [
          "momentum without this step's gradient", "::test_worked_numbers"),
         ("averages, mu = (), direction", "averages, mu = (), gradients", "the gradient for the direction",
          "::test_worked_numbers"),
+        ("jnp.where(is_finite, scores, state.scores)", "scores", "a bad gradient that counts as cosine 0",
+         "::test_a_bad_gradient_changes_no_score"),
         ("layers.full(params, initial)", "layers.full(params, 0.5)", "another start", "::test_worked_numbers")),
     *of("rates/random_mask.py",
         ("jax.random.fold_in(jax.random.key(seed), count)", "jax.random.key(seed)", "the same coins in every step",
