@@ -32,10 +32,19 @@ class Member(NamedTuple):
     axes: tuple[Hashable, ...]  # the mesh axes over which its sums are summed
     dtype: jnp.dtype  # of its layers' sums
 
-    @property
-    def axis(self) -> int:
-        """The first axis to be summed over in a group: behind which leaf, and which slice of a stacked one."""
-        return 2 if self.is_stacked else 1
+
+class Group(NamedTuple):
+    """Leaves that are handled in one go, a few small ones of one type or one alone, of one tree or of several alike."""
+
+    arrays: tuple[Array, ...]  # one of each tree: its leaves, stacked
+    rows: list[int]  # of their layers, one leaf after the other
+    axis: int  # the first axis to be summed over: behind which leaf, and which slice of a stacked one
+    axes: tuple[Hashable, ...]  # the mesh axes over which sums are summed
+
+    def at(self, values: Array) -> Array:
+        """Return each layer's value in a shape that broadcasts to the arrays."""
+        shape = self.arrays[0].shape
+        return values[jnp.array(self.rows, jnp.int32)].reshape(shape[: self.axis] + (1,) * (len(shape) - self.axis))
 
 
 def members_of(
@@ -79,17 +88,25 @@ def widest(leaves: list[Array]) -> jnp.dtype:
     return max(map(jnp.dtype, reals), key=lambda dtype: dtype.itemsize)
 
 
-def in_groups(members: list[Member]) -> list[list[Member]]:
-    """Return the members in groups that can be summed in one go: a few small ones of one type, or one alone."""
-    groups: list[list[Member]] = []
-    latest: dict[Hashable, list[Member]] = {}
-    for index, member in enumerate(members):
-        kind = (jax.typeof(member.leaf), member.is_stacked) if _is_small(member.leaf) else index
+def groups_of(*trees: list[Member]) -> list[Group]:
+    """Return the members of trees alike in groups that can be summed in one go."""
+    groups: list[list[tuple[Member, ...]]] = []
+    latest: dict[Hashable, list[tuple[Member, ...]]] = {}
+    for index, members in enumerate(zip(*trees, strict=True)):
+        types = (*(jax.typeof(member.leaf) for member in members), members[0].is_stacked)
+        kind = types if all(_is_small(member.leaf) for member in members) else index
         if len(latest.get(kind, ())) in (0, GROUP):
             latest[kind] = []
             groups.append(latest[kind])
-        latest[kind].append(member)
-    return groups
+        latest[kind].append(members)
+    return list(map(_group, groups))
+
+
+def _group(members: list[tuple[Member, ...]]) -> Group:
+    first = members[0]
+    arrays = tuple(jnp.stack([member.leaf for member in of_tree]) for of_tree in zip(*members, strict=True))
+    axes = tuple(dict.fromkeys(axis for member in first for axis in member.axes))
+    return Group(arrays, rows_of([member for member, *_ in members]), 2 if first[0].is_stacked else 1, axes)
 
 
 def _is_small(leaf: Array) -> bool:
@@ -127,26 +144,19 @@ SUM = Reduction(jnp.sum, jax.lax.psum, 0.0)
 MAXIMUM = Reduction(lambda x, axis: jnp.max(x, axis, initial=-jnp.inf), jax.lax.pmax, -jnp.inf)
 
 
-def by_row(
-    groups: list[list[Member]],
-    rows: int,
-    dtype: jnp.dtype,
-    quantity: Callable[[Array, list[Member]], Array],
-    reduction: Reduction = SUM,
-) -> Array:
-    """Return one number for every layer: a quantity of the stacked leaves of each group, by default summed."""
+def by_row(groups: list[Group], numbers: list[Array], rows: int, dtype: jnp.dtype, reduction: Reduction = SUM) -> Array:
+    """Return one number for every layer, by default a sum: of the numbers of each group, shaped like its arrays."""
     parts = []
-    for group in groups:
-        x = quantity(jnp.stack([member.leaf for member in group]), group)
-        part = reduction.over_axes(x, axis=tuple(range(group[0].axis, x.ndim)))
+    for group, x in zip(groups, numbers, strict=True):
+        part = reduction.over_axes(x, axis=tuple(range(group.axis, x.ndim)))
         parts.append(part.reshape(-1).astype(dtype))
-    for axes in dict.fromkeys(group[0].axes for group in groups if group[0].axes):
+    for axes in dict.fromkeys(group.axes for group in groups if group.axes):
         # One collective for all leaves that vary over the same axes.
-        indices = [index for index, group in enumerate(groups) if group[0].axes == axes]
+        indices = [index for index, group in enumerate(groups) if group.axes == axes]
         wholes = reduction.over_devices([parts[index] for index in indices], axes)
         for index, whole in zip(indices, wholes, strict=True):
             parts[index] = whole
-    return _by_row(jnp.concatenate(parts), [row for group in groups for row in rows_of(group)], rows, reduction)
+    return _by_row(jnp.concatenate(parts), [row for group in groups for row in group.rows], rows, reduction)
 
 
 def _by_row(values: Array, rows: list[int], number: int, reduction: Reduction) -> Array:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from adaptax._members import Member, by_row, in_groups, rows_of, widest
+from adaptax._members import Group, Member, by_row, groups_of, widest
 from adaptax._platform import by_platform
 from adaptax._powers import safe_sqrt
 
@@ -24,19 +24,17 @@ def norms_of(members: list[Member], rows: int) -> Array:
     dtype = widest([member.leaf for member in members])
     exponent = jnp.finfo(dtype).maxexp * 5 // 16
     small, tiny, huge = 2.0**-exponent, 4.0**-exponent, 4.0**exponent  # tiny is the square of small
-    groups = in_groups(members)
+    groups = groups_of(members)  # stacked here once, for both passes
 
-    def sums_of_squares(scale: Callable[[Array, list[Member]], Array]) -> Array:
-        return by_row(groups, rows, dtype, lambda x, group: _squares(x, group, dtype, scale))
+    def sums_of_squares(scale: Callable[[Array, Group], Array]) -> Array:
+        return by_row(groups, [_squares(group, dtype, scale) for group in groups], rows, dtype)
 
     sums = sums_of_squares(lambda x, _: x)
     unit = jnp.where(sums == jnp.inf, huge, jnp.where(sums < tiny, tiny, 1)).astype(dtype)
 
-    def in_units(x: Array, group: list[Member]) -> Array:
-        units = unit[jnp.array(rows_of(group), jnp.int32)]
-        units = units.reshape(x.shape[: group[0].axis] + (1,) * (x.ndim - group[0].axis))
-        # Behind a barrier: of constants XLA would make x² / units², 0 / 0.
-        return jax.lax.optimization_barrier(x / units)
+    def in_units(x: Array, group: Group) -> Array:
+        # Behind a barrier: of constants XLA would make x² / unit², 0 / 0.
+        return jax.lax.optimization_barrier(x / group.at(unit))
 
     def second_pass(sums: Array) -> Array:
         return jax.lax.cond(jnp.any(unit != 1), lambda _: sums_of_squares(in_units), lambda sums: sums, sums)
@@ -51,8 +49,9 @@ def norms_of(members: list[Member], rows: int) -> Array:
     return unit * safe_sqrt(by_platform(second_pass, same_pass, sums))
 
 
-def _squares(x: Array, group: list[Member], dtype: jnp.dtype, scale: Callable[[Array, list[Member]], Array]) -> Array:
+def _squares(group: Group, dtype: jnp.dtype, scale: Callable[[Array, Group], Array]) -> Array:
     """Return the squares of numbers that are scaled first."""
+    (x,) = group.arrays
     parts = (x.real, x.imag) if jnp.iscomplexobj(x) else (x,)
     parts = [scale(part.astype(dtype), group) for part in parts]
     return functools.reduce(jnp.add, (part * part for part in parts))

@@ -132,7 +132,7 @@ def _observed(layers: Layers, g: PyTree, u: PyTree, w: PyTree, applied: dict[str
         effective_rate=cosine * _ratio(norm_u, norm_g, 0.0),
         relative_update=_ratio(norm_u, norm_w, jnp.inf),
         cosine=cosine,
-        climbing=layers.means(jax.tree.map(_climbs, u, g)),
+        climbing=layers.means(u, g, of=_climbs),
         rates={name: summarize(layers, of, u) for name, of in applied.items()},
         layers=layers.names(g),
     )

@@ -102,9 +102,9 @@ def cautious_rate(
         aligns = jax.tree.map(agrees, direction, gradients)
         divisors = jnp.ones(layers.number(gradients))
         if mean:
-            seen = layers.sums(jax.tree.map(lambda g: jnp.asarray(g) != 0, gradients)) if zero == "ignore" else None
-            weights = layers.sizes(gradients) if seen is None else seen
-            divisors = mean_multiplier(layers.sums(aligns), weights, aligned, opposed)
+            count_all = zero == "count"
+            weights = layers.sizes(gradients) if count_all else layers.sums(gradients, of=lambda g: g != 0)
+            divisors = mean_multiplier(layers.sums(direction, gradients, of=agrees), weights, aligned, opposed)
         # Divided as one vector of all layers: that compiles in a fraction of the time.
         of_aligned, of_opposed = (
             jax.tree.map(lambda _: 0.0, gradients)

@@ -318,6 +318,15 @@ class TestMesh:
         got = self.norms(tree=tree, layer_of=adaptax.by_leaf, axis_name=("data", "model"))["conv"]["kernel"]
         np.testing.assert_allclose(got, norm(tree["conv"]["kernel"]), rtol=1e-6)
 
+    def test_sums_over_two_trees_are_over_the_axes_of_both(self):
+        layers = Layers(adaptax.by_leaf, None, "data")
+
+        def local(one, other):
+            return layers.sums({"w": one}, {"w": other}, of=lambda a, b: a * b > 0)
+
+        mapped = jax.shard_map(local, mesh=self.MESH, in_specs=(P(), P("data")), out_specs=P())
+        np.testing.assert_array_equal(jax.jit(mapped)(np.float32([1]), np.float32([2, -1, 3, 4])), [3])
+
     def test_a_replicated_layer_counts_once(self):
         replicated = jax.tree.map(lambda _: P(), TREE)
         got = self.norms(replicated, axis_name=("data", "model"))

@@ -90,7 +90,7 @@ def test_a_second_moment_of_unit_gradients_arrives():
     optimizer = adaptax.adam(1.0, state_dtype="bfloat16")
 
     def step(state, _):
-        return optimizer.update(jnp.ones(N), state)[1], None
+        return optimizer.update(jnp.ones(N), state, jnp.ones(N))[1], None
 
     state = jax.jit(lambda s: jax.lax.scan(step, s, length=3000)[0])(optimizer.init(jnp.zeros(N)))
     s = np.asarray(optax.tree.get(state, "s"), np.float64)
@@ -191,7 +191,7 @@ class TestEveryMethod:
 
         def run(optimizer):
             def step(state, g):
-                updates, state = optimizer.update(jnp.full(N, g, jnp.float32), state)
+                updates, state = optimizer.update(jnp.full(N, g, jnp.float32), state, jnp.zeros(N))
                 return state, updates.mean()
 
             return jax.jit(lambda s: jax.lax.scan(step, s, jnp.float32(signal))[1])(optimizer.init(jnp.zeros(N)))
@@ -230,7 +230,7 @@ def test_noise_moves_on_with_the_steps(slug):
     s = o.init(jnp.zeros(3))
     for step in range(3):
         assert int(optax.tree.get(s, "dither")) == step
-        s = o.update(jnp.ones(3), s)[1]
+        s = o.update(jnp.ones(3), s, jnp.ones(3))[1]
 
 
 @pytest.mark.parametrize("slug", SMALL)
@@ -239,7 +239,7 @@ def test_equal_leaves_are_rounded_differently(slug):
     g = {"a": jnp.full(N, 1.37), "b": jnp.full(N, 1.37)}
     s = o.init(g)
     for _ in range(3):
-        s = o.update(g, s)[1]
+        s = o.update(g, s, g)[1]
     big = [x for x in jax.tree.leaves(s) if x.shape == (N,)]
     for a, b in zip(big[::2], big[1::2], strict=True):
         assert (a != b).any()
