@@ -343,7 +343,7 @@ MUTANTS = [
          "test_layers.py::TestMesh::test_equals_the_unsharded_norm")),
     *of("_per_layer.py",
         ("x.astype(jnp.int32) if", "x.astype(jnp.float32) if", "counts in float32",
-         "test_layers.py::test_truth_values_are_counted_beyond_what_float32_counts_to"),
+         "test_layers.py::test_truth_values_are_counted_in_integers"),
         ("self.sums(*trees, of=of) / jnp.maximum(self.sizes(trees[0]), 1)", "self.sums(*trees, of=of)", "sum for mean",
          "test_layers.py::test_sums_and_means_are_those_of_all_leaves_of_a_layer"),
         ("[1 if member.is_stacked else 0 :]", "", "a slice's mean over the whole stack",

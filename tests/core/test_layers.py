@@ -1,6 +1,7 @@
 """One norm per layer, whatever a layer is, however its leaves are stacked, sharded or small."""
 
 import math
+import re
 from collections import namedtuple
 
 import jax
@@ -516,6 +517,12 @@ def test_each_slice_of_a_stack_has_its_own_sum_and_mean():
 def test_truth_values_are_counted_beyond_what_float32_counts_to():
     many = jnp.ones(2**24 + 3, bool).at[0].set(False)  # float32 has no 2^24 + 1, and adds no 1 to 2^24
     assert float(adaptax.layer_sums({"w": many})["w"]) == 2**24 + 2
+
+
+def test_truth_values_are_counted_in_integers():
+    """float32 stops at 2^24 where a compiler adds one by one; in vectors, as on this machine, it goes on."""
+    program = str(jax.make_jaxpr(adaptax.layer_sums)({"w": jnp.ones(5, bool)}))
+    assert re.search(r"i32\[1\] = reduce_sum", program)
 
 
 def test_sums_and_means_over_shards_are_those_of_one_device():

@@ -62,6 +62,11 @@ def test_a_layer_without_gradient():
     )
 
 
+def test_steps_before_the_last_twenty_observations_are_over():
+    (sentence,) = diagnose(history_of(25, gradient_norm=(0.0, 0.2), update_norm=(0, 1e-3), relative_update=(0, 1e-3)))
+    assert sentence.startswith("No gradient reaches conv (steps 100 to 480)")
+
+
 def test_a_gradient_that_is_there_now_and_then_is_one():
     assert faults(history_of(gradient_norm=[(0, 0.2)] * 4 + [(0.1, 0.2)])) == []
 
