@@ -5,9 +5,10 @@ $$ t_l = t \left(1 + \log\left(1 + 1 / \lVert g_l \rVert_2\right)\right), \qquad
 
 Singh, De, Zhang, Goldstein & Taylor, Layer-Specific Adaptive Learning Rates for Deep Networks, ICMLA 2015.
 Symbols      t learning_rate; g_l gradient of layer l; μ momentum; v velocity.
-Conventions  natural log; norm of the raw gradient; a layer is kernel and bias together (`by_parent`), which the paper
-             leaves open: Caffe, where it was made, runs by blob (`by_leaf`). The rate stands inside the momentum
-             buffer, as in Caffe's solvers. At a zero or infinite norm and at NaN the rate is 1, with derivative 0.
+Conventions  natural log; norm of the gradient that arrives there; a layer is kernel and bias together (`by_parent`),
+             which the paper leaves open: Caffe, where it was made, runs by blob (`by_leaf`). The rate stands inside the
+             momentum buffer, as in Caffe's solvers. At a zero or infinite norm and at NaN the rate is 1, with
+             derivative 0.
 Elsewhere    no other implementation is known to us. `lars` and `lamb` scale by the weights' norm, without a log.
 Units        the rate has no unit but takes the log of one: it is *not* invariant to the scale of the loss.
 Symmetries   permuting or rotating the weights of a layer; layers are independent of each other.

@@ -1,4 +1,4 @@
-"""The algebra: update = direction(g) · rate(g) · …, and every rate sees the raw gradient."""
+"""The algebra: update = direction(g) · rate(g) · …, and every rate sees the gradient that arrives there."""
 
 import inspect
 import re
