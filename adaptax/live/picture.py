@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,21 @@ ROW = 0.22  # inches, of a layer in a map
 
 def draw(history: History, quantity: str) -> Figure:
     """Draw a panel for each layer, or a map of many; on a log scale where all numbers are positive."""
-    figure_of = need("matplotlib.figure").Figure
+    figure = need("matplotlib.figure").Figure
+    # Jupyter shows figures only once pyplot has drawn one, which is not used here.
+    figure_of = type(figure.__name__, (figure,), {"_repr_png_": _png})
     numbers = history[quantity]
     finite = numbers[np.isfinite(numbers)]
     is_log = bool(finite.size) and bool((finite > 0).all())
     drawn = _panels if len(history.layers) <= MOST_PANELS else _map
     return drawn(figure_of, history, quantity, np.where(np.isfinite(numbers), numbers, np.nan), is_log)
+
+
+def _png(figure: Figure) -> bytes:
+    """Return what Jupyter shows of a figure."""
+    with io.BytesIO() as file:
+        figure.savefig(file, format="png", bbox_inches="tight")
+        return file.getvalue()
 
 
 def _panels(figure_of: Any, history: History, quantity: str, numbers: np.ndarray, is_log: bool) -> Figure:

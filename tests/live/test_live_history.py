@@ -271,6 +271,11 @@ def test_every_number_of_layers_is_drawn(layers, count):
     assert file.tell() > 1000
 
 
+def test_jupyter_shows_the_picture():
+    formatters = pytest.importorskip("IPython.core.formatters")
+    assert formatters.PNGFormatter()(filled().plot()).startswith(b"\x89PNG")
+
+
 def test_pyplot_stays_unknown():
     code = (
         "from tests.live.test_live_history import filled; filled().plot(); import sys; "
