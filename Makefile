@@ -5,7 +5,7 @@ IN_VENV := $(VENV)/bin/
 EXTRAS ?= dev
 OLDEST ?= adaptax tests
 
-.PHONY: demo compare test slow browser oldest traffic mutants costs notebooks gallery docs lint format clean
+.PHONY: demo compare test slow browser oldest traffic mutants costs compile-time notebooks gallery docs lint format clean
 
 # One environment for everything, made when missing and again when the pins or the requirements change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -35,6 +35,9 @@ mutants: $(VENV)/installed  ## wrong formulas on purpose: the tests must kill ev
 
 costs: $(VENV)/installed  ## record what a step of each method costs; a test then lets no step cost more
 	JAX_PLATFORMS=cpu $(IN_VENV)python -m tests.core.test_costs
+
+compile-time: $(VENV)/installed  ## how much longer a step of 1,000 leaves compiles with each rate around its direction
+	JAX_PLATFORMS=cpu $(IN_VENV)python -m tests.compile_time
 
 notebooks: $(VENV)/installed  ## run every notebook from top to bottom
 	$(IN_VENV)python -m pytest --nbmake -n auto notebooks
