@@ -21,6 +21,14 @@ from adaptax._powers import safe_sqrt
 
 def norms_of(members: list[Member], rows: int) -> Array:
     """Return the norms of all layers; there are so many as `rows`."""
+    places = tuple(member._replace(leaf=None) for member in members)
+    return _norms_of([member.leaf for member in members], places, rows)
+
+
+# Jitted, since the branches below would else be compiled anew in every call that is outside of `jit`.
+@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
+def _norms_of(leaves: list[Array], places: tuple[Member, ...], rows: int) -> Array:
+    members = [place._replace(leaf=leaf) for place, leaf in zip(places, leaves, strict=True)]
     dtype = widest([member.leaf for member in members])
     exponent = jnp.finfo(dtype).maxexp * 5 // 16
     small, tiny, huge = 2.0**-exponent, 4.0**-exponent, 4.0**exponent  # tiny is the square of small
