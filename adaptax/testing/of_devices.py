@@ -72,8 +72,8 @@ def sharded_inside_shard_map_is_unsharded(subject: Subject) -> None:
 
 
 def takes_stacked(subject: Subject) -> bool:
-    """Return whether a subject can be told which leaves are stacked."""
-    return subject.has("stacked")
+    """Return whether a subject can be told which leaves are stacked, and draws nothing: draws follow the layers' order."""
+    return subject.has("stacked") and not subject.has("seed")
 
 
 @check(when=takes_stacked, is_heavy=True)
