@@ -72,7 +72,7 @@ def sharded_inside_shard_map_is_unsharded(subject: Subject) -> None:
 
 
 def takes_stacked(subject: Subject) -> bool:
-    """Return whether a subject can be told which leaves are stacked, and draws nothing: draws follow the layers' order."""
+    """Return whether a subject can be told which leaves are stacked; what draws follows the order of layers instead."""
     return subject.has("stacked") and not subject.has("seed")
 
 
