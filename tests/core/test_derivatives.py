@@ -38,12 +38,13 @@ def gradients(scale=1.0):
 def moved(slug, at, **settings):
     """Return one number in which every update of every step has its own weight."""
     optimizer = METHODS[slug](**required(METHODS[slug]) | settings)
+    weights = jax.tree.map(lambda w: jnp.asarray(w, float), PARAMS)
     state, total = optimizer.init(jax.tree.map(jnp.zeros_like, at[0])), 0.0
     for step, gradient in enumerate(at):
-        updates, state = optimizer.update(gradient, state, value=jnp.asarray(loss_at(step), float))
+        updates, state = optimizer.update(gradient, state, weights, value=jnp.asarray(loss_at(step), float))
         for k, leaf in enumerate(jax.tree.leaves(updates)):
-            weights = jnp.cos(jnp.arange(leaf.size, dtype=float).reshape(leaf.shape) + 3 * k + 2 * step)
-            total = total + jnp.sum(leaf * weights)
+            weight = jnp.cos(jnp.arange(leaf.size, dtype=float).reshape(leaf.shape) + 3 * k + 2 * step)
+            total = total + jnp.sum(leaf * weight)
     return total
 
 
