@@ -22,7 +22,7 @@ def shy_rate(strength: float = 0.5) -> adaptax.Rate:
     """Make weights that ever saw a large gradient move less."""
 
     def init(params):
-        return jax.tree.map(lambda p: jnp.zeros(jnp.shape(p), float), params)
+        return jax.tree.map(lambda p: jnp.zeros_like(p, float), params)
 
     def measure(gradients, peak, params=None, *, direction, **extra_args):
         peak = jax.tree.map(lambda p, g: jnp.fmax(p, jnp.abs(g).astype(p.dtype)), peak, gradients)
