@@ -34,7 +34,7 @@ class Member(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Leaves that are handled in one go, a few small ones of one type or one alone, of one tree or of several alike."""
+    """Leaves that are handled in one go: one, or a few small ones of one type; of one tree, or of several alike."""
 
     arrays: tuple[Array, ...]  # one of each tree: its leaves, stacked
     rows: list[int]  # of their layers, one leaf after the other
@@ -89,7 +89,7 @@ def widest(leaves: list[Array]) -> jnp.dtype:
 
 
 def groups_of(*trees: list[Member]) -> list[Group]:
-    """Return the members of trees alike in groups that can be summed in one go."""
+    """Return the leaves in groups that can be summed in one go; all trees have the same leaves, of their own dtypes."""
     groups: list[list[tuple[Member, ...]]] = []
     latest: dict[Hashable, list[tuple[Member, ...]]] = {}
     for index, members in enumerate(zip(*trees, strict=True)):
@@ -103,6 +103,7 @@ def groups_of(*trees: list[Member]) -> list[Group]:
 
 
 def _group(members: list[tuple[Member, ...]]) -> Group:
+    """Return some leaves as one group; each comes with those in its place in the other trees."""
     first = members[0]
     arrays = tuple(jnp.stack([member.leaf for member in of_tree]) for of_tree in zip(*members, strict=True))
     axes = tuple(dict.fromkeys(axis for member in first for axis in member.axes))
@@ -145,7 +146,7 @@ MAXIMUM = Reduction(lambda x, axis: jnp.max(x, axis, initial=-jnp.inf), jax.lax.
 
 
 def by_row(groups: list[Group], numbers: list[Array], rows: int, dtype: jnp.dtype, reduction: Reduction = SUM) -> Array:
-    """Return one number for every layer, by default a sum: of the numbers of each group, shaped like its arrays."""
+    """Return one number for every layer, by default the sum of its numbers; each group's are shaped like its arrays."""
     parts = []
     for group, x in zip(groups, numbers, strict=True):
         part = reduction.over_axes(x, axis=tuple(range(group.axis, x.ndim)))

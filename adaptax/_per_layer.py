@@ -59,9 +59,9 @@ class Layers(NamedTuple):
         return norms_of(members, _rows(members)).astype(float) if members else jnp.zeros(0)
 
     def sums(self, *trees: PyTree, of: Callable[..., Array] = lambda x: x) -> Array:
-        """Return every layer's sum of a function of each weight's numbers in trees alike; of truth values, how many.
+        """Return every layer's sum of a function of the trees' numbers, weight by weight; truth values are counted.
 
-        The function is of arrays in which several leaves may be stacked. It compiles faster than as many small ones.
+        The function is given arrays in which several small leaves may be stacked, since that compiles faster.
         """
 
         def numbers(group: Group) -> Array:

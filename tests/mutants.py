@@ -313,6 +313,8 @@ MUTANTS = [
          "a norm of 0 without a derivative", "test_layers.py::test_the_derivative_of_a_norm_is_the_unit_vector"),
         ("unit * safe_sqrt(by_platform", "unit * jnp.sqrt(by_platform",
          "a rate at a norm of 0 without a derivative", "test_lsalr.py::test_derivatives_through_updates_are_finite"),
+        ("@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)\n", "", "norms compiled anew in every call",
+         "test_layers.py::test_norms_outside_of_jit_are_compiled_once"),
         ("by_platform(second_pass, same_pass,", "by_platform(same_pass, second_pass,", "spellings swapped",
          "test_costs.py::test_costs_do_not_grow[lsalr]"),
         ("part * part", "part**2", "a square whose derivative overflows before it is multiplied by 0",

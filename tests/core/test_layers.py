@@ -519,6 +519,17 @@ def test_truth_values_are_counted_beyond_what_float32_counts_to():
     assert float(adaptax.layer_sums({"w": many})["w"]) == 2**24 + 2
 
 
+def test_norms_outside_of_jit_are_compiled_once(caplog):
+    tree = {"a": jnp.ones((3, 17)), "b": jnp.ones(19)}
+    compiled = []
+    for _ in range(2):
+        caplog.clear()
+        with jax.log_compiles():
+            adaptax.layer_norms(tree, adaptax.by_leaf)
+        compiled.append("Compiling" in caplog.text)
+    assert compiled == [True, False]
+
+
 def test_truth_values_are_counted_in_integers():
     """float32 stops at 2^24 where a compiler adds one by one; in vectors, as on this machine, it goes on."""
     program = str(jax.make_jaxpr(adaptax.layer_sums)({"w": jnp.ones(5, bool)}))
