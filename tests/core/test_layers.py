@@ -13,6 +13,7 @@ from helpers import x64
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import adaptax
+from adaptax import _norms
 from adaptax._per_layer import Layers
 
 P = PartitionSpec
@@ -28,6 +29,9 @@ def spelling(request, monkeypatch):
     """Norms as they are spelled for CPUs, and on a CPU as they are spelled for accelerators."""
     if request.param == "accelerator":
         monkeypatch.setattr("adaptax._norms.by_platform", lambda cpu, accelerator, *operands: accelerator(*operands))
+    _norms._norms_of.clear_cache()  # what is compiled outlives the spelling that it was traced with
+    yield
+    _norms._norms_of.clear_cache()
 
 
 def norm(*leaves):
