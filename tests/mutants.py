@@ -5,10 +5,10 @@ that survives is a hole in the tests: add the missing one. One that no longer fi
 Words on the command line select mutants by file, as in `python -m tests.mutants lsalr moments`.
 """
 
+import multiprocessing
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,7 +16,28 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
+
+# Most seconds of a short run of pytest go to importing JAX and to compiling what other runs compile, too. All runs are
+# forked from one process that has imported it, and they share a cache of what XLA has compiled.
+CHILDREN = multiprocessing.get_context("forkserver")
+CHILDREN.set_forkserver_preload(["flax.linen", "flax.nnx", "hypothesis.strategies", "optax", "pytest", "rich"])
+OPTIONS = (
+    "-xq",
+    "--tb=no",
+    "-pno:cacheprovider",
+    "-pno:nbmake",
+    "-Wignore::pytest.PytestAssertRewriteWarning",  # of plugins that are imported already
+    "-oaddopts=--doctest-modules --import-mode=importlib",  # without the types: a second and a half of every run
+)
+SURROUNDINGS = {
+    "JAX_PLATFORMS": "cpu",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    "COLUMNS": "300",  # lest the summary is cut short
+}
 
 
 class Mutant(NamedTuple):
@@ -249,7 +270,7 @@ MUTANTS = [
         ("jnp.asarray(wide(incoming), v.dtype)", "wide(incoming)", "the gradient's dtype moves the buffer's",
          "test_lsalr.py::test_each_leaf_has_a_buffer_of_its_own_dtype"),
         ("scalar(momentum, v)", "momentum", "a momentum of another dtype promotes",
-         "test_lsalr.py::test_needs_no_static_arguments_under_inject_hyperparams"),
+         "test_lsalr.py::test_each_leaf_has_a_buffer_of_its_own_dtype"),
         ("return update + momentum * velocity", "return (1 - momentum) * update + momentum * velocity",
          "an average for a sum", "test_lsalr.py::test_follows_the_paper"),
         ("narrow(accumulate(u, v, mu) if nesterov else v, incoming), v",
@@ -1048,14 +1069,32 @@ def mutated(mutant: Mutant) -> str:
     return text
 
 
+def in_this_process(arguments: list[str], folder: Path) -> None:
+    """Become pytest in a copy of the library, in a process that has imported JAX and others, but no library."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
+        del sys.modules[name]  # these are the original's
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+    with open("output", "w") as output:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(output.fileno(), stream.fileno())
+    code = pytest.main([*OPTIONS, *arguments])
+    sys.stdout.flush()
+    os._exit(code)  # without waiting for threads of JAX
+
+
 def run(arguments: list[str], folder: Path) -> Outcome:
-    """Run pytest in a copy of the library."""
-    command = [sys.executable, "-m", "pytest", "-xq", "--tb=no", "-pno:cacheprovider", "-pno:nbmake", *arguments]
-    search = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
-    environment = os.environ | {"PYTHONPATH": search, "COLUMNS": "300"}  # columns, lest the summary is cut short
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
-    failed = re.search(r"^FAILED (.+?)(?: - |$)", done.stdout, re.MULTILINE)
-    return Outcome(done.returncode, failed[1] if failed else "", done.stdout + done.stderr)
+    """Run pytest in a copy of the library, in a process forked from one that has imported JAX already."""
+    process = CHILDREN.Process(target=in_this_process, args=(arguments, folder))
+    process.start()
+    process.join(900)
+    if process.exitcode is None:
+        process.kill()
+        raise SystemExit(f"pytest {' '.join(arguments)} took more than 15 minutes.")
+    output = (folder / "output").read_text()
+    failed = re.search(r"^FAILED (.+?)(?: - |$)", output, re.MULTILINE)
+    return Outcome(process.exitcode, failed[1] if failed else "", output)
 
 
 def in_a_copy(arguments: list[str], mutant: Mutant | None = None) -> Outcome:
@@ -1117,20 +1156,25 @@ def main(words: list[str]) -> int:
         mutated(mutant)
     tests = sorted({mutant.argument for mutant in mutants})
     shares = [share for n in range(os.cpu_count() or 1) if (share := tests[n :: os.cpu_count() or 1])]
-    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
-        for_tests = progress.add_task("the tests as they are", total=len(shares))
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
+    with tempfile.TemporaryDirectory(prefix="compiled_") as compiled, Progress(*columns) as progress:
+        os.environ |= SURROUNDINGS | {"JAX_COMPILATION_CACHE_DIR": compiled}
+        for_tests = progress.add_task("the tests as they are", total=2 * len(shares))
         for_mutants = progress.add_task("mutants", total=len(mutants))
-        in_parallel(check_unmutated, shares, lambda: progress.advance(for_tests))
+        for _ in ("compiled now", "from the cache, as the mutants will find it"):
+            in_parallel(check_unmutated, shares, lambda: progress.advance(for_tests))
         killers = in_parallel(killer, mutants, lambda: progress.advance(for_mutants))
 
     table = Table("", "file", "error", Column("killed by", overflow="fold"))
     for number, (mutant, test) in enumerate(zip(mutants, killers, strict=True), start=1):
         name = re.sub(r".*::|\[.*", "", test)
         table.add_row(str(number), mutant.file, mutant.why, name or "[bold red]survives")
-    survivors = killers.count("")
+    survivors = [
+        f"{mutant.file}, {mutant.why}: survives" for mutant, test in zip(mutants, killers, strict=True) if not test
+    ]
     console = Console(width=None if sys.stdout.isatty() else 140)  # a log has no width of its own
-    console.print(table, f"{len(mutants) - survivors} of {len(mutants)} mutants killed.")
-    return int(survivors > 0)
+    console.print(table, *survivors, f"{len(mutants) - len(survivors)} of {len(mutants)} mutants killed.", sep="\n")
+    return int(bool(survivors))
 
 
 if __name__ == "__main__":

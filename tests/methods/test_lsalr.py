@@ -218,7 +218,7 @@ def test_a_buffer_of_half_precision_does_not_stall(dtype, nesterov):
 def test_each_leaf_has_a_buffer_of_its_own_dtype():
     with x64(True):
         params = {"a": jnp.zeros(2, "float64"), "b": jnp.zeros(2, "float32"), "c": jnp.zeros(2, "bfloat16")}
-        optimizer = adaptax.lsalr(0.1, 0.9)
+        optimizer = adaptax.lsalr(0.1, jnp.asarray(0.9, "float64"))  # a traced number has a dtype, too
         state = optimizer.init(params)
         wanted = {"a": "float64", "b": "float32", "c": "float32"}
         assert jax.tree.map(lambda leaf: leaf.dtype.name, optax.tree.get(state, "trace")) == wanted
