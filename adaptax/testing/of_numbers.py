@@ -104,16 +104,21 @@ def no_bad_gradient_reaches_another_layer(subject: Subject) -> None:
 def derivatives_are_finite(subject: Subject) -> None:
     """By gradients, params and every number, as meta-learning needs them, from exact zeros on."""
     steps = [zeros_of(weights()), *(gradients_at(step, weights()) for step in range(3))]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *steps)
 
-    def moved(gradients: list[PyTree], params: PyTree, numbers: dict) -> Any:
-        total = jnp.float32(0.0)
-        for step, updates in enumerate(walk(subject.make(**numbers), params, gradients=gradients)[0]):
-            for k, leaf in enumerate(jax.tree.leaves(updates)):
-                weight = jnp.cos(jnp.arange(leaf.size, dtype=jnp.float32).reshape(leaf.shape) + 3 * k + 2 * step)
-                total = total + jnp.sum(leaf * weight)
-        return total
+    def moved(gradients: PyTree, params: PyTree, numbers: dict) -> Any:
+        optimizer = subject.make(**numbers)
+
+        def step(state: Any, at: tuple) -> tuple:
+            return optimizer.update(at[0], state, params, value=at[1])[::-1]
+
+        _, updates = jax.lax.scan(step, optimizer.init(params), (gradients, loss_at(jnp.arange(4))))
+        return sum(
+            jnp.sum(leaf * jnp.cos(jnp.arange(leaf.size, dtype=jnp.float32).reshape(leaf.shape) + 3 * k))
+            for k, leaf in enumerate(jax.tree.leaves(updates))
+        )
 
     numbers = {name: jnp.float32(value) for name, value in subject.numbers.items()}
-    slopes = jax.jit(jax.grad(moved, argnums=(0, 1, 2)))(steps, weights(), numbers)
+    slopes = jax.jit(jax.grad(moved, argnums=(0, 1, 2)))(stacked, weights(), numbers)
     for what, slope in zip(("gradients", "params", "numbers"), slopes, strict=True):
         assert_finite(slope, f"a derivative by the {what}")

@@ -131,7 +131,7 @@ def survives_multi_steps(subject: Subject) -> None:
     """The second of two updates is that of their mean gradient."""
     params, both = weights(), optax.MultiSteps(subject.make(), 2)  # made one below: its own drops `value`
     with jax.numpy_dtype_promotion("standard"):  # MultiSteps' own arithmetic
-        updates, _ = walk(optax.GradientTransformationExtraArgs(both.init, both.update))
+        updates, _ = walk(optax.GradientTransformationExtraArgs(both.init, both.update), steps=2, compiled=True)
     mean = jax.tree.map(lambda a, b: (a + b) / 2, gradients_at(0, params), gradients_at(1, params))
     assert_equal(updates[0], zeros_of(params), "the update of a first half")
     assert_close(updates[1], after(subject.make(), mean, params, loss_at(1)), 1e-4, what="an update")
