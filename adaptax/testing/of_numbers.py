@@ -110,9 +110,9 @@ def derivatives_are_finite(subject: Subject) -> None:
         optimizer = subject.make(**numbers)
 
         def step(state: Any, at: tuple) -> tuple:
-            return optimizer.update(at[0], state, params, value=at[1])[::-1]
+            return optimizer.update(at[0], state, params, value=loss_at(at[1]))[::-1]
 
-        _, updates = jax.lax.scan(step, optimizer.init(params), (gradients, loss_at(jnp.arange(4))))
+        _, updates = jax.lax.scan(step, optimizer.init(params), (gradients, jnp.arange(4)))
         return sum(
             jnp.sum(leaf * jnp.cos(jnp.arange(leaf.size, dtype=jnp.float32).reshape(leaf.shape) + 3 * k))
             for k, leaf in enumerate(jax.tree.leaves(updates))
