@@ -23,15 +23,19 @@ compare: $(VENV)/installed  ## two tasks, four methods, judged in some minutes; 
 test: $(VENV)/installed  ## the suite, doctests included, but for what is marked slow
 	$(IN_VENV)python -m pytest -n auto --durations 12 -m "not slow"
 
+# XLA then compiles a third as long, what it makes is slower: where tests compile more than they compute.
+COMPILE_QUICKLY := --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 \
+	--xla_backend_optimization_level=0
+
 slow: $(VENV)/installed  ## what is marked slow: the suite is whole only with it
-	$(IN_VENV)python -m pytest -n auto --durations 12 -m slow
+	XLA_FLAGS="$(COMPILE_QUICKLY)" $(IN_VENV)python -m pytest -n auto --durations 12 -m slow
 
 browser: $(VENV)/installed  ## explorer and report in the system's Chromium: what they show, and that the numbers are right
 	ADAPTAX_BROWSER=1 $(IN_VENV)python -m pytest tests/experiments/test_explorer.py \
 		tests/experiments/test_explorer_numbers.py tests/comparison/test_wheel.py
 
 mutants: $(VENV)/installed  ## wrong formulas on purpose: the tests must kill every one
-	$(IN_VENV)python -m tests.mutants $(ONLY)
+	XLA_FLAGS="$(COMPILE_QUICKLY)" $(IN_VENV)python -m tests.mutants $(ONLY)
 
 costs: $(VENV)/installed  ## record what a step of each method costs; a test then lets no step cost more
 	JAX_PLATFORMS=cpu $(IN_VENV)python -m tests.core.test_costs

@@ -15,7 +15,7 @@ from adaptax.testing.subject import Subject
 from adaptax.testing.variants import moved
 
 
-@check()
+@check(is_heavy=True)
 def jit_is_eager(subject: Subject) -> None:
     """In updates and state."""
     optimizer = subject.make()
@@ -25,7 +25,7 @@ def jit_is_eager(subject: Subject) -> None:
     assert_close(other, state, what="the state under jit")
 
 
-@check()
+@check(is_heavy=True)
 def second_call_does_not_trace_again(subject: Subject) -> None:
     """A type or shape that changes costs a compilation per step."""
     optimizer, params, traces = subject.make(), weights(), 0
@@ -42,7 +42,7 @@ def second_call_does_not_trace_again(subject: Subject) -> None:
     expect(traces == 1, f"three updates were traced {traces} times")
 
 
-@check()
+@check(is_heavy=True)
 def state_is_stable_in_scan(subject: Subject) -> None:
     """Same structure, shape, dtype and weak type from `init` on; a scan accepts nothing else."""
     optimizer, params = subject.make(), weights()
@@ -80,7 +80,7 @@ def has_numbers(subject: Subject) -> bool:
     return bool(subject.numbers)
 
 
-@check(when=has_numbers)
+@check(when=has_numbers, is_heavy=True)
 def vmap_over_numbers(subject: Subject) -> None:
     """All numbers at once: a sweep in one program."""
 
@@ -119,7 +119,7 @@ def a_sweep_compiles_once(subject: Subject) -> None:
         expect(highest > 100 * lowest > 0, f"rates 1e-4 and 1 give steps of {lowest} and {highest}")
 
 
-@check()
+@check(is_heavy=True)
 def vmap_over_a_stack_is_each_alone(subject: Subject) -> None:
     """Nothing of one member reaches another."""
     optimizer, params = subject.make(), weights()
@@ -138,7 +138,7 @@ def vmap_over_a_stack_is_each_alone(subject: Subject) -> None:
         assert_close(got, after(optimizer, g, p, f), what="an update in a stack")
 
 
-@check()
+@check(is_heavy=True)
 def params_and_state_may_be_donated(subject: Subject) -> None:
     """No array of one is part of the other."""
     optimizer = subject.make()
@@ -155,7 +155,7 @@ def params_and_state_may_be_donated(subject: Subject) -> None:
     assert_finite(params, "the params")
 
 
-@check(over=("cpu", "cuda", "rocm", "tpu"))
+@check(over=("cpu", "cuda", "rocm", "tpu"), is_heavy=True)
 def exports_with_symbolic_shapes(subject: Subject, platform: str) -> None:
     """Once for every size of a leaf, to platforms that are not here."""
     optimizer, dense = subject.make(), weights()["dense"]

@@ -42,7 +42,7 @@ def survives_none_scalar_and_empty_leaves(subject: Subject) -> None:
     expect(up > down or (up == down and not subject.descends), f"gradients 2, -.5 give the updates {updates}")
 
 
-@check(over=FLOATS)
+@check(over=FLOATS, is_heavy=True)
 def updates_keep_the_dtype_of_gradients(subject: Subject, dtype: str) -> None:
     """The state is kept in float32 at least."""
     with x64(dtype == "float64"):
@@ -69,7 +69,7 @@ def mixed_precision_keeps_the_state(subject: Subject) -> None:
         )
 
 
-@check()
+@check(is_heavy=True)
 def complex_turns_with_its_phase_or_is_refused(subject: Subject) -> None:
     """Where a rule means something for complex weights, a common phase of all numbers turns all updates."""
     phase = np.complex64(0.6 + 0.8j)

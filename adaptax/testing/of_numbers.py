@@ -25,7 +25,7 @@ def _says(subject: Subject, line: str) -> bool:
     return f"\n{line}" in (getattr(module, "__doc__", None) or "")
 
 
-@check(over=FLOATS)
+@check(over=FLOATS, is_heavy=True)
 def a_zero_gradient_moves_nothing(subject: Subject, dtype: str) -> None:
     """Without decay. Unless its file says otherwise under a heading; then every weight moves alike, and by little."""
     optimizer = subject.make(**{"weight_decay": 0.0} if subject.has("weight_decay") else {})
@@ -70,7 +70,7 @@ def no_gradient_leaves_a_nan_in_a_rate(subject: Subject, bad: str) -> None:
                 expect(jnp.all(jnp.asarray(leaf) >= 0), f"a rate is negative: {leaf}")
 
 
-@check()
+@check(is_heavy=True)
 def no_bad_gradient_reaches_another_layer(subject: Subject) -> None:
     """NaN or infinity in one layer leaves the others as they were, then and later.
 

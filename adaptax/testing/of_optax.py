@@ -112,7 +112,7 @@ def converges_on_a_bowl(subject: Subject) -> None:
     )
 
 
-@check()
+@check(is_heavy=True)
 def survives_masked_and_partition(subject: Subject) -> None:
     """Where other leaves are missing, and in company."""
     params, make = weights(), subject.make

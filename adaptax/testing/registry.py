@@ -14,7 +14,7 @@ class Check(NamedTuple):
         run: raises unless the subject passes; takes the subject, and a value if there are several.
         over: what it is repeated over.
         when: whether it is for a subject.
-        is_heavy: whether it takes seconds.
+        is_heavy: whether it takes over half a second.
     """
 
     run: Callable[..., None]

@@ -83,7 +83,7 @@ def conformance(
             `learning_rate` it is a method, which must descend; everything else must keep the gradient's sign.
         required: values of arguments that have no default. `learning_rate` is .05 unless it is given.
         direction: makes the direction that a `Rate` goes around.
-        slow: a mark, such as `pytest.mark.slow`, for what takes seconds: heavy checks, and all away from the defaults.
+        slow: a mark, such as `pytest.mark.slow`, for what takes over half a second, and all away from the defaults.
 
     Raises:
         ValueError: an argument without a default and without a value, a value for an argument that it does not have,

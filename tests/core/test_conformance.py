@@ -58,7 +58,7 @@ def required(constructor):
 
 
 def conformance(constructor, *, all_slow=False):
-    """Leave to `make slow` what is away from the defaults, and what takes seconds."""
+    """Leave to `make slow` what is away from the defaults, and what takes over half a second."""
     test = adaptax.testing.conformance(constructor, required=required(constructor), slow=pytest.mark.slow)
     return pytest.mark.slow(test) if all_slow else test
 
