@@ -35,7 +35,7 @@ browser: $(VENV)/installed  ## explorer and report in the system's Chromium: wha
 		tests/experiments/test_explorer_numbers.py tests/comparison/test_wheel.py
 
 mutants: $(VENV)/installed  ## wrong formulas on purpose: the tests must kill every one
-	XLA_FLAGS="$(COMPILE_QUICKLY)" $(IN_VENV)python -m tests.mutants $(ONLY)
+	$(IN_VENV)python -m tests.mutants $(ONLY)
 
 costs: $(VENV)/installed  ## record what a step of each method costs; a test then lets no step cost more
 	JAX_PLATFORMS=cpu $(IN_VENV)python -m tests.core.test_costs
