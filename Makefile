@@ -23,7 +23,7 @@ compare: $(VENV)/installed  ## two tasks, four methods, judged in some minutes; 
 test: $(VENV)/installed  ## the suite, doctests included, but for what is marked slow
 	$(IN_VENV)python -m pytest -n auto --durations 12 -m "not slow"
 
-# XLA then compiles a third as long, what it makes is slower: where tests compile more than they compute.
+# With these flags XLA compiles faster and optimizes less. Slow tests compile more than they compute.
 COMPILE_QUICKLY := --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 \
 	--xla_backend_optimization_level=0
 

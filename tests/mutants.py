@@ -30,7 +30,7 @@ OPTIONS = (
     "-pno:cacheprovider",
     "-pno:nbmake",
     "-Wignore::pytest.PytestAssertRewriteWarning",  # of plugins that are imported already
-    "-oaddopts=--doctest-modules --import-mode=importlib",  # without the types: a second and a half of every run
+    "-oaddopts=--doctest-modules --import-mode=importlib",  # without type checks: they take 1.5 s of every run
 )
 SURROUNDINGS = {
     "JAX_PLATFORMS": "cpu",
@@ -1070,7 +1070,7 @@ def mutated(mutant: Mutant) -> str:
 
 
 def in_this_process(arguments: list[str], folder: Path) -> None:
-    """Become pytest in a copy of the library, in a process that has imported JAX and others, but no library."""
+    """Run pytest on a copy of the library, in a process that has imported JAX but not adaptax; then end the process."""
     for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
         del sys.modules[name]  # these are the original's
     os.chdir(folder)
@@ -1081,7 +1081,7 @@ def in_this_process(arguments: list[str], folder: Path) -> None:
             os.dup2(output.fileno(), stream.fileno())
     code = pytest.main([*OPTIONS, *arguments])
     sys.stdout.flush()
-    os._exit(code)  # without waiting for threads of JAX
+    os._exit(code)  # does not wait for JAX's threads
 
 
 def run(arguments: list[str], folder: Path) -> Outcome:
