@@ -20,12 +20,13 @@ compare: $(VENV)/installed  ## two tasks, four methods, judged in some minutes; 
 	$(IN_VENV)python -m experiments compare --tasks digits,sparse_logistic --methods optax_momentum,adam,lsalr,local_gains \
 		--resume
 
-test: $(VENV)/installed  ## the suite, doctests included, but for what is marked slow
-	$(IN_VENV)python -m pytest -n auto --durations 12 -m "not slow"
-
-# With these flags XLA compiles faster and optimizes less. Slow tests compile more than they compute.
+# With these flags XLA compiles faster and optimizes less. Tests compile more than they compute. `make mutants` runs
+# without the flags: there every test that guards a formula also passes with XLA's own optimizations.
 COMPILE_QUICKLY := --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 \
 	--xla_backend_optimization_level=0
+
+test: $(VENV)/installed  ## the suite, doctests included, but for what is marked slow
+	XLA_FLAGS="$(COMPILE_QUICKLY)" $(IN_VENV)python -m pytest -n auto --durations 12 -m "not slow"
 
 slow: $(VENV)/installed  ## what is marked slow: the suite is whole only with it
 	XLA_FLAGS="$(COMPILE_QUICKLY)" $(IN_VENV)python -m pytest -n auto --durations 12 -m slow
