@@ -36,15 +36,21 @@ class Field:
             self._steps_at_once = streams.steps_at_once(self._first, task.evaluate_every)
         self.splits = {name: self._put(split) for name, split in others.items()}
 
-    def pieces(self, seeds: Sequence[int], first: int = 0, last: int | None = None) -> Iterator[tuple[int, Any]]:
-        """Yield where a piece ends, and its batches: (seeds, steps, …), or None for all examples in every step."""
+    def pieces(
+        self, seeds: Sequence[int], first: int = 0, last: int | None = None, every: int | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield where a piece ends, and its batches: (seeds, steps, …), or None for all examples in every step.
+
+        A piece ends at every evaluation, or after `every` steps; one of a stream before it grows too large.
+        """
         task, last = self.programs.task, last or self.programs.task.steps
-        every = task.evaluate_every if self.stream is None else self._steps_at_once
-        ends = range(first + every, last + 1, every)
+        every = every or task.evaluate_every
         if self.stream is None:
-            for end in ends:
+            for end in range(first + every, last + 1, every):
                 yield end, batches.draw(seeds, task.batch_size, end - every, end, self.count)
         else:
+            every = streams.steps_at_once(self._first, every)
+            ends = range(first + every, last + 1, every)
             yield from zip(ends, streams.pieces(self.stream, list(seeds), first, last, every), strict=True)
 
     def start(self, seeds: Sequence[int]) -> np.ndarray:

@@ -54,6 +54,11 @@ class OfTask:
         self._now = f"{self._slug} | {shown(method)}: {PHASES[group.phase]}, {span}"
         self._show()
 
+    def observe(self, method: str, trial: Trial) -> None:
+        """Say what is trained once more, and observed."""
+        self._now = f"{self._slug} | {shown(method)}: observing, rate {trial.rate:g}"
+        self._show()
+
     def advance(self, evaluation: Evaluation) -> None:
         """Count what a block of members has done."""
         self._bars.advance(self._bar, evaluation.member_steps)

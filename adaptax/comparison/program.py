@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+import adaptax
+from adaptax import Observation
 from adaptax.comparison import problem, schedules
 from adaptax.comparison.blocks import OverBlock
 from adaptax.comparison.compiled import Compiled
@@ -19,7 +21,7 @@ from adaptax.comparison.devices import Devices
 from adaptax.comparison.methods import Method
 from adaptax.comparison.problem import Functions
 from adaptax.comparison.schedules import CONSTANT, Schedule
-from adaptax.comparison.step import take_step
+from adaptax.comparison.step import Step, take_step
 from adaptax.comparison.task import Batch, Layout, Params, Task
 from adaptax.comparison.trials import Trial
 
@@ -108,12 +110,23 @@ class _Compiled:
         self.begin = OverBlock(
             devices, lambda tried, drawn, _, shared: begin(method, known, task, tried, drawn), runs_once=True
         )
-        self.train = OverBlock(
-            devices,
-            lambda tried, of_seed, member, data: train_on(task, functions, method, known, tried, of_seed, member, data),
-            consumes=True,
+        self.train_for = functools.cache(
+            lambda steps: OverBlock(
+                devices,
+                lambda tried, of_seed, member, data: train_on(
+                    task, functions, method, known, tried, of_seed, member, data, steps
+                ),
+                consumes=True,
+            )
         )
+        self.train = self.train_for(task.evaluate_every)
         self.judged = OverBlock(devices, lambda tried, of_seed, member, shared: judged_params(method, member))
+        self.observe = OverBlock(
+            devices,
+            lambda tried, of_seed, member, data: observe_next(
+                functions, optimizer_of(method, known, task, tried), of_seed, member, data
+            ),
+        )
 
 
 class Program:
@@ -122,6 +135,7 @@ class Program:
     def __init__(self, compiled: _Compiled, method: Method, schedules: tuple[str, ...]) -> None:
         """Compile nothing yet."""
         self.begin, self.train, self.judged = compiled.begin, compiled.train, compiled.judged
+        self.observe, self.train_for = compiled.observe, compiled.train_for
         self._method, self._schedules = method, schedules
 
     @property
@@ -169,24 +183,44 @@ def train_on(
     of_seed: OfSeed,
     member: Member,
     data: Batch | None,
+    steps: int | None = None,
 ) -> Member:
-    """Train a member until its next evaluation, on the examples of these numbers; without data, on those that came."""
+    """Train a member on the examples of these numbers, without data on those that came, and on all for so many steps.
+
+    By default these are the steps until its next evaluation.
+    """
     optimizer = optimizer_of(method, known, task, tried)
 
     def step(member: Member, item: Any) -> tuple[Member, None]:
-        batch = item if data is None else data if item is None else jax.tree.map(lambda part: part[item], data)
-        key = _key_of(of_seed.seed, member.step) if functions.has_key else None
-
-        def loss(params: Params) -> tuple[jax.Array, Any]:
-            return functions.loss(params, member.rest, batch, key)
-
-        params, state, (value, rest), *_ = take_step(loss, optimizer, member.params, member.state, has_aux=True)
+        params, state, (value, rest), *_ = take_next(functions, optimizer, of_seed.seed, member, data, item)
         is_new = (member.diverged_at == 0) & ~jnp.isfinite(value)
         count = member.step + 1
         return Member(params, rest, state, count, jnp.where(is_new, count, member.diverged_at)), None
 
-    length = task.evaluate_every if of_seed.batches is None else None
+    length = (steps or task.evaluate_every) if of_seed.batches is None else None
     return jax.lax.scan(step, member, of_seed.batches, length=length)[0]
+
+
+def take_next(
+    functions: Functions, optimizer: Any, seed: ArrayLike, member: Member, data: Batch | None, item: Any
+) -> Step:
+    """Take a member's next step."""
+    batch = item if data is None else data if item is None else jax.tree.map(lambda part: part[item], data)
+    key = _key_of(seed, member.step) if functions.has_key else None
+
+    def loss(params: Params) -> tuple[jax.Array, Any]:
+        return functions.loss(params, member.rest, batch, key)
+
+    return take_step(loss, optimizer, member.params, member.state, has_aux=True)
+
+
+def observe_next(
+    functions: Functions, optimizer: Any, of_seed: OfSeed, member: Member, data: Batch | None
+) -> Observation:
+    """Observe a member's next step, on the first of its batches; the member stays where it is."""
+    item = jax.tree.map(lambda part: part[0], of_seed.batches)
+    step = take_next(functions, optimizer, of_seed.seed, member, data, item)
+    return adaptax.observe(optimizer, step.gradients, member.state, member.params, value=step.value[0])[2]
 
 
 def _key_of(seed: ArrayLike, step: jax.Array) -> jax.Array:

@@ -4,6 +4,8 @@ TASK/config.json        the task, the protocol, the layout, the contenders and t
 TASK/meta.json          commit, device, versions, of the last run; by contender `timings`: seconds by kind of work,
                         microseconds of a member's step, gradients of a step, how many members fit side by side
 TASK/CONTENDER.jsonl    a line per member: phase, rate, seed, its curves, where it diverged, schedule and settings
+TASK/observed/CONTENDER.jsonl  where it was asked for, a line per step and layer: what `adaptax.observe` says of the
+                        chosen trial with the first new seed
 
 A contender's file is replaced as a whole whenever a group of members is done, so an interruption loses only groups in
 flight; what is complete is never trained again.
@@ -11,6 +13,8 @@ flight; what is complete is never trained again.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +26,9 @@ from adaptax.comparison.protocol import Result
 from adaptax.comparison.record import Line
 from adaptax.comparison.schedules import CONSTANT
 from adaptax.comparison.trials import Combination
+from adaptax.live import History
+
+OBSERVED = "observed"  # a folder below the task's
 
 
 class TaskRecord(NamedTuple):
@@ -31,6 +38,7 @@ class TaskRecord(NamedTuple):
     config: dict[str, Any]
     meta: dict[str, Any]
     results: dict[str, list[Result]]  # by contender
+    observed: dict[str, list[Line]]  # by contender
 
     @property
     def timings(self) -> dict[str, dict[str, Any]]:
@@ -69,11 +77,35 @@ class Writer:
         replace(self.folder / f"{contender}.jsonl", record.to_lines(map(_to_line, results)))
 
 
+def check_observed(folder: Path, contenders: Iterable[str], every: int) -> list[str]:
+    """Return which contenders nobody has observed yet; refuse a folder whose observations are of other steps."""
+    paths = {name: folder / OBSERVED / f"{name}.jsonl" for name in contenders}
+    for path in filter(Path.exists, paths.values()):
+        steps = sorted({line["step"] for line in record.read_lines(path)})
+        if steps != list(range(0, every * len(steps), every)):
+            raise InputError(
+                f"{str(path)!r} was observed every {steps[1]} steps, not every {every}: give observe={steps[1]}, or "
+                "remove that file."
+            )
+    return [name for name, path in paths.items() if not path.exists()]
+
+
+def write_observed(folder: Path, contender: str, history: History) -> None:
+    """Write what was observed of a contender; an interrupted write leaves no file."""
+    (folder / OBSERVED).mkdir(exist_ok=True)
+    path = folder / OBSERVED / f"{contender}.jsonl"
+    new = path.with_name(f".new-{path.name}")
+    new.unlink(missing_ok=True)
+    history.write_json_lines(new)
+    os.replace(new, path)
+
+
 def read(folder: Path) -> TaskRecord:
     """Read a task's folder."""
     config, meta, lines = record.read(folder)
     known = [name for name in config["contenders"] if name in lines]
-    return TaskRecord(folder.name, config, meta, {name: list(map(from_line, lines[name])) for name in known})
+    observed = {path.stem: record.read_lines(path) for path in sorted((folder / OBSERVED).glob("*.jsonl"))}
+    return TaskRecord(folder.name, config, meta, {name: list(map(from_line, lines[name])) for name in known}, observed)
 
 
 def read_all(folder: Path) -> list[TaskRecord]:

@@ -19,15 +19,17 @@ from adaptax.comparison.files import alone_in
 from adaptax.comparison.fingerprint import code_of_method, code_of_problem
 from adaptax.comparison.live import OfTask, View
 from adaptax.comparison.methods import Method, applies, describe_method
+from adaptax.comparison.observing import observe
 from adaptax.comparison.processes import check_same, from_main, is_main
 from adaptax.comparison.program import Programs
-from adaptax.comparison.protocol import Group, Plan, Protocol, Result, next_group
+from adaptax.comparison.protocol import NEW_SEEDS_FROM, Group, Plan, Protocol, Result, best_trial, next_group
 from adaptax.comparison.record import rounded
-from adaptax.comparison.results import Writer, from_line
+from adaptax.comparison.results import Writer, check_observed, from_line, write_observed
 from adaptax.comparison.schedules import CONSTANT, Schedule
 from adaptax.comparison.task import Layout, Task, checksum, config_of, load
 from adaptax.comparison.train import Cost, train
 from adaptax.comparison.trials import combinations, rates_each
+from adaptax.live import History
 
 Timing = dict[str, Any]
 
@@ -45,6 +47,7 @@ def judge(
     resume: bool = False,
     free: int | None = None,
     own: Sequence[str] | None = None,
+    observe_every: int | None = None,
 ) -> None:
     """Judge every method on every task; records are in OUT/TASK.
 
@@ -60,6 +63,8 @@ def judge(
         resume: whether to go on with what is in the folder.
         free: bytes of memory on a device; None: what is free.
         own: methods that are a user's own, as the task then is: what they compute is recorded; None: neither is.
+
+        observe_every: steps from one observation of each chosen trial to the next; None: they are not observed.
 
     Raises:
         InputError: what cannot be compared, before anything is trained.
@@ -86,7 +91,11 @@ def judge(
             check_same(config)
             with contextlib.ExitStack() as held:
                 record = _Record(out / slug, config, resume, held)
-                _judge_all(slug, field, those, protocol, record, view, free)
+                missing = [] if observe_every is None else record.not_observed(list(those), observe_every)
+                judged = _judge_all(slug, field, those, protocol, record, view, free)
+                if missing:
+                    shown = view.task(slug, len(missing) * task.steps)
+                    _observe(field, {name: those[name] for name in missing}, judged, record, shown, observe_every)
 
 
 def layout_of(task: Task) -> Layout:
@@ -115,7 +124,7 @@ class _Record:
     """A task's record: the main process writes it, all know what is in it."""
 
     def __init__(self, folder: Path, config: dict[str, Any], resume: bool, held: contextlib.ExitStack) -> None:
-        self._writer: Writer | None = None
+        self._folder, self._writer = folder, None
 
         def begin() -> dict[str, Any]:
             held.enter_context(alone_in(folder))
@@ -132,6 +141,13 @@ class _Record:
         if self._writer is not None:
             self._writer.write(name, results, timing)
 
+    def not_observed(self, names: list[str], every: int) -> list[str]:
+        return from_main(lambda: check_observed(self._folder, names, every))
+
+    def write_observed(self, name: str, history: History) -> None:
+        if self._writer is not None:
+            write_observed(self._folder, name, history)
+
 
 def _judge_all(
     slug: str,
@@ -141,13 +157,16 @@ def _judge_all(
     record: _Record,
     view: View,
     free: int | None,
-) -> None:
+) -> dict[str, list[Result]]:
     planned, seeds = plans(methods, protocol), protocol.tuning_seeds or field.programs.task.tuning_seeds
     expected = sum(_expected(plan, protocol, seeds) for plan in planned.values())
     shown = view.task(slug, expected * field.programs.task.steps)
-    for name, method in methods.items():
-        _judge(name, field, method, planned[name], protocol, seeds, record, shown, free)
+    judged = {
+        name: _judge(name, field, method, planned[name], protocol, seeds, record, shown, free)
+        for name, method in methods.items()
+    }
     shown.end()
+    return judged
 
 
 def _judge(
@@ -160,7 +179,7 @@ def _judge(
     record: _Record,
     shown: OfTask,
     free: int | None,
-) -> None:
+) -> list[Result]:
     """Train a method's groups until none is left, each written down before the next one begins."""
     program = field.programs.of(method)
     done, timing = record.done(name)
@@ -186,6 +205,25 @@ def _judge(
             shown.know(name, results)
         done += results
         record.write(name, done, timing or {})
+    return done
+
+
+def _observe(
+    field: Field,
+    methods: Mapping[str, Method],
+    judged: Mapping[str, list[Result]],
+    record: _Record,
+    shown: OfTask,
+    every: int,
+) -> None:
+    """Observe the chosen trial of every method with the first new seed."""
+    for name, method in methods.items():
+        trial = best_trial([result.curve for result in judged[name] if result.phase == "tune"])
+        if trial is not None:
+            shown.observe(name, trial)
+            record.write_observed(name, observe(field, field.programs.of(method), trial, NEW_SEEDS_FROM, every))
+        shown.skip(field.programs.task.steps)
+    shown.end()
 
 
 def _expected(plan: Plan, protocol: Protocol, seeds: int) -> int:

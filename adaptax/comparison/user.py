@@ -10,9 +10,9 @@ import jax
 from rich.console import Console
 
 from adaptax.comparison import methods as known_methods
+from adaptax.comparison import observing, streams
 from adaptax.comparison import problem as problems
 from adaptax.comparison import schedules as known_schedules
-from adaptax.comparison import streams
 from adaptax.comparison.errors import InputError, nearest
 from adaptax.comparison.methods import Method
 from adaptax.comparison.module import Module
@@ -44,6 +44,7 @@ def compare(
     out: str | Path = "comparison",
     layout: Layout | None = None,
     memory: int | None = None,
+    observe: int | None = None,
     progress: bool = True,
 ) -> Comparison:
     r"""Judge optimizers on a model of one's own: rates are chosen on validation, then run with new seeds.
@@ -79,6 +80,8 @@ def compare(
         out: folder of record and report.
         layout: how members are computed at once, see `adaptax.comparison.blocks`; None: what was fastest.
         memory: bytes for members on each device; None: what is free.
+        observe: the chosen trial of each method is trained once more with the first new seed, and every so many steps
+            `adaptax.observe` looks at it: the report then shows how fast each layer really learns.
         progress: whether to show what is trained, the best so far and the time left.
 
     Returns:
@@ -105,6 +108,7 @@ def compare(
     known = known_schedules.choose(schedules)
     if evaluations < 1 or steps % evaluations:
         raise InputError(f"evaluations must divide steps = {steps}, got {evaluations}.")
+    observing.check_every(observe, steps)
     if data is None:
         raise InputError("data must have the splits 'train', 'validation' and 'test', got None.")
     check_splits(data)
@@ -124,7 +128,17 @@ def compare(
     named = methods if isinstance(methods, Mapping) else {}
     own = [name for name, make in named.items() if not isinstance(make, str)]
     judge(
-        {SLUG: task}, chosen, protocol, folder, console, known=known, layout=layout, resume=True, free=memory, own=own
+        {SLUG: task},
+        chosen,
+        protocol,
+        folder,
+        console,
+        known=known,
+        layout=layout,
+        resume=True,
+        free=memory,
+        own=own,
+        observe_every=observe,
     )
     comparison = Comparison.read(folder)
     if is_main():

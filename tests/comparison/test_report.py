@@ -59,7 +59,7 @@ def judged(slug: str = "task", title: str = "A task", per_step: dict[str, int] |
         }
         for number, name in enumerate(results)
     }
-    return TaskRecord(slug, config, META | {"timings": timings}, results)
+    return TaskRecord(slug, config, META | {"timings": timings}, results, {})
 
 
 def test_ends_are_means_with_intervals_and_diverged_seeds_are_in_none():

@@ -13,6 +13,7 @@ from adaptax.comparison.report.costs import costs
 from adaptax.comparison.report.judged import EDGE
 from adaptax.comparison.report.lines import MOST
 from adaptax.comparison.report.markup import Cell, Section, Table
+from adaptax.comparison.report.observed import observed
 from adaptax.comparison.report.show import NOTHING, label, show, show_ends
 from adaptax.comparison.report.tried import combinations, sensitivity
 from adaptax.comparison.results import TaskRecord
@@ -29,8 +30,8 @@ def describe_task(record: TaskRecord, is_final: bool) -> Section:
         caption=_caption(record),
         table=_table(record, is_final),
         notes=[_notes(record, is_final)],
-        parts=[*combinations(record), sensitivity(record), *_by_step(record), *_against(record, is_final),
-               *costs(record, is_final)],
+        parts=[*observed(record), *combinations(record), sensitivity(record), *_by_step(record),
+               *_against(record, is_final), *costs(record, is_final)],
     )  # fmt: skip
 
 

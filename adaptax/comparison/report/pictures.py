@@ -64,7 +64,7 @@ def by_rate(record: TaskRecord) -> Figure:
     names = analysis.by_mean(record)[:MOST]
     of = {name: _by_rate(record, name) for name in names}
     axes = _axes_by_rate(record, of, {name: _by_step(record, name) for name in names})
-    return _panel(axes, of, {name: label(record, name) for name in names})
+    return panel(axes, of, {name: label(record, name) for name in names})
 
 
 def opening(record: TaskRecord) -> list[str]:
@@ -102,13 +102,13 @@ def _profile(records: Sequence[TaskRecord], names: Sequence[str], title: str) ->
     shares = analysis.profiles(records, TAUS)
     axes = {"xlabel": "gradients computed, times the fewest", "ylabel": "share of the tasks", "ylim": (-0.03, 1.03)}
     of = {name: Line(TAUS, shares[name]) for name in names}
-    return _panel(axes | {"title": title}, of, {name: shown(name) for name in names}, steps=True)
+    return panel(axes | {"title": title}, of, {name: shown(name) for name in names}, steps=True)
 
 
 def _drawn(record: TaskRecord, of: Mapping[str, Line], axes: dict[str, Any], what: str) -> list[str]:
     drawn = []
     for title, names in panels(analysis.by_mean(record)):
-        picture = _panel(axes | {"title": title}, {n: of[n] for n in names}, {n: label(record, n) for n in names})
+        picture = panel(axes | {"title": title}, {n: of[n] for n in names}, {n: label(record, n) for n in names})
         drawn.append(to_svg(picture, f"{what}: {title or record.config['task']['title']}"))
     return drawn
 
@@ -160,20 +160,27 @@ def _limits(by_rate: np.ndarray, by_step: np.ndarray) -> dict[str, Any]:
     return {"yscale": "log" if high > A_DECADE * low else "linear", "ylim": (low / MARGIN, high * MARGIN)}
 
 
-def _panel(axes: dict[str, Any], of: Mapping[str, Line], names: Mapping[str, str], *, steps: bool = False) -> Figure:
-    """Draw some lines and name them; of a method without a point the legend says why."""
+def panel(
+    axes: dict[str, Any],
+    of: Mapping[str, Line],
+    names: Mapping[str, str],
+    *,
+    steps: bool = False,
+    without_points: str = "diverged",
+) -> Figure:
+    """Draw some lines and name them; of one without a point the legend says why."""
     with matplotlib.rc_context(STYLE):
         picture = Figure(figsize=SIZE, layout="constrained")
-        panel = picture.subplots()
-        panel.set(**axes)
+        drawn = picture.subplots()
+        drawn.set(**axes)
         for number, (name, line) in enumerate(of.items()):
-            text = names[name] if len(line.x) else f"{names[name]}: diverged"
-            lines.draw(panel, line, number, text, steps=steps)
-        panel.grid(alpha=0.25, linewidth=0.6)
-        for axis, limits in ((panel.xaxis, panel.get_xlim()), (panel.yaxis, panel.get_ylim())):
+            text = names[name] if len(line.x) else f"{names[name]}: {without_points}"
+            lines.draw(drawn, line, number, text, steps=steps)
+        drawn.grid(alpha=0.25, linewidth=0.6)
+        for axis, limits in ((drawn.xaxis, drawn.get_xlim()), (drawn.yaxis, drawn.get_ylim())):
             if axis.get_scale() == "log":
                 _plain_numbers(axis, limits)
-        lines.name(picture, panel)
+        lines.name(picture, drawn)
     return picture
 
 
