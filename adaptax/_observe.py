@@ -123,7 +123,7 @@ def _retreed(what: str, tree: PyTree, like: PyTree) -> PyTree:
 @functools.partial(jax.jit, static_argnums=0)
 def _observed(layers: Layers, g: PyTree, u: PyTree, w: PyTree, applied: dict[str, Applied]) -> Observation:
     norm_g, norm_u, norm_w = layers.norms(g), layers.norms(u), layers.norms(w)
-    along = layers.cosines(u, g)
+    along = layers.cosines(u, g, [norm_u, norm_g])
     cosine = jnp.where(along == 0, 0, -along)  # not -0
     return Observation(
         gradient_norm=norm_g,

@@ -78,12 +78,11 @@ class Layers(NamedTuple):
         """Return every layer's mean of such a function over all its weights, wherever they lie."""
         return self.sums(*trees, of=of) / jnp.maximum(self.sizes(trees[0]), 1)
 
-    def cosines(self, one: PyTree, other: PyTree) -> Array:
+    def cosines(self, one: PyTree, other: PyTree, norms: Sequence[Array]) -> Array:
         """Return the cosine of the angle between two trees in every layer; 0 where a norm is 0 or not finite.
 
-        Each is divided by its norm first, so no product over- or underflows.
+        Each is divided by its norm, which is given, first: so no product over- or underflows.
         """
-        norms = [self.norms(one), self.norms(other)]
         known = [(norm > 0) & (norm < jnp.inf) for norm in norms]
         divisors = [jnp.where(*of, 1) for of in zip(known, norms, strict=True)]
 

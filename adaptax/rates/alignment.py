@@ -103,9 +103,9 @@ def alignment_rate(
             averages = mu = jax.tree.map(
                 lambda m, g: ema(m, wide(g).astype(m.dtype), momentum), state.momentum, gradients
             )
-        scores = score(layers.cosines(mu, gradients), state.scores, temperature, decay)
-        is_finite = (layers.norms(gradients) < jnp.inf) & (layers.norms(mu) < jnp.inf)
-        scores = jnp.where(is_finite, scores, state.scores)
+        norms = layers.norms(mu), layers.norms(gradients)
+        scores = score(layers.cosines(mu, gradients, norms), state.scores, temperature, decay)
+        scores = jnp.where((norms[0] < jnp.inf) & (norms[1] < jnp.inf), scores, state.scores)
         return layers.at_leaves(scores, gradients), AlignmentState(scores=scores, momentum=averages)
 
     return Rate(init, measure)

@@ -106,8 +106,9 @@ def hypergradient_rate(
             return jax.tree.map(lambda g, u: jnp.sign(g) * jnp.sign(u), gradients, before)
         if scope == "weight":
             return jax.tree.map(jnp.multiply, gradients, before)
-        cosines = layers.cosines(gradients, before)
-        return cosines if rule == "multiplicative" else cosines * layers.norms(gradients) * layers.norms(before)
+        norms = layers.norms(gradients), layers.norms(before)
+        cosines = layers.cosines(gradients, before, norms)
+        return cosines if rule == "multiplicative" else cosines * norms[0] * norms[1]
 
     def measure(
         gradients: PyTree, state: HypergradientState, params: PyTree = None, *, direction: PyTree, **extra_args: Any

@@ -13,7 +13,7 @@ from helpers import x64
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import adaptax
-from adaptax import _norms
+from adaptax import _members, _norms
 from adaptax._per_layer import Layers
 
 P = PartitionSpec
@@ -56,8 +56,9 @@ def test_a_layer_is_a_leaf_or_what_a_pattern_says():
 
 
 @pytest.mark.slow
-def test_many_small_leaves_are_each_in_their_own_layer():
+def test_many_small_leaves_are_each_in_their_own_layer(monkeypatch):
     """More of one shape than are summed in one go, of several shapes and dtypes, in layers that cut across them."""
+    monkeypatch.setattr(_members, "STACK", 7)
     shapes, dtypes = [(3,), (2, 2), (4,)], ["float32", "float32", "float16", "complex64"]
     tree: dict = {f"{k}": {} for k in range(23)}
     for k in range(100):
@@ -506,7 +507,13 @@ def test_sums_and_means_are_those_of_all_leaves_of_a_layer():
 def test_no_cosine_is_above_1():
     """Rounding would leave one in three of these above, and an arc cosine NaN."""
     vectors = jnp.asarray(np.random.default_rng(0).normal(size=(50, 7)), jnp.float32)
-    cosines = jax.vmap(lambda x: Layers(adaptax.by_leaf, None, None).cosines({"a": x}, {"a": 3 * x})[0])(vectors)
+    layers = Layers(adaptax.by_leaf, None, None)
+
+    def cosine(x):
+        one, other = {"a": x}, {"a": 3 * x}
+        return layers.cosines(one, other, [layers.norms(one), layers.norms(other)])[0]
+
+    cosines = jax.vmap(cosine)(vectors)
     assert float(cosines.max()) == 1.0
 
 
