@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,6 +73,31 @@ def test_the_same_settings_or_to_be_told_so_replace_a_record(tmp_path):
     record.write(tmp_path, {"steps": 1}, {}, {"rows": []})
     for config, overwrite in (({"steps": 1}, False), ({"steps": 2}, True)):
         assert "commit" in frame.begin(tmp_path, config, overwrite)
+
+
+def test_traffic_is_resumed_with_the_rows_that_are_missing(tmp_path, monkeypatch):
+    counted = []
+
+    def measure(name, optimizer, title, layout, program, devices):
+        if len(counted) == 2 and not (tmp_path / "done").exists():
+            raise KeyboardInterrupt
+        counted.append((name, program))
+        return {"contender": name, "layout": title, "program": program, "bytes": len(counted)}
+
+    monkeypatch.setitem(run.TARGETS, "v5e", run.TARGETS["v5e"]._replace(wheels=()))
+    monkeypatch.setattr(run, "prepare_process", lambda: None)
+    monkeypatch.setattr(run, "optimizers", lambda: {"adam": None, "lsalr": None})
+    monkeypatch.setattr(run, "layouts", lambda params: {"one leaf": None})
+    monkeypatch.setattr(run.topologies, "get_topology_desc", lambda **_: SimpleNamespace(devices=()))
+    monkeypatch.setattr(run, "measure", measure)
+    with pytest.raises(KeyboardInterrupt):
+        run.run("v5e", out=tmp_path)
+    (tmp_path / "done").touch()
+    run.run("v5e", out=tmp_path, resume=True)
+    rows = record.read(tmp_path / "traffic" / "v5e").lines["rows"]
+    expected = [(name, program) for name in ("adam", "lsalr") for program in ("step", "update")]
+    assert counted == [(row["contender"], row["program"]) for row in rows] == expected
+    assert record.read(tmp_path / "traffic" / "v5e").meta["kept"]["rows"] == 2
 
 
 def keep(folder, cores):

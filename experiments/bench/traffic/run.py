@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 from jax.experimental import topologies
 
+from adaptax.comparison import record
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.record import Line, Record
 from adaptax.comparison.report.markup import Section
@@ -84,7 +85,7 @@ def prepare_process() -> None:
     jax.config.update("jax_platforms", "cpu")
 
 
-def run(target: str, params: int = 2**25, out: Path = RESULTS, overwrite: bool = False) -> None:
+def run(target: str, params: int = 2**25, out: Path = RESULTS, overwrite: bool = False, resume: bool = False) -> None:
     """Count the bytes that each method moves on an accelerator, by its compiler; record, table in OUT/traffic/TARGET.
 
     No accelerator is needed; `make traffic` makes the environment and both records.
@@ -94,6 +95,7 @@ def run(target: str, params: int = 2**25, out: Path = RESULTS, overwrite: bool =
         params: Weights of the leaf that stands alone.
         out: The folder for records.
         overwrite: Replace a record that was made with other settings.
+        resume: Keep the rows that the record has, and count those that it lacks.
     """
     found, folder = find(target), out / "traffic" / target
     if params <= 0 or params % 8192:
@@ -104,11 +106,17 @@ def run(target: str, params: int = 2**25, out: Path = RESULTS, overwrite: bool =
     meta["compiler"] = {wheel: importlib.metadata.version(wheel) for wheel in ("jax", *found.wheels)}
     devices = topologies.get_topology_desc(**found.topology).devices
     shapes, contenders = layouts(params), optimizers()
-    rows = [
-        measure(name, contenders[name], layout, shapes[layout], program, devices)
-        for layout, name, program in frame.watched(itertools.product(shapes, contenders, PROGRAMS))
-    ]
-    frame.keep(folder, Record(config, meta, {"rows": rows}), sections)
+    pieces = list(itertools.product(shapes, contenders, PROGRAMS))
+    done: dict[tuple[str, ...], Line] = {}
+    if resume:
+        before = record.read(folder)
+        done = {(row["layout"], row["contender"], row["program"]): row for row in before.lines["rows"]}
+        meta["kept"] = {"rows": len(done), "commit": before.meta["commit"]}
+    for piece in frame.watched([piece for piece in pieces if piece not in done]):
+        layout, name, program = piece
+        done[piece] = measure(name, contenders[name], layout, shapes[layout], program, devices)
+        record.write(folder, config, meta, {"rows": [done[piece] for piece in pieces if piece in done]})
+    frame.keep(folder, Record(config, meta, {"rows": [done[piece] for piece in pieces]}), sections)
 
 
 def sections(of: Record) -> Iterator[Section]:
