@@ -21,12 +21,11 @@ from adaptax.comparison.devices import Devices
 from adaptax.comparison.methods import Method
 from adaptax.comparison.problem import Functions
 from adaptax.comparison.schedules import CONSTANT, Schedule
+from adaptax.comparison.scoring import mean_over
 from adaptax.comparison.step import Step, take_step
 from adaptax.comparison.task import Batch, Layout, Params, Task
 from adaptax.comparison.trials import Trial
 
-SCORED_AT_ONCE = (50, 500)  # examples in a slice, at least and at most
-SCORED_BYTES = 2**21  # of the largest array of a slice: a CPU's caches hold it
 CHANCE = 0x0DD5  # sets the keys of the steps apart from those of the initial weights
 
 
@@ -231,32 +230,3 @@ def judged_params(method: Method, member: Member) -> tuple[Params, Any]:
     """Give the params that a method wants to be judged by, and the rest."""
     params = member.params if method.judged_at is None else method.judged_at(member.state, member.params)
     return params, member.rest
-
-
-def mean_over(score: Callable[[Any, Batch], jax.Array], judged: Any, split: Batch) -> jax.Array:
-    """Score a split in slices; a score is a mean over the examples."""
-    count = len(jax.tree.leaves(split)[0])
-    at_once = min(count, _scored_at_once(score, judged, split))
-    whole = count - count % at_once if count > at_once else 0
-    total = 0.0
-    if whole:
-        slices = jax.tree.map(lambda part: part[:whole].reshape(-1, at_once, *part.shape[1:]), split)
-        total = jax.lax.map(lambda part: score(judged, part), slices).sum() * at_once
-    if whole < count:
-        total += score(judged, jax.tree.map(lambda part: part[whole:], split)) * (count - whole)
-    return jnp.asarray(total) / count
-
-
-def _scored_at_once(score: Callable[[Any, Batch], jax.Array], judged: Any, split: Batch) -> int:
-    """Return how many examples are scored in a slice: of small nets more, of those with large maps fewer."""
-    least, most = SCORED_AT_ONCE
-    some = jax.tree.map(lambda part: jax.ShapeDtypeStruct((least, *part.shape[1:]), part.dtype), split)
-    largest = _largest(jax.make_jaxpr(score)(judged, some).jaxpr)
-    return min(most, max(least, least * SCORED_BYTES // largest))
-
-
-def _largest(jaxpr: Any) -> int:
-    """Return the bytes of the largest array that a program makes."""
-    made = [v.aval.size * v.aval.dtype.itemsize for eqn in jaxpr.eqns for v in eqn.outvars if hasattr(v.aval, "size")]
-    inner = [getattr(p, "jaxpr", p) for eqn in jaxpr.eqns for p in eqn.params.values()]
-    return max([1, *made, *(_largest(one) for one in inner if hasattr(one, "eqns"))])

@@ -78,8 +78,8 @@ class Writer:
 
 
 def check_observed(folder: Path, contenders: Iterable[str], every: int) -> list[str]:
-    """Return which contenders nobody has observed yet; refuse a folder whose observations are of other steps."""
-    paths = {name: folder / OBSERVED / f"{name}.jsonl" for name in contenders}
+    """Return which contenders nobody has observed yet; refuse observations of other steps."""
+    paths = {name: folder / f"{name}.jsonl" for name in contenders}
     for path in filter(Path.exists, paths.values()):
         steps = sorted({line["step"] for line in record.read_lines(path)})
         if steps != list(range(0, every * len(steps), every)):
@@ -92,20 +92,24 @@ def check_observed(folder: Path, contenders: Iterable[str], every: int) -> list[
 
 def write_observed(folder: Path, contender: str, history: History) -> None:
     """Write what was observed of a contender; an interrupted write leaves no file."""
-    (folder / OBSERVED).mkdir(exist_ok=True)
-    path = folder / OBSERVED / f"{contender}.jsonl"
-    new = path.with_name(f".new-{path.name}")
+    folder.mkdir(parents=True, exist_ok=True)
+    path, new = folder / f"{contender}.jsonl", folder / f".new-{contender}.jsonl"
     new.unlink(missing_ok=True)
     history.write_json_lines(new)
     os.replace(new, path)
+
+
+def read_observed(folder: Path) -> dict[str, list[Line]]:
+    """Read what was observed of all contenders, a line for each step and layer."""
+    return {path.stem: record.read_lines(path) for path in sorted(folder.glob("[!.]*.jsonl"))}
 
 
 def read(folder: Path) -> TaskRecord:
     """Read a task's folder."""
     config, meta, lines = record.read(folder)
     known = [name for name in config["contenders"] if name in lines]
-    observed = {path.stem: record.read_lines(path) for path in sorted((folder / OBSERVED).glob("*.jsonl"))}
-    return TaskRecord(folder.name, config, meta, {name: list(map(from_line, lines[name])) for name in known}, observed)
+    found = {name: list(map(from_line, lines[name])) for name in known}
+    return TaskRecord(folder.name, config, meta, found, read_observed(folder / OBSERVED))
 
 
 def read_all(folder: Path) -> list[TaskRecord]:

@@ -13,25 +13,20 @@ from rich.console import Console
 from adaptax.comparison import schedules
 from adaptax.comparison.check import check_method, check_problem
 from adaptax.comparison.describe import describe
-from adaptax.comparison.environment import describe_environment
 from adaptax.comparison.field import Field
-from adaptax.comparison.files import alone_in
 from adaptax.comparison.fingerprint import code_of_method, code_of_problem
 from adaptax.comparison.live import OfTask, View
 from adaptax.comparison.methods import Method, applies, describe_method
 from adaptax.comparison.observing import observe
-from adaptax.comparison.processes import check_same, from_main, is_main
+from adaptax.comparison.processes import check_same, is_main
 from adaptax.comparison.program import Programs
 from adaptax.comparison.protocol import NEW_SEEDS_FROM, Group, Plan, Protocol, Result, best_trial, next_group
 from adaptax.comparison.record import rounded
-from adaptax.comparison.results import Writer, check_observed, from_line, write_observed
 from adaptax.comparison.schedules import CONSTANT, Schedule
+from adaptax.comparison.shared import SharedRecord, Timing
 from adaptax.comparison.task import Layout, Task, checksum, config_of, load
 from adaptax.comparison.train import Cost, train
 from adaptax.comparison.trials import combinations, rates_each
-from adaptax.live import History
-
-Timing = dict[str, Any]
 
 
 def judge(
@@ -90,7 +85,7 @@ def judge(
                 config["contenders"][name]["code"] = code_of_method(field, methods[name], params, rest)
             check_same(config)
             with contextlib.ExitStack() as held:
-                record = _Record(out / slug, config, resume, held)
+                record = SharedRecord(out / slug, config, resume, held)
                 missing = [] if observe_every is None else record.not_observed(list(those), observe_every)
                 judged = _judge_all(slug, field, those, protocol, record, view, free)
                 if missing:
@@ -120,41 +115,12 @@ def _describe_protocol(protocol: Protocol) -> dict[str, Any]:
     return {name: value for name, value in described.items() if name != "schedules" or value != [CONSTANT]}
 
 
-class _Record:
-    """A task's record: the main process writes it, all know what is in it."""
-
-    def __init__(self, folder: Path, config: dict[str, Any], resume: bool, held: contextlib.ExitStack) -> None:
-        self._folder, self._writer = folder, None
-
-        def begin() -> dict[str, Any]:
-            held.enter_context(alone_in(folder))
-            self._writer = Writer(folder, config, describe_environment(), resume)
-            return self._writer.left()
-
-        self._left = from_main(begin)
-
-    def done(self, name: str) -> tuple[list[Result], Timing | None]:
-        """Give what an earlier run left of a method, and what it took."""
-        return list(map(from_line, self._left["lines"].get(name, []))), self._left["timings"].get(name)
-
-    def write(self, name: str, results: list[Result], timing: Timing) -> None:
-        if self._writer is not None:
-            self._writer.write(name, results, timing)
-
-    def not_observed(self, names: list[str], every: int) -> list[str]:
-        return from_main(lambda: check_observed(self._folder, names, every))
-
-    def write_observed(self, name: str, history: History) -> None:
-        if self._writer is not None:
-            write_observed(self._folder, name, history)
-
-
 def _judge_all(
     slug: str,
     field: Field,
     methods: Mapping[str, Method],
     protocol: Protocol,
-    record: _Record,
+    record: SharedRecord,
     view: View,
     free: int | None,
 ) -> dict[str, list[Result]]:
@@ -176,7 +142,7 @@ def _judge(
     plan: Plan,
     protocol: Protocol,
     seeds: int,
-    record: _Record,
+    record: SharedRecord,
     shown: OfTask,
     free: int | None,
 ) -> list[Result]:
@@ -212,7 +178,7 @@ def _observe(
     field: Field,
     methods: Mapping[str, Method],
     judged: Mapping[str, list[Result]],
-    record: _Record,
+    record: SharedRecord,
     shown: OfTask,
     every: int,
 ) -> None:

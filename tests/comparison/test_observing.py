@@ -15,8 +15,7 @@ from adaptax.comparison.methods import Method
 from adaptax.comparison.observing import observe
 from adaptax.comparison.program import Programs
 from adaptax.comparison.protocol import NEW_SEEDS_FROM
-from adaptax.comparison.report.observed import observed
-from adaptax.comparison.results import TaskRecord
+from adaptax.comparison.report.observed import sections, table
 from adaptax.comparison.trials import Combination, Trial
 from tests.comparison.test_own import FLOATS, decayed, halved, own_compare
 from tests.comparison.test_program import DATA, LINE, init
@@ -139,20 +138,20 @@ def test_eight_devices_observe_what_one_observes():
         np.testing.assert_allclose(seen[0][quantity], seen[1][quantity], rtol=1e-5)
 
 
-def recorded(layers: list[str], rates: dict[str, list[float | None]]) -> TaskRecord:
-    """A record with nothing in it but observations: each method's rate at two steps, the same in every layer."""
-    config = {"task": {"title": "A task"}, "contenders": dict.fromkeys(rates), "protocol": {}}
-    lines: dict[str, list[record.Line]] = {
+def lines_of(layers: list[str], rates: dict[str, list[float | None]]) -> dict[str, list[record.Line]]:
+    """Each method's rate at some steps, the same in every layer."""
+    return {
         name: [
-            {"step": 10 * k, "layer": layer, "effective_rate": rate} for k, rate in enumerate(of) for layer in layers
+            {"step": 10 * k, "layer": layer, "effective_rate": rate, "gradient_norm": 2.0}
+            for k, rate in enumerate(of)
+            for layer in layers
         ]
         for name, of in rates.items()
     }
-    return TaskRecord("a_task", config, {}, {name: [] for name in rates}, lines)
 
 
 def test_the_report_draws_each_method_and_all_layers():
-    (section,) = observed(recorded(["conv", "dense"], {"sgd": [0.1, 0.1], "adam": [5.0, 0.2]}))
+    (section,) = sections(lines_of(["conv", "dense"], {"sgd": [0.1, 0.1], "adam": [5.0, 0.2]}))
     drawn = list(section.pictures())
     assert len(drawn) == 2
     for name in ("conv", "dense"):
@@ -161,16 +160,35 @@ def test_the_report_draws_each_method_and_all_layers():
 
 
 def test_a_deep_net_is_shown_by_some_layers_from_first_to_last():
-    (section,) = observed(recorded([f"layer {k}" for k in range(22)], {"sgd": [0.1, 0.3]}))
+    (section,) = sections(lines_of([f"layer {k}" for k in range(22)], {"sgd": [0.1, 0.3]}))
     (picture,) = section.pictures()
     assert "Shown are 8 of 22 layers." in section.caption
     assert {k for k in range(22) if f">layer {k}<" in picture} == {0, 3, 6, 9, 12, 15, 18, 21}
 
 
 def test_where_a_layer_rests_or_climbs_there_is_no_point():
-    (section,) = observed(recorded(["conv"], {"sgd": [0.0, None], "adam": [-1.0, 0.2]}))
+    (section,) = sections(lines_of(["conv"], {"sgd": [0.0, None], "adam": [-1.0, 0.2]}))
     assert sum("no point" in picture for picture in section.pictures()) == 1
 
 
+def test_figures_are_medians_over_the_steps():
+    of = table(lines_of(["conv"], {"sgd": [0.1, 0.3, 0.2], "adam": [None, 5.0, -1.0]}))
+    assert list(of.header) == [
+        "layer",
+        "sgd: gradient",
+        "sgd: effective rate",
+        "adam: gradient",
+        "adam: effective rate",
+    ]
+    assert [[cell.text for cell in row] for row in of.rows] == [["conv", "2", "0.2", "2", "2"]]
+
+
+def test_the_report_of_a_comparison_has_a_panel_for_each_method_that_learned(tmp_path: Path):
+    page = own_compare(tmp_path, methods={"sgd": optax.sgd, "adam": "adam"}, observe=3).report().read_text()
+    shown = page.partition("How fast each layer learned")[2].partition("How much the rate matters")[0]
+    assert shown.count("<svg") == 2
+    assert "gradient" in shown
+
+
 def test_without_observations_nothing_is_said():
-    assert not list(observed(recorded([], {})))
+    assert not list(sections(lines_of([], {})))

@@ -15,7 +15,7 @@ import optax
 import pytest
 
 import adaptax
-from adaptax.comparison import program
+from adaptax.comparison import program, scoring
 from adaptax.comparison.compiled import Compiled
 from adaptax.comparison.curve import Curve
 from adaptax.comparison.errors import InputError
@@ -323,9 +323,9 @@ def test_threads_that_ask_together_wait_for_one_compilation_and_its_time_is_coun
 
 @pytest.mark.parametrize("count", [3, 4, 8, 10])
 def test_a_split_is_scored_in_slices_and_nothing_is_left_over(count: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(program, "SCORED_AT_ONCE", (4, 4))
+    monkeypatch.setattr(scoring, "SCORED_AT_ONCE", (4, 4))
     values = np.random.default_rng(0).standard_normal(count).astype(np.float32)
-    ours = program.mean_over(lambda params, part: (part + params).mean(), jnp.float32(2.0), values)
+    ours = scoring.mean_over(lambda params, part: (part + params).mean(), jnp.float32(2.0), values)
     np.testing.assert_allclose(ours, values.mean() + 2, rtol=1e-6)
 
 
@@ -380,5 +380,5 @@ def test_slices_are_long_for_small_nets_and_short_where_maps_are_large():
     def score_with(map_size: int):
         return lambda weights, part: (part[:, :1] * jnp.zeros((1, map_size)) + weights).mean()
 
-    of = {size: program._scored_at_once(score_with(size), jnp.float32(0.0), split) for size in (10, 2048, 2**15)}
+    of = {size: scoring._scored_at_once(score_with(size), jnp.float32(0.0), split) for size in (10, 2048, 2**15)}
     assert of == {10: 500, 2048: 2**21 // (4 * 2048), 2**15: 50}

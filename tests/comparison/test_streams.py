@@ -118,7 +118,7 @@ def test_a_pipeline_of_grain_feeds_a_comparison(tmp_path: Path):
             .shuffle()
             .repeat()
             .batch(4, drop_remainder=True)
-            .to_iter_dataset()
+            .to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=8))  # 500 by default, for each seed
         )
 
     twice = [compared(tmp_path / name, FLOATS | {"train": stream}) for name in "ab"]

@@ -1,52 +1,78 @@
-"""How fast each layer really learned, where a comparison observed it."""
+"""How fast each layer really learned, from what was observed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from adaptax.comparison import analysis
 from adaptax.comparison import record as records
 from adaptax.comparison.report.lines import MOST, Line
-from adaptax.comparison.report.markup import Section
+from adaptax.comparison.report.markup import Cell, Section, Table
 from adaptax.comparison.report.pictures import panel
-from adaptax.comparison.report.show import label
+from adaptax.comparison.report.show import NOTHING, label
 from adaptax.comparison.report.svg import to_svg
 from adaptax.comparison.results import TaskRecord
 
+Observed = Mapping[str, Sequence[records.Line]]  # by method, a line for each step and layer
 ABOUT = (
-    "By layer, the learning rate with which plain gradient descent would go as far along the gradient: the chosen "
-    "trial of each method with the first new seed. There is no point where a layer rests or climbs."
+    "By layer, the learning rate with which plain gradient descent would go as far along the gradient. There is no "
+    "point where a layer rests or climbs."
 )
+OF_TABLE = "Medians over the observed steps: the norm of the gradient, and the effective learning rate."
 
 
-def observed(record: TaskRecord) -> Iterator[Section]:
-    """Draw effective rates by step, a panel for each method and a line for each layer; all panels have one scale."""
-    if record.observed:
-        yield Section("How fast each layer learned", pictures=lambda: _drawn(record), caption=_caption(record))
+def of_task(record: TaskRecord) -> Iterator[Section]:
+    """Draw the chosen trial of every method with the first new seed."""
+    names = [name for name in analysis.by_mean(record) if name in record.observed]
+    yield from sections({label(record, name): record.observed[name] for name in names})
 
 
-def _caption(record: TaskRecord) -> str:
-    layers, shown = _layers(record), len(_shown(_layers(record)))
+def sections(observed: Observed) -> Iterator[Section]:
+    """Draw effective rates by step, a panel for each method and a line for each layer; then their medians, folded."""
+    if observed:
+        parts = [Section("In figures", [OF_TABLE], table(observed), is_folded=True)]
+        title = "How fast each layer learned"
+        yield Section(title, pictures=lambda: drawn(observed), caption=_caption(observed), parts=parts)
+
+
+def _caption(observed: Observed) -> str:
+    layers, shown = _layers(observed), len(_shown(_layers(observed)))
     return ABOUT if shown == len(layers) else f"{ABOUT} Shown are {shown} of {len(layers)} layers."
 
 
-def _drawn(record: TaskRecord) -> Iterator[str]:
-    names = [name for name in analysis.by_mean(record) if name in record.observed]
-    layers = _shown(_layers(record))
-    of = {name: {layer: _curve(record.observed[name], layer) for layer in layers} for name in names}
+def drawn(observed: Observed) -> Iterator[str]:
+    """Draw a panel for each method; all have one scale."""
+    layers = _shown(_layers(observed))
+    of = {name: {layer: _curve(lines, layer) for layer in layers} for name, lines in observed.items()}
     rates = np.concatenate([curve.y for curves in of.values() for curve in curves.values()])
     limits = {"ylim": (rates.min() / 1.5, rates.max() * 1.5)} if rates.size else {}
     axes = {"xlabel": "steps", "ylabel": "effective learning rate", "yscale": "log", **limits}
-    for name in names:
-        titled = axes | {"title": label(record, name)}
-        picture = panel(titled, of[name], dict(zip(layers, layers, strict=True)), without_points="no point")
-        yield to_svg(picture, f"Effective learning rate of each layer: {label(record, name)}")
+    for name, curves in of.items():
+        titled = axes | {"title": name}
+        picture = panel(titled, curves, dict(zip(layers, layers, strict=True)), without_points="no point")
+        yield to_svg(picture, f"Effective learning rate of each layer: {name}")
 
 
-def _layers(record: TaskRecord) -> list[str]:
-    return list(dict.fromkeys(line["layer"] for lines in record.observed.values() for line in lines))
+def table(observed: Observed) -> Table:
+    """Tell the median gradient and effective rate of every layer, a pair of columns for each method."""
+    header = ["layer", *(f"{name}: {of}" for name in observed for of in ("gradient", "effective rate"))]
+    quantities = ("gradient_norm", "effective_rate")
+    rows = [
+        [layer, *(_median(lines, layer, quantity) for lines in observed.values() for quantity in quantities)]
+        for layer in _layers(observed)
+    ]
+    return Table(header, [list(map(Cell, row)) for row in rows])
+
+
+def _median(lines: Sequence[records.Line], layer: str, quantity: str) -> str:
+    values = [line[quantity] for line in lines if line["layer"] == layer and line[quantity] is not None]
+    return f"{np.median(values):.3g}" if values else NOTHING
+
+
+def _layers(observed: Observed) -> list[str]:
+    return list(dict.fromkeys(line["layer"] for lines in observed.values() for line in lines))
 
 
 def _shown(layers: list[str]) -> list[str]:

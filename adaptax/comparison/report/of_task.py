@@ -8,12 +8,11 @@ from functools import partial
 import numpy as np
 
 from adaptax.comparison import analysis
-from adaptax.comparison.report import conclusion, pictures
+from adaptax.comparison.report import conclusion, observed, pictures
 from adaptax.comparison.report.costs import costs
 from adaptax.comparison.report.judged import EDGE
 from adaptax.comparison.report.lines import MOST
 from adaptax.comparison.report.markup import Cell, Section, Table
-from adaptax.comparison.report.observed import observed
 from adaptax.comparison.report.show import NOTHING, label, show, show_ends
 from adaptax.comparison.report.tried import combinations, sensitivity
 from adaptax.comparison.results import TaskRecord
@@ -30,7 +29,7 @@ def describe_task(record: TaskRecord, is_final: bool) -> Section:
         caption=_caption(record),
         table=_table(record, is_final),
         notes=[_notes(record, is_final)],
-        parts=[*observed(record), *combinations(record), sensitivity(record), *_by_step(record),
+        parts=[*observed.of_task(record), *combinations(record), sensitivity(record), *_by_step(record),
                *_against(record, is_final), *costs(record, is_final)],
     )  # fmt: skip
 
