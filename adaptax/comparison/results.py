@@ -51,7 +51,7 @@ class Writer:
 
     def __init__(self, folder: Path, config: dict[str, Any], meta: dict[str, Any], resume: bool) -> None:
         """Begin, or go on with the same; refuse to go on with something else and to throw work away."""
-        self.folder, self._done = folder, dict[str, list[Line]]()
+        self.folder, self._done, self._now = folder, dict[str, list[Line]](), meta
         self._meta = meta | {"timings": {}}
         if any(folder.glob("*.jsonl")):
             if not resume:
@@ -61,7 +61,7 @@ class Writer:
             before = record.read(folder)
             _check_same(folder, before.config, config)
             config = config | {"contenders": before.config["contenders"] | config["contenders"]}
-            self._meta["timings"] |= before.meta["timings"]
+            self._meta = before.meta  # until something is trained
             self._done = before.lines
         record.write(folder, config, self._meta, self._done)
 
@@ -71,8 +71,8 @@ class Writer:
 
     def write(self, contender: str, results: list[Result], timing: dict[str, Any]) -> None:
         """Replace a contender's results."""
-        self._meta["timings"][contender] = timing
-        self._meta["timings"] = dict(sorted(self._meta["timings"].items()))
+        timings = self._meta["timings"] | {contender: timing}
+        self._meta = self._now | {"timings": dict(sorted(timings.items()))}
         replace(self.folder / "meta.json", record.to_json({"format": record.FORMAT, **self._meta}))
         replace(self.folder / f"{contender}.jsonl", record.to_lines(map(_to_line, results)))
 

@@ -17,7 +17,7 @@ from adaptax.comparison.field import Field
 from adaptax.comparison.fingerprint import code_of_method, code_of_problem
 from adaptax.comparison.live import OfTask, View
 from adaptax.comparison.methods import Method, applies, describe_method
-from adaptax.comparison.observing import observe
+from adaptax.comparison.observing import check_every, observe
 from adaptax.comparison.processes import check_same, is_main
 from adaptax.comparison.program import Programs
 from adaptax.comparison.protocol import NEW_SEEDS_FROM, Group, Plan, Protocol, Result, best_trial, next_group
@@ -58,13 +58,14 @@ def judge(
         resume: whether to go on with what is in the folder.
         free: bytes of memory on a device; None: what is free.
         own: methods that are a user's own, as the task then is: what they compute is recorded; None: neither is.
-
         observe_every: steps from one observation of each chosen trial to the next; None: they are not observed.
 
     Raises:
         InputError: what cannot be compared, before anything is trained.
     """
     known = known or schedules.choose(protocol.schedules)
+    for task in tasks.values():
+        check_every(observe_every, task.steps)
     with View(console, disable=not is_main()) as view:
         for slug, task in tasks.items():
             splits = load(task, folder)

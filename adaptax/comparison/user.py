@@ -10,9 +10,9 @@ import jax
 from rich.console import Console
 
 from adaptax.comparison import methods as known_methods
-from adaptax.comparison import observing, streams
 from adaptax.comparison import problem as problems
 from adaptax.comparison import schedules as known_schedules
+from adaptax.comparison import streams
 from adaptax.comparison.errors import InputError, nearest
 from adaptax.comparison.methods import Method
 from adaptax.comparison.module import Module
@@ -108,7 +108,6 @@ def compare(
     known = known_schedules.choose(schedules)
     if evaluations < 1 or steps % evaluations:
         raise InputError(f"evaluations must divide steps = {steps}, got {evaluations}.")
-    observing.check_every(observe, steps)
     if data is None:
         raise InputError("data must have the splits 'train', 'validation' and 'test', got None.")
     check_splits(data)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from adaptax.comparison import results
-from adaptax.comparison.report import tables
+from adaptax.comparison.report import observed, tables
 from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
 from adaptax.comparison.report.pairs import pairs
+from adaptax.comparison.results import TaskRecord
 from adaptax.comparison.statistics import Estimate, over_seeds, paired
 from experiments.engine import finder, records
 from experiments.engine.records import Record, show
@@ -123,8 +124,26 @@ def page(folder: Path) -> str:
     if compared := tables.with_reruns(results.read_all(folder / "compare")):  # what bears on the claims above
         intro = "From the [report](report.html) of `python -m experiments compare --out experiments/results/compare`. "
         first, *others = pairs(compared)
-        sections += [first._replace(paragraphs=[intro + first.paragraphs[0]]), *others]
+        sections += [first._replace(paragraphs=[intro + first.paragraphs[0]]), *others, *_layers(compared)]
     return to_markdown(sections)
+
+
+def pictures(folder: Path) -> dict[str, str]:
+    """Draw the page's pictures from those records: SVG by the name of the file."""
+    return {name: svg for record in results.read_all(folder / "compare") for name, svg in _pictures(record).items()}
+
+
+def _pictures(record: TaskRecord) -> dict[str, str]:
+    return {f"layers_{record.slug}_{k}.svg": svg for k, svg in enumerate(observed.drawn(observed.of_task(record)))}
+
+
+def _layers(compared: list[TaskRecord]) -> Iterator[Section]:
+    """Say how fast each layer learned, of every task that was observed."""
+    for record in compared:
+        for section in observed.sections(observed.of_task(record)):
+            (figures,), title = section.parts, f"{section.title}: {record.config['task']['title']}"
+            shown = " ".join(f"![{title}]({name})" for name in _pictures(record))
+            yield Section(title, [section.caption, shown, *figures.paragraphs], figures.table)
 
 
 def _claims(folder: Path) -> Iterator[Section]:

@@ -72,9 +72,10 @@ def figure(slug: Slug, out: Path = RECORDS) -> None:
 
 
 def evidence(out: Path = DOCS / "evidence.md", results: Path = RECORDS) -> None:
-    """Make the evidence page again from the committed records: each published claim and its verdict."""
-    out.write_text(claims.page(results), encoding="utf-8")
-    print(out)
+    """Make the evidence page and its pictures from the committed records: each published claim and its verdict."""
+    for name, text in {out.name: claims.page(results), **claims.pictures(results)}.items():
+        (out.parent / name).write_text(text, encoding="utf-8")
+        print(out.parent / name)
 
 
 def calibrate(slug: Slug, seeds: int = 3, out: Path = RESULTS) -> None:

@@ -1,6 +1,7 @@
 """The commands that compare methods; each function is one, its docstring the help."""
 
 from pathlib import Path
+from typing import Any
 
 import tyro
 from rich.console import Console
@@ -39,7 +40,7 @@ def sweep(
         resume: Go on with what an interrupted sweep left.
     """
     protocol = Protocol(rates=parse_grid(rates), tuning_seeds=seeds, extensions=0, only_tunes=True)
-    _judge(slug, methods, protocol, out, data, layout, resume)
+    _judge(slug, methods, protocol, out, data, layout=layout, resume=resume)
 
 
 def compare(
@@ -52,6 +53,7 @@ def compare(
     data: Path | None = None,
     layout: Layout | None = None,
     resume: bool = False,
+    observe: int | None = None,
 ) -> None:
     """Judge methods on tasks: rates chosen on validation, then run with new seeds; a report is in OUT.
 
@@ -65,19 +67,16 @@ def compare(
         data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
         layout: How members are computed at once; otherwise vmap, and on a CPU what was fastest there.
         resume: Go on with what an interrupted comparison left.
+        observe: Train each chosen rate once more with one seed, and look at every layer every so many steps.
     """
     protocol = Protocol(rates=parse_grid(rates), tuning_seeds=tuning_seeds, final_seeds=seeds)
-    _judge(tasks, methods, protocol, out, data, layout, resume)
+    _judge(tasks, methods, protocol, out, data, layout=layout, resume=resume, observe_every=observe)
 
 
-def _judge(
-    slugs: str, methods: str, protocol: Protocol, out: Path, data: Path | None, layout: Layout | None, resume: bool
-) -> None:
+def _judge(slugs: str, methods: str, protocol: Protocol, out: Path, data: Path | None, **how: Any) -> None:
     chosen = {slug: finder.task(slug) for slug in _names(slugs) or finder.tasks()}
     console = Console()
-    judge(
-        chosen, known_methods.choose(_names(methods)), protocol, out, console, folder=data, layout=layout, resume=resume
-    )
+    judge(chosen, known_methods.choose(_names(methods)), protocol, out, console, folder=data, **how)
     console.print(f"Report: {reports.write(out, out, console)}")
 
 

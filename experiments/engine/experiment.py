@@ -40,6 +40,7 @@ class Plan:
     evaluate_at: tuple[int, ...]  # steps, rising, the last one included; step 0 is always evaluated
     train_pictures_evaluated: int | None = None  # so many of the first are scored; None: all
     seeds: int  # seeds 0 … seeds - 1; one seed gives all contenders the same initial weights
+    observe: int | None = None  # every so many steps what each contender does to each layer is observed; None: never
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class Experiment(Plan):
 
     def __post_init__(self) -> None:
         """Refuse counts below 1, and durations that would leave the last steps unevaluated."""
-        for name in ("batch_size", "steps", "train_pictures_evaluated", "seeds"):
+        for name in ("batch_size", "steps", "train_pictures_evaluated", "seeds", "observe"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} must be at least 1, got {value}.")

@@ -115,10 +115,11 @@ class Programs:
         if not isinstance(batch, Split):
             batch = train if batch is None else Split(*(part[batch] for part in train))
         pictures = self.placement.divide_batch(batch)
-        params, state, *_ = take_step(self._loss, optimizer, params, state, pictures, data.mean, key)
+        params, state, *_ = take_step(self.loss, optimizer, params, state, pictures, data.mean, key)
         return self.placement.divide_weights((params, state)), None
 
-    def _loss(self, params: Params, batch: Split, mean: jax.Array, key: jax.Array | None) -> jax.Array:
+    def loss(self, params: Params, batch: Split, mean: jax.Array, key: jax.Array | None) -> jax.Array:
+        """Give what a step minimizes."""
         logits = self.net.apply(params, self.experiment.scale(batch.pictures, mean), key)
         return {"mean": jnp.mean, "sum": jnp.sum}[self.experiment.loss](cross_entropy(logits, batch.classes))
 

@@ -18,10 +18,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
+from adaptax.comparison.errors import InputError
 from adaptax.comparison.processes import is_main
 from adaptax.comparison.progress import bars
 from adaptax.comparison.report.pictures import COLORS
 from adaptax.comparison.statistics import estimate
+from experiments.engine import observing
 from experiments.engine.experiment import Experiment
 from experiments.engine.experiment import Plan as Options
 from experiments.engine.feeds import Streamed, make_feeds
@@ -42,6 +44,8 @@ def place(slug: str, experiment: Experiment, mesh: str | None) -> Placement:
     """Divide batches and weights over a mesh, if one is asked for."""
     placement = Placement(mesh)
     placement.check(experiment)
+    if experiment.observe and placement.mesh is not None:
+        raise InputError("observe looks at one device; leave mesh out.")
     return placement
 
 
@@ -57,6 +61,7 @@ def checkpoint_bytes(experiment: Experiment) -> int:
 
 def work(job: Job) -> Done:
     """Train behind a progress bar that says what was evaluated last and how it does."""
+    observing.check(job.experiment, job.sets)
     feeds = make_feeds(job.sets, job.placement)
     with bars(job.console, disable=not is_main()) as progress:
         task = progress.add_task(job.slug, total=count_steps(job.experiment))
@@ -65,6 +70,8 @@ def work(job: Job) -> Done:
             progress.update(task, description=_headline(job.slug, rows))
 
         rows = run(job.experiment, watch, partial(progress.advance, task), feeds, job.checkpoints, job.placement)
+        tell = lambda what: progress.update(task, description=f"{job.slug} | {what}")  # noqa: E731
+        seen = list(observing.observe_all(job.experiment, job.sets, tell))
     mesh, meta = job.placement.mesh, {}
     if mesh is not None:
         meta |= {"mesh": dict(mesh.shape), "processes": job.placement.process_count}
@@ -72,7 +79,7 @@ def work(job: Job) -> Done:
         if isinstance(feed, Streamed) and feed.seconds:  # from reading to the end of the step
             meta.setdefault("pictures_per_second", {})[name] = round(feed.pictures / feed.seconds, 1)
             meta.setdefault("share_waited_for_pictures", {})[name] = round(feed.waited / feed.seconds, 3)
-    return Done(rows, meta)
+    return Done(rows, meta, partial(observing.write, seen=seen))
 
 
 def _headline(slug: str, evaluation: list[Row]) -> str:

@@ -23,10 +23,10 @@ ABOUT = (
 OF_TABLE = "Medians over the observed steps: the norm of the gradient, and the effective learning rate."
 
 
-def of_task(record: TaskRecord) -> Iterator[Section]:
-    """Draw the chosen trial of every method with the first new seed."""
+def of_task(record: TaskRecord) -> Observed:
+    """Return what the chosen trial of every method did with the first new seed, of the lowest score first."""
     names = [name for name in analysis.by_mean(record) if name in record.observed]
-    yield from sections({label(record, name): record.observed[name] for name in names})
+    return {label(record, name): record.observed[name] for name in names}
 
 
 def sections(observed: Observed) -> Iterator[Section]:
@@ -56,14 +56,13 @@ def drawn(observed: Observed) -> Iterator[str]:
 
 
 def table(observed: Observed) -> Table:
-    """Tell the median gradient and effective rate of every layer, a pair of columns for each method."""
-    header = ["layer", *(f"{name}: {of}" for name in observed for of in ("gradient", "effective rate"))]
-    quantities = ("gradient_norm", "effective_rate")
+    """Tell the median gradient and effective rate of every layer, method by method."""
     rows = [
-        [layer, *(_median(lines, layer, quantity) for lines in observed.values() for quantity in quantities)]
+        [name, layer, *(_median(lines, layer, quantity) for quantity in ("gradient_norm", "effective_rate"))]
+        for name, lines in observed.items()
         for layer in _layers(observed)
     ]
-    return Table(header, [list(map(Cell, row)) for row in rows])
+    return Table(["method", "layer", "gradient", "effective rate"], [list(map(Cell, row)) for row in rows])
 
 
 def _median(lines: Sequence[records.Line], layer: str, quantity: str) -> str:

@@ -29,8 +29,8 @@ def describe_task(record: TaskRecord, is_final: bool) -> Section:
         caption=_caption(record),
         table=_table(record, is_final),
         notes=[_notes(record, is_final)],
-        parts=[*observed.of_task(record), *combinations(record), sensitivity(record), *_by_step(record),
-               *_against(record, is_final), *costs(record, is_final)],
+        parts=[*observed.sections(observed.of_task(record)), *combinations(record), sensitivity(record),
+               *_by_step(record), *_against(record, is_final), *costs(record, is_final)],
     )  # fmt: skip
 
 
