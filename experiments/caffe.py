@@ -46,19 +46,9 @@ def multistep(base: ArrayLike, gamma: ArrayLike, at: tuple[int, ...]) -> optax.S
     return lambda count: base * gamma ** sum(_number(count >= reached) for reached in at)
 
 
-def exp(base: ArrayLike, gamma: ArrayLike) -> optax.Schedule:
-    """Return base · gamma^count."""
-    return lambda count: base * gamma ** _number(count)
-
-
 def inv(base: ArrayLike, gamma: ArrayLike, power: ArrayLike) -> optax.Schedule:
     """Return base · (1 + gamma · count)^-power."""
     return lambda count: base * (1 + gamma * _number(count)) ** -power
-
-
-def poly(base: ArrayLike, power: ArrayLike, end: int) -> optax.Schedule:
-    """Return base · (1 - count / end)^power."""
-    return lambda count: base * (_number(end - count) / end) ** power  # exactly 0 at the end
 
 
 def _number(count: ArrayLike) -> jax.Array:
