@@ -48,14 +48,9 @@ BY_VALIDATION = (0.01, 0.0005, 0.05, 0.005, 0.005, 0.01, 5.0, 0.1)
 BETWEEN = (("Adam", 0.02), ("Eve", 0.02), ("Eve", 0.05))
 
 
-def contender(name: str, rate: float) -> partial:
-    """Give a method its learning rate."""
-    return partial(METHODS[name], learning_rate=rate)
-
-
 def trial(chosen: str, rates: tuple[float, ...]) -> Trial:
     """Let every method meet the others at its rate."""
-    contenders = {name: contender(name, rate) for name, rate in zip(METHODS, rates, strict=True)}
+    contenders = {name: partial(METHODS[name], learning_rate=rate) for name, rate in zip(METHODS, rates, strict=True)}
     return Trial(title=f"Rates chosen by {chosen}", data=partial(digits.load), contenders=contenders)
 
 
@@ -74,7 +69,7 @@ EXPERIMENT = Experiment(
         "between": Trial(
             title="A rate between the grid's",
             data=partial(digits.load),
-            contenders={f"{name} at {rate:g}": contender(name, rate) for name, rate in BETWEEN},
+            contenders={f"{name} at {rate:g}": partial(METHODS[name], learning_rate=rate) for name, rate in BETWEEN},
         ),
     },
 )

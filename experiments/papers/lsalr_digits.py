@@ -82,20 +82,11 @@ CALIBRATION = partial(
 )
 
 
-def claim(base: str, kind: str, says: str, **settings: str) -> Claim:
-    """Say what LSALR does to a base method in one trial."""
-    with_and_without = {"baseline": "without LSALR", "contender": "with LSALR"}
-    return Claim(says=says, source=PAPER, trial=f"{base}_{kind}", **with_and_without, **settings)
-
-
 PAPER = "Singh et al. 2015; our data, smaller"
+claim = partial(Claim, source=PAPER, baseline="without LSALR", contender="with LSALR")
+at_given = partial(claim, comment="a tenth of the best rate")
+at_best = partial(claim, published="not asked")
 CLAIMS = (
-    *(
-        claim(base, "small", f"LSALR improves {NAMES[base]} at a given rate", comment="a tenth of the best rate")
-        for base in NAMES
-    ),
-    *(
-        claim(base, "best", f"LSALR improves {NAMES[base]} also at its best rate", published="not asked")
-        for base in NAMES
-    ),
+    *(at_given(says=f"LSALR improves {name} at a given rate", trial=f"{base}_small") for base, name in NAMES.items()),
+    *(at_best(says=f"LSALR improves {name} also at its best rate", trial=f"{base}_best") for base, name in NAMES.items()),
 )

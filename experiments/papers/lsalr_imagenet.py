@@ -23,7 +23,6 @@ import optax
 
 from experiments import caffe
 from experiments.data import imagenet
-from experiments.data.imagenet import crop
 from experiments.engine.claims import Claim
 from experiments.engine.experiment import Experiment, Trial
 from experiments.models.caffe_nets import AlexNet
@@ -48,7 +47,7 @@ EXPERIMENT = Experiment(
     evaluate_at=tuple(range(1000, 450_001, 1000)),
     train_pictures_evaluated=10_000,
     seeds=1,
-    scale=crop,
+    scale=imagenet.crop,
     trials={
         "alexnet": Trial(
             title="SGD with momentum .9",

@@ -20,10 +20,7 @@ from experiments.papers import lsalr_mnist
 
 RATES = (0.03, 0.1, 0.3)
 WITHOUT = {f"SGD at {rate:g}": partial(lsalr_mnist.solver, rule="sgd", rate=rate) for rate in RATES}
-WITH = {
-    f"{name} with LSALR": partial(contender.func, **contender.keywords, lsalr=True)
-    for name, contender in WITHOUT.items()
-}
+WITH = {f"{name} with LSALR": partial(contender, lsalr=True) for name, contender in WITHOUT.items()}
 
 EXPERIMENT = dataclasses.replace(
     lsalr_mnist.EXPERIMENT,
