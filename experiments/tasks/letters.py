@@ -6,6 +6,8 @@ Pictures are drawn as those of `local_gains_letters`' hard set, fewer of each le
 
 from functools import partial
 
+import numpy as np
+
 from adaptax.comparison.task import Task
 from experiments.data import Dataset, Split, letters
 from experiments.models import Classification
@@ -28,13 +30,10 @@ def load() -> Dataset:
         ground=GROUND,
         ink=INK,
     )
-    by_letter = [part.reshape(len(letters.LETTERS), -1, *part.shape[1:]) for part in drawn["train"]]
-    kept, held = slice(PER_LETTER["train"]), slice(PER_LETTER["train"], None)
-    cut = {
-        name: Split(*(part[:, which].reshape(-1, *part.shape[2:]) for part in by_letter))
-        for name, which in {"train": kept, "validation": held}.items()
-    }
-    return cut | {"test": drawn["test"]}
+    of_letter = np.arange(len(drawn["train"].classes)) % (PER_LETTER["train"] + PER_LETTER["validation"])
+    kept = of_letter < PER_LETTER["train"]
+    train, validation = (Split(*(part[which] for part in drawn["train"])) for which in (kept, ~kept))
+    return {"train": train, "validation": validation, "test": drawn["test"]}
 
 
 TASK = Task(
