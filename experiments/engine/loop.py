@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.processes import from_main
@@ -23,7 +24,7 @@ from experiments.engine.feeds import Feed, Streamed, load_sets, make_feeds
 from experiments.engine.placement import Placement
 from experiments.engine.programs import Programs, Scores
 from experiments.engine.rows import Row, all_diverged, of_evaluation
-from experiments.models import Params, count_weights
+from experiments.models import Params
 
 CONTENDERS_AT_ONCE = 2  # while one compiles, or does what keeps one core alone busy, another trains
 ALONE_WEIGHTS = 300_000  # above CIFAR-10 quick's 145,578, two of which gain by it, below LeNet's 431,080, which lose
@@ -172,7 +173,7 @@ def initial_params(experiment: Experiment, programs: Programs) -> Params:
 
     # One after the other: the random numbers of all seeds at once take three times as long to compile.
     params = jax.jit(lambda seeds: jax.lax.map(draw, seeds))(np.arange(experiment.seeds, dtype=np.uint32))
-    weights = count_weights(params) // experiment.seeds
+    weights = optax.tree.size(params) // experiment.seeds
     if weights != experiment.weights:
         raise InputError(f"The model must have {experiment.weights} weights, got {weights}.")
     return params

@@ -42,11 +42,6 @@ def functional(build: Callable[..., nnx.Module]) -> Net:
     return Net(init, apply, has_chance)
 
 
-def count_weights(params: Params) -> int:
-    """Count all weights, biases included."""
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
-
-
 @dataclasses.dataclass(frozen=True)
 class Classification:
     """A net's mean cross-entropy in nats; judged by its error in per cent."""

@@ -28,11 +28,6 @@ def xavier(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return jax.random.uniform(key, shape, minval=-s, maxval=s)
 
 
-def gaussian(std: float) -> Filler:
-    """Draw from N(0, std²)."""
-    return lambda key, shape: std * jax.random.normal(key, shape)
-
-
 class Convolution(nnx.Module):
     """Convolve maps (n, h, w, inputs) with square kernels; groups see only their share of the inputs.
 

@@ -10,16 +10,10 @@ import jax.numpy as jnp
 from flax import nnx
 
 from experiments.models.caffe_convolution import convolve_by_rows, convolve_by_xla
-from experiments.models.caffe_layers import (
-    Convolution,
-    InnerProduct,
-    drop,
-    gaussian,
-    normalize_across,
-    normalize_within,
-)
+from experiments.models.caffe_layers import Convolution, InnerProduct, drop, normalize_across, normalize_within
 from experiments.models.caffe_pooling import average_pool, max_pool
 
+gaussian = nnx.initializers.normal  # Caffe's filler, of a standard deviation
 # Caffe's "xavier" filler: variance 1 / inputs, uniform.
 XAVIER = nnx.initializers.variance_scaling(1.0, "fan_in", "uniform")
 within = partial(normalize_within, size=3, alpha=5e-5, beta=0.75)

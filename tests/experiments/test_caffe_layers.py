@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.models import caffe_layers, caffe_pooling
+from experiments.models import caffe_layers, caffe_nets, caffe_pooling
 from experiments.models.caffe_convolution import convolve_by_product, convolve_by_rows, convolve_by_xla
 
 pytestmark = pytest.mark.slow
@@ -194,4 +194,4 @@ def test_fillers():
     bound = math.sqrt(3 / 200)
     assert 0.99 * bound < jnp.abs(uniform).max() <= bound
     assert float(uniform.std()) == pytest.approx(math.sqrt(1 / 200), rel=0.03)
-    assert float(caffe_layers.gaussian(0.01)(jax.random.key(0), shape).std()) == pytest.approx(0.01, rel=0.03)
+    assert float(caffe_nets.gaussian(0.01)(jax.random.key(0), shape).std()) == pytest.approx(0.01, rel=0.03)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from experiments.engine.finder import papers as find_all
@@ -27,7 +28,7 @@ WEIGHTS = {
 def test_weights_by_layer(slug: str):
     experiment = find_all()[slug]
     params = jax.eval_shape(functional(experiment.model).init, jax.random.key(0))
-    assert {layer: count_weights(leaves) for layer, leaves in params.items()} == WEIGHTS[slug]
+    assert {layer: optax.tree.size(leaves) for layer, leaves in params.items()} == WEIGHTS[slug]
     assert experiment.weights == sum(WEIGHTS[slug].values())
 
 

@@ -25,7 +25,7 @@ from adaptax.comparison.program import OfSeed, Programs, Tried, begin, judged_pa
 from adaptax.comparison.task import SPLITS, Loss, Splits, Task, check_splits
 from experiments.data import Split, scaling, sources
 from experiments.engine import finder
-from experiments.models import Classification, count_weights, functional
+from experiments.models import Classification, functional
 from experiments.models.mlp import Mlp
 from experiments.tasks import letters, mnist_autoencoder, quadratic, sparse_logistic
 
@@ -99,7 +99,7 @@ def test_loss_and_score_are_finite_numbers_at_the_first_params(slug: str):
 
 @pytest.mark.parametrize("slug", WEIGHTS)
 def test_weights_are_as_many_as_the_arithmetic_says(slug: str):
-    assert count_weights(jax.eval_shape(TASKS[slug].problem.init, key(0))) == WEIGHTS[slug]
+    assert optax.tree.size(jax.eval_shape(TASKS[slug].problem.init, key(0))) == WEIGHTS[slug]
 
 
 @pytest.mark.parametrize("slug", TASKS)
