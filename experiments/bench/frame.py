@@ -1,5 +1,10 @@
-"""What every bench does around its measuring: ask whether it may begin, show how far it is, keep what it found."""
+"""What every bench does around its measuring: ask whether it may begin, show how far it is, keep what it found.
 
+And tell how busy other processes kept the machine: PyTorch's threads spin while they wait and stall for want of a core.
+"""
+
+import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +16,9 @@ from adaptax.comparison.environment import describe_environment
 from adaptax.comparison.progress import bars
 from adaptax.comparison.record import Line, Record
 from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
-from experiments.bench.neighbors import QUIET
+
+STAT = Path("/proc/stat")
+QUIET = 0.05  # cores that others may keep busy; with one busy neighbor PyTorch's steps take up to 50 times as long
 
 Report = Callable[[Record], Iterable[Section]]
 
@@ -35,6 +42,27 @@ def has_pytorch(device: str, meta: dict[str, Any]) -> bool:
         return False
     meta["versions"]["torch"], meta["torch_threads"] = str(torch.__version__), torch.get_num_threads()
     return True
+
+
+def watch_others() -> Callable[[], float | None]:
+    """Start watching; what it returns gives the cores that others kept busy since then, None where nobody knows."""
+    start, before = time.monotonic(), seconds_of_others()
+
+    def cores() -> float | None:
+        if before is None:
+            return None
+        return round(max(0.0, seconds_of_others() - before) / (time.monotonic() - start), 2)  # ticks can round below 0
+
+    return cores
+
+
+def seconds_of_others() -> float | None:
+    """Return the processor seconds of the machine less those of this process; None elsewhere than on Linux."""
+    if not STAT.exists():
+        return None
+    user, nice, system, _, _, *interrupts_and_steal = map(int, STAT.read_text().splitlines()[0].split()[1:9])
+    ticks = user + nice + system + sum(interrupts_and_steal)
+    return ticks / os.sysconf("SC_CLK_TCK") - time.process_time()
 
 
 def watched(work: Iterable[tuple]) -> Iterator[tuple]:

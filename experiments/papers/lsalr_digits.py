@@ -88,5 +88,8 @@ at_given = partial(claim, comment="a tenth of the best rate")
 at_best = partial(claim, published="not asked")
 CLAIMS = (
     *(at_given(says=f"LSALR improves {name} at a given rate", trial=f"{base}_small") for base, name in NAMES.items()),
-    *(at_best(says=f"LSALR improves {name} also at its best rate", trial=f"{base}_best") for base, name in NAMES.items()),
+    *(
+        at_best(says=f"LSALR improves {name} also at its best rate", trial=f"{base}_best")
+        for base, name in NAMES.items()
+    ),
 )

@@ -25,7 +25,7 @@ from adaptax.comparison.program import Programs
 from adaptax.comparison.task import Loss, Task
 from adaptax.comparison.train import Cost, Evaluation, gradients_per_step, train
 from adaptax.comparison.trials import Trial, at_rates
-from experiments.bench.sweep import plain
+from experiments.bench import sweep
 
 LAYOUTS = ("vmap", "threads", "threads of rates")
 SEEDS = (0, 3, 1000)
@@ -240,7 +240,7 @@ def test_each_member_is_what_it_is_alone(layout: str, name: str, wide: None):
 @pytest.mark.parametrize("name", ["sgd", "nesterov"])
 def test_the_plain_loop_that_a_sweep_is_timed_against_ends_alike(name: str, wide: None):
     method, rates = METHODS[name], [0.05, 0.1]  # rates are float32 there
-    ends = plain.run(LINE, method.optimizer, DATA, rates, SEEDS)
+    ends = sweep.one_after_the_other(LINE, method.optimizer, DATA, rates, SEEDS)
     expected = [[alone(method, float(np.float32(rate)), seed).validation[-1] for rate in rates] for seed in SEEDS]
     np.testing.assert_allclose(ends, expected, rtol=1e-6)
 

@@ -9,10 +9,9 @@ import pytest
 from adaptax.comparison import record
 from adaptax.comparison.record import Record
 from adaptax.comparison.report.markup import Section
-from experiments.bench import frame, neighbors
+from experiments.bench import frame, sweep
 from experiments.bench.lenet import run as lenet
 from experiments.bench.roofline import run as roofline
-from experiments.bench.sweep import run as sweep
 from experiments.bench.traffic import run
 from experiments.bench.traffic import run as traffic
 from experiments.engine.command_line import main
@@ -108,7 +107,7 @@ def keep(folder, cores):
 
 
 def test_what_is_kept_is_shown_and_busy_neighbors_are_told(tmp_path, capsys):
-    keep(tmp_path, neighbors.QUIET)
+    keep(tmp_path, frame.QUIET)
     text = "What\n\n### Rows\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n"
     assert (tmp_path / "table.md").read_text() == text
     assert capsys.readouterr().out == text + "\n"

@@ -17,7 +17,7 @@ import numpy as np
 
 from adaptax.comparison.record import Line, Record
 from adaptax.comparison.report.markup import Section
-from experiments.bench import frame, neighbors
+from experiments.bench import frame
 from experiments.bench.frame import grouped, machine, table
 from experiments.bench.lenet import task
 from experiments.bench.lenet.task import STEPS, TASK, Training, Weights
@@ -48,7 +48,7 @@ def run(out: Path = RESULTS, overwrite: bool = False) -> None:
         trainings = prepare(frame.has_pytorch("cpu", meta))
         losses = [losses_of(trainings)]
         losses.append(compare(trainings))
-        others = neighbors.watch()
+        others = frame.watch_others()
         rows = alternate(trainings, ROUNDS)
         meta["cores_of_others"] = others()
         losses.append(losses_of(trainings))

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.record import Record
 from adaptax.comparison.report.markup import Section
-from experiments.bench import frame, neighbors
+from experiments.bench import frame
 from experiments.bench.frame import grouped, machine, table
 from experiments.bench.roofline.contenders import TRIALS, contenders, prepared
 from experiments.bench.roofline.measure import WINDOWS, NothingMeasuredError, many, measure, resnet50
@@ -75,7 +75,7 @@ def run(
         chosen = prepared(TRIALS)
     else:
         chosen = contenders(device if frame.has_pytorch(device, meta) else None)
-    rows, others = [], neighbors.watch()
+    rows, others = [], frame.watch_others()
     for layout, name in frame.watched(itertools.product(shapes, chosen)):
         try:
             rows.append(measure(name, chosen[name], layout, shapes[layout], dtype))

@@ -1,28 +1,31 @@
-"""Time sweeps against plain runs, and layouts against each other, while one watches; the record's tables."""
+"""What a sweep saves: against the same runs made one after the other, and by layout, task by task."""
 
 import dataclasses
 import itertools
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 
+from adaptax.comparison import batches
 from adaptax.comparison import methods as known_methods
 from adaptax.comparison.field import Field
 from adaptax.comparison.methods import Method
-from adaptax.comparison.program import Programs
+from adaptax.comparison.program import Programs, mean_over
 from adaptax.comparison.record import Line, Record
 from adaptax.comparison.report.markup import Cell, Section, Table
-from adaptax.comparison.task import Layout, Splits, Task, load
+from adaptax.comparison.step import take_step
+from adaptax.comparison.task import Batch, Layout, Params, Splits, Task, load
 from adaptax.comparison.train import KINDS, Cost, train
 from adaptax.comparison.trials import at_rates
-from experiments.bench import frame, neighbors
-from experiments.bench.sweep import plain
+from experiments.bench import frame
 from experiments.engine import finder
 from experiments.engine.places import RESULTS
 
@@ -46,7 +49,7 @@ def run(out: Path = RESULTS, data: Path | None = None, overwrite: bool = False) 
     config = {"task": SLUG, "method": METHOD, "rates": len(RATES), "seeds": len(SEEDS), "steps": STEPS}
     config |= {"rounds": ROUNDS}
     meta = frame.begin(folder, config, overwrite)
-    known, others = finder.tasks(), neighbors.watch()
+    known, others = finder.tasks(), frame.watch_others()
     rows = [*whole(known[SLUG], contender, data), *by_task(known, contender, data)]
     meta["cores_of_others"] = others()
     frame.keep(folder, Record(config, meta, {"rows": rows}), sections)
@@ -60,7 +63,7 @@ def whole(task: Task, contender: Method, data: Path | None) -> Iterator[Line]:
         jax.clear_caches()  # or the second round would compile nothing
         start = time.perf_counter()
         if how == PLAIN:
-            ends = expected = plain.run(task, contender, splits, RATES, SEEDS)
+            ends = expected = one_after_the_other(task, contender, splits, RATES, SEEDS)
         else:
             ends, cost = _sweep(task, contender, splits, how)
         seconds = round(time.perf_counter() - start, 2)
@@ -69,6 +72,42 @@ def whole(task: Task, contender: Method, data: Path | None) -> Iterator[Line]:
         yield {"kind": "whole", "round": number, "how": how, "seconds": seconds}
         if how != PLAIN:
             yield {"kind": "of what", "round": number, "how": how, **cost.seconds}
+
+
+def one_after_the_other(
+    task: Task, contender: Method, splits: Splits, rates: Sequence[float], seeds: Sequence[int]
+) -> np.ndarray:
+    """Train and score every member as one does it without a sweep; return the last validation scores, (seeds, rates).
+
+    In the plainest program that is still a good one the learning rate is an argument of the step, so it is compiled
+    once; with the rate inside it, as Optax's examples have it, it would be compiled for every rate.
+    """
+    on_device = {name: jax.tree.map(jnp.asarray, split) for name, split in splits.items()}
+    count = len(jax.tree.leaves(splits["train"])[0])
+    init = jax.jit(lambda seed: task.problem.init(jax.random.key(seed)))
+    begin = jax.jit(lambda rate, params: contender.make(learning_rate=rate).init(params))
+    loss = jax.jit(lambda params, split: mean_over(task.problem.loss, params, split))
+    score = jax.jit(lambda params, split: mean_over(task.problem.score, params, split))
+    scored = jax.tree.map(lambda part: part[: task.train_examples_scored], on_device["train"])
+
+    @jax.jit
+    def step(rate: jax.Array, params: Params, state: optax.OptState, train: Batch, numbers: jax.Array) -> tuple:
+        batch = jax.tree.map(lambda part: part[numbers], train)
+        return take_step(task.problem.loss, contender.make(learning_rate=rate), params, state, batch)[:2]
+
+    ends = np.zeros((len(seeds), len(rates)))
+    for r, rate in enumerate(np.array(rates, np.float32)):
+        for s, seed in enumerate(seeds):
+            order = batches.draw([seed], task.batch_size, 0, task.steps, count)[0]
+            params = init(np.uint32(seed))
+            state = begin(rate, params)
+            for number, of_step in enumerate(order, 1):
+                params, state = step(rate, params, state, on_device["train"], of_step)
+                if number % task.evaluate_every == 0:
+                    loss(params, scored)
+                    last = score(params, on_device["validation"])
+            ends[s, r] = last
+    return ends
 
 
 def _sweep(task: Task, contender: Method, splits: Splits, layout: Layout) -> tuple[np.ndarray, Cost]:
