@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from experiments.engine.finder import papers as find_all
-from experiments.models import count_weights, functional
+from experiments.models import functional
 from experiments.models.caffe_nets import halve, patches
 
 WEIGHTS = {
