@@ -62,20 +62,8 @@ def trace_sweep(method: Method, signals: Mapping[str, np.ndarray]) -> Trace:
         return trace(method, {**method.on_signals, method.swept: value}, signal)
 
     with jax.enable_x64(True):
-        return jax.tree.map(
-            np.asarray, jax.jit(run)(jnp.asarray(method.values), np.stack(list(signals.values()), dtype=float))
-        )
-
-
-def trace_methods(signals: Mapping[str, np.ndarray]) -> dict[str, Trace]:
-    """Run every method at its middle setting along all signals at once; arrays are (signal, epoch), float64."""
-
-    @jax.vmap
-    def run(signal):
-        return {slug: trace(method, method.middle, signal) for slug, method in ON_SIGNALS.items()}
-
-    with jax.enable_x64(True):
-        return jax.tree.map(np.asarray, jax.jit(run)(np.stack(list(signals.values()), dtype=float)))
+        of_all = np.stack(list(signals.values()), dtype=float)
+        return jax.tree.map(np.asarray, jax.jit(run)(jnp.asarray(method.values), of_all))
 
 
 def draw_method(method: Method, trace: Trace) -> Figure:
@@ -115,7 +103,7 @@ def draw_overview(traces: Mapping[str, Trace]) -> Figure:
     for of_row, (slug, method) in zip(axes, ON_SIGNALS.items(), strict=True):
         for column, signal in enumerate(SIGNALS.values()):
             of_row[column].fill_between(np.arange(len(signal)), signal, color=GRADIENT, linewidth=0.8)
-            of_row[column].plot(traces[slug].steps[column], color=method.style.color, linewidth=1.3)
+            of_row[column].plot(traces[slug].steps[1, column], color=method.style.color, linewidth=1.3)
         of_row[0].set_ylabel(f"{method.style.label}\n{method.symbol} = {method.values[1]:g}", **ROW_NAME)
     handles = [Patch(color=GRADIENT, label="the gradient signal"), Line2D([], [], color=INK, label="the step taken")]
     headline = "What each method makes of six gradient signals: its step at every epoch"

@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.engine.places import GALLERY
 from experiments.gallery import along, ends, page, paths, phase_maps, responses
-from experiments.gallery.along import Trace, in_order, trace_methods, trace_sweep
+from experiments.gallery.along import Trace, in_order, trace_sweep
 from experiments.gallery.methods import ARTICLE, ON_SIGNALS, ON_SURFACES, Method
 from experiments.gallery.pictures import Picture, animate, keep, make_all, write_table
 from experiments.tasks.signals import SIGNALS, title
@@ -35,8 +35,9 @@ def gallery(out: Path = GALLERY) -> None:
 
 
 def _signals(out: Path) -> Iterator[Picture]:
+    traces = {slug: trace_sweep(method, SIGNALS) for slug, method in ON_SIGNALS.items()}
     yield keep(
-        along.draw_overview(trace_methods(SIGNALS)),
+        along.draw_overview(traces),
         out / "signals.png",
         "What each method makes of a gradient signal",
         "Gray is the gradient of one weight over 300 epochs, colored the step that a method takes: a method per row, a "
@@ -55,7 +56,7 @@ def _signals(out: Path) -> Iterator[Picture]:
     )
     rows = []
     for slug, method in ON_SIGNALS.items():
-        trace = trace_sweep(method, SIGNALS)
+        trace = traces[slug]
         rows += _summarize(method, trace)
         figure, file = along.draw_method(method, trace), out / f"signals_{slug}.png"
         low, middle, high = method.values

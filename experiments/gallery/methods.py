@@ -18,6 +18,7 @@ Others    Adadelta's accumulator takes in the step before η = 100 scales it, RM
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -90,9 +91,9 @@ class Method:
         return {**self.on_signals, self.swept: self.values[1]}
 
 
-def momentum(learning_rate: ArrayLike, momentum: ArrayLike) -> optax.GradientTransformation:
+def momentum(learning_rate: ArrayLike, momentum: ArrayLike, nesterov: bool = False) -> optax.GradientTransformation:
     """Classical momentum: v = momentum · v - learning_rate · g, and the step is v (article, eqs. 4-5)."""
-    return optax.chain(optax.scale_by_learning_rate(learning_rate), optax.trace(momentum))
+    return optax.chain(optax.scale_by_learning_rate(learning_rate), optax.trace(momentum, nesterov=nesterov))
 
 
 def local_gains(learning_rate: ArrayLike, bonus: ArrayLike) -> optax.GradientTransformation:
@@ -147,11 +148,6 @@ METHODS = {slug: method for slug, method in ON_SIGNALS.items() if slug != "adade
 """Each method once: the article's second Adadelta, whose D starts at 50, runs along signals alone."""
 
 
-def lasagne_nesterov(learning_rate: ArrayLike, momentum: ArrayLike) -> optax.GradientTransformation:
-    """Lasagne's `nesterov_momentum`."""
-    return optax.chain(optax.scale_by_learning_rate(learning_rate), optax.trace(momentum, nesterov=True))
-
-
 def lasagne_adam(
     learning_rate: ArrayLike, b1: ArrayLike, b2: ArrayLike, eps: ArrayLike
 ) -> optax.GradientTransformation:
@@ -168,7 +164,9 @@ def lasagne_adam(
 
 # In the order of the article's pictures.
 ARTICLE: dict[str, Method] = {slug: METHODS[slug] for slug in ("nesterov", "rmsprop", "adadelta", "adagrad", "adam")}
-ARTICLE["nesterov"] = dataclasses.replace(ARTICLE["nesterov"], build=lasagne_nesterov, inner=nothing, looks_ahead=False)
+ARTICLE["nesterov"] = dataclasses.replace(
+    ARTICLE["nesterov"], build=partial(momentum, nesterov=True), inner=nothing, looks_ahead=False
+)
 ARTICLE["adam"] = dataclasses.replace(ARTICLE["adam"], build=lasagne_adam)
 OURS: dict[str, Method] = {slug: method for slug, method in METHODS.items() if slug not in ARTICLE}
 ON_SURFACES: dict[str, Method] = {**ARTICLE, **OURS}  # every method as the pictures of surfaces have it

@@ -43,19 +43,14 @@ class Picture(NamedTuple):
 
 
 def keep(figure: Figure, path: File, title: str, caption: str, section: str) -> Picture:
-    """Save a figure that the gallery shows."""
-    save(figure, path)
-    return Picture(path.name, title, caption, section)
-
-
-def save(figure: Figure, path: File) -> None:
-    """Write a figure with 256 colors, which are a fifth of the bytes, and close it."""
+    """Write a figure that the gallery shows with 256 colors, which are a fifth of the bytes, and close it."""
     figure.savefig(path, dpi=DOTS_PER_INCH)
     plt.close(figure)
     with Image.open(path) as picture:
         # Pillow's default method would give thin lines the colors of other lines.
         small = picture.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
+    return Picture(path.name, title, caption, section)
 
 
 def write_table(path: File, rows: Iterable[dict[str, Any]]) -> None:

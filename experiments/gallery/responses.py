@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from experiments.gallery.along import GRADIENT, ROW_NAME, finish, grid, trace_methods
+from experiments.gallery.along import GRADIENT, ROW_NAME, finish, grid, trace_sweep
 from experiments.gallery.methods import INK, ON_SIGNALS, Method
 
 EPOCHS = 400
@@ -43,7 +43,8 @@ Row = dict[str, Any]
 
 def respond_all() -> tuple[list[Row], dict[str, dict[str, np.ndarray]]]:
     """Return every method's figures at its middle setting, and slug -> input -> steps."""
-    steps = {slug: dict(zip(INPUTS, of.steps, strict=True)) for slug, of in trace_methods(INPUTS).items()}
+    middle = {slug: trace_sweep(method, INPUTS).steps[1] for slug, method in ON_SIGNALS.items()}
+    steps = {slug: dict(zip(INPUTS, of, strict=True)) for slug, of in middle.items()}
     return [respond(method, steps[slug]) for slug, method in ON_SIGNALS.items()], steps
 
 

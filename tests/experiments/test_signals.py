@@ -228,7 +228,7 @@ def test_a_methods_picture_has_a_row_per_quantity_and_a_line_per_setting(slug, t
 
 
 def test_the_overview_has_a_row_per_method_at_its_middle_setting(traces):
-    figure = along.draw_overview({slug: along.Trace(of.steps[1], of.slopes[1], {}) for slug, of in traces.items()})
+    figure = along.draw_overview(traces)
     panels = np.array(figure.axes).reshape(len(ON_SIGNALS), len(SIGNALS))
     for of_row, (slug, method) in zip(panels, ON_SIGNALS.items(), strict=True):
         assert of_row[0].get_ylabel().split("\n") == [method.style.label, f"{method.symbol} = {method.values[1]:g}"]

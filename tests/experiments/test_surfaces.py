@@ -17,7 +17,7 @@ import adaptax
 from adaptax.comparison.step import take_step
 from experiments.gallery import ends, paths, phase_maps, pictures
 from experiments.gallery.methods import ARTICLE, METHODS, ON_SURFACES, STYLES
-from experiments.gallery.pictures import save
+from experiments.gallery.pictures import keep
 from experiments.tasks import surfaces
 from experiments.tasks.surfaces import START, STEPS, SURFACES
 
@@ -310,7 +310,7 @@ def test_a_picture_is_written_with_its_colors(tmp_path):
         slug: {"wobbly": paths.Path(points, np.zeros(6), np.zeros((5, 2)), {})}
         for slug, points in zip(ON_SURFACES, corners, strict=True)
     }
-    save(paths.draw_surface("wobbly", some), tmp_path / "w.png")
+    keep(paths.draw_surface("wobbly", some), tmp_path / "w.png", "title", "caption", "section")
     colors = np.unique(np.asarray(Image.open(tmp_path / "w.png").convert("RGB")).reshape(-1, 3), axis=0).astype(int)
     for style in (STYLES[slug] for slug in ON_SURFACES):
         wanted = np.array([int(style.color[i : i + 2], 16) for i in (1, 3, 5)])
