@@ -31,16 +31,6 @@ DECAYS: Multipliers = {"kernel": 1.0, "bias": 1.0}  # decay_mult, where nothing 
 NAMES = {"sgd": "SGD", "nesterov": "NAG", "adagrad": "AdaGrad"}  # of the rules, in tables
 
 
-def fixed(base: ArrayLike) -> optax.Schedule:
-    """Return base."""
-    return lambda count: jnp.asarray(base, jnp.result_type(float))
-
-
-def step(base: ArrayLike, gamma: ArrayLike, every: int) -> optax.Schedule:
-    """Return base · gamma^⌊count / every⌋."""
-    return lambda count: base * gamma ** _number(count // every)
-
-
 def multistep(base: ArrayLike, gamma: ArrayLike, at: tuple[int, ...]) -> optax.Schedule:
     """Return base · gamma^(steps of `at` that were reached)."""
     return lambda count: base * gamma ** sum(_number(count >= reached) for reached in at)

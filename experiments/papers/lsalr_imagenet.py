@@ -33,7 +33,7 @@ PUBLISHED = 42.9  # Caffe's readme, iteration 360,000; the middle of each pictur
 
 def solver(*, rate: float, lsalr: bool) -> optax.GradientTransformation:
     """Put together Caffe's AlexNet solver."""
-    schedule = caffe.step(rate, 0.1, 100_000)
+    schedule = optax.exponential_decay(rate, 100_000, 0.1, staircase=True)
     return caffe.solver("sgd", schedule, momentum=0.9, weight_decay=0.0005, decays=DECAYS, lsalr=lsalr)
 
 

@@ -31,7 +31,7 @@ STEPS = (200, 600, 1000, 1400, 1800)
 
 def solver(rule: str, *, rate: float = 0.01, lsalr: bool = False) -> optax.GradientTransformation:
     """Put together Caffe's LeNet solver for one rule."""
-    schedule = caffe.fixed(rate) if rule == "adagrad" else caffe.inv(rate, 1e-4, 0.75)
+    schedule = optax.constant_schedule(rate) if rule == "adagrad" else caffe.inv(rate, 1e-4, 0.75)
     momentum = 0.9 if rule == "nesterov" else 0.0
     return caffe.solver(rule, schedule, momentum=momentum, weight_decay=DECAY, lsalr=lsalr)
 

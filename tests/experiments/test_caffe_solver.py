@@ -105,11 +105,13 @@ def test_adagrad_adds_delta_outside_the_root():
 
 
 POLICIES = [
-    (caffe.fixed(0.01), {0: 0.01, 12345: 0.01}),
     # LeNet's, as in the log its readme prints
     (caffe.inv(0.01, 1e-4, 0.75), {0: 0.01, 100: 0.00992565, 10_000: 0.01 * 2**-0.75}),
     # AlexNet's
-    (caffe.step(0.01, 0.1, 100_000), {0: 1e-2, 99_999: 1e-2, 100_000: 1e-3, 449_999: 1e-6}),
+    (
+        optax.exponential_decay(0.01, 100_000, 0.1, staircase=True),
+        {0: 1e-2, 99_999: 1e-2, 100_000: 1e-3, 449_999: 1e-6},
+    ),
     # LeNet's with several steps
     (
         caffe.multistep(0.01, 0.9, (5000, 7000, 8000, 9000, 9500)),
