@@ -5,6 +5,7 @@ written for one device: the compiler adds the communication, so a norm over a la
 """
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -25,7 +26,7 @@ class Placement:
         self.process_count = jax.process_count()
         if mesh is None and self.process_count > 1:
             mesh = f"{DATA}={jax.device_count()}"
-        self.mesh = None if mesh is None else _make_mesh(_parse(mesh))
+        self.mesh = None if mesh is None else _make_mesh(mesh)
 
     def check(self, experiment: Experiment) -> None:
         """Refuse batches that cannot be divided."""
@@ -63,31 +64,30 @@ class Placement:
 
     def divide_batch(self, tree: Any) -> Any:
         """Inside a program: divide (pictures, …) over the devices where that comes out even."""
-        if self.mesh is None:
-            return tree
 
-        def divide(part: jax.Array) -> jax.Array:
-            if part.ndim == 0 or part.shape[0] % self.mesh.shape[DATA]:
-                return part
-            return jax.lax.with_sharding_constraint(part, self._sharding(DATA))
+        def first(part: jax.Array) -> tuple[str] | None:
+            return None if part.ndim == 0 or part.shape[0] % self.mesh.shape[DATA] else (DATA,)
 
-        return jax.tree.map(divide, tree)
+        return self._divide(tree, first)
 
     def divide_weights(self, tree: Any) -> Any:
         """Inside a program: divide each weight, or its state, along its longest axis that comes out even."""
+        return self._divide(tree, lambda leaf: _along(leaf.shape, self.mesh.shape[MODEL]))
+
+    def gather(self, tree: Any) -> Any:
+        """Inside a program: give every device, so every process, the whole."""
+        return self._divide(tree, lambda leaf: ())
+
+    def _divide(self, tree: Any, axes_of: Callable[[jax.Array], Sequence[str | None] | None]) -> Any:
+        """Lay each leaf out along the axes that it is to have; one for which there are none stays as it is."""
         if self.mesh is None:
             return tree
 
         def divide(leaf: jax.Array) -> jax.Array:
-            return jax.lax.with_sharding_constraint(leaf, self._sharding(*_along(leaf.shape, self.mesh.shape[MODEL])))
+            axes = axes_of(leaf)
+            return leaf if axes is None else jax.lax.with_sharding_constraint(leaf, self._sharding(*axes))
 
         return jax.tree.map(divide, tree)
-
-    def gather(self, tree: Any) -> Any:
-        """Inside a program: give every device, so every process, the whole."""
-        if self.mesh is None:
-            return tree
-        return jax.lax.with_sharding_constraint(tree, self._sharding())
 
     def _sharding(self, *axes: str | None) -> NamedSharding | None:
         return None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec(*axes))
@@ -101,19 +101,15 @@ def _along(shape: tuple[int, ...], count: int) -> list[str | None]:
     return axes
 
 
-def _parse(mesh: str) -> dict[str, int]:
+def _make_mesh(mesh: str) -> jax.sharding.Mesh:
     axes = {DATA: 1, MODEL: 1}
     for part in mesh.split(","):
         name, _, size = part.partition("=")
         if name not in axes or not size.isdecimal() or int(size) < 1:
             raise InputError(f"mesh must be like data=4,model=2, got {mesh!r}.")
         axes[name] = int(size)
-    return axes
-
-
-def _make_mesh(axes: dict[str, int]) -> jax.sharding.Mesh:
-    present = jax.device_count()
-    if math.prod(axes.values()) != present:
+    wanted, present = math.prod(axes.values()), jax.device_count()
+    if wanted != present:
         asked = ",".join(f"{name}={size}" for name, size in axes.items())
-        raise InputError(f"mesh {asked} is for {math.prod(axes.values())} devices; there are {present}.")
+        raise InputError(f"mesh {asked} is for {wanted} devices; there are {present}.")
     return jax.make_mesh(tuple(axes.values()), tuple(axes), axis_types=(AxisType.Auto,) * len(axes))
