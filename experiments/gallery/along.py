@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 import adaptax
-from experiments.gallery.methods import INK, ON_SIGNALS, SYMBOLS, Method, Settings
+from experiments.gallery.methods import INK, ON_SIGNALS, SYMBOLS, Method
 from experiments.tasks.signals import SIGNALS, read_at, title
 
 GRADIENT = "#D8D8D8"  # the signal itself, filled, in every picture
@@ -40,26 +40,22 @@ def in_order(quantities: dict[str, jax.Array]) -> dict[str, jax.Array]:
     return {label: quantities[label] for label in sorted(quantities, key=lambda label: label.startswith("rate"))}
 
 
-def trace(method: Method, settings: Settings, signal: jax.Array) -> Trace:
-    """Run a method along one signal, in one scan."""
-    optimizer, epochs = method.build(**settings), jnp.arange(len(signal), dtype=signal.dtype)
-
-    def step(state, epoch):
-        ahead = adaptax.lookahead_points(-epoch, state)
-        slope = sum(read_at(signal, -weight) for weight in ahead) / len(ahead)
-        update, state = optimizer.update(slope, state)
-        return state, Trace(jnp.negative(update), slope, method.inner(slope, state, settings))
-
-    return jax.lax.scan(step, optimizer.init(epochs[0]), epochs)[1]
-
-
 def trace_sweep(method: Method, signals: Mapping[str, np.ndarray]) -> Trace:
     """Run a method's three settings along all signals in one scan; arrays are (setting, signal, epoch), float64."""
 
     @partial(jax.vmap, in_axes=(0, None))
     @partial(jax.vmap, in_axes=(None, 0))
     def run(value, signal):
-        return trace(method, {**method.on_signals, method.swept: value}, signal)
+        settings = {**method.on_signals, method.swept: value}
+        optimizer, epochs = method.build(**settings), jnp.arange(len(signal), dtype=signal.dtype)
+
+        def step(state, epoch):
+            ahead = adaptax.lookahead_points(-epoch, state)
+            slope = sum(read_at(signal, -weight) for weight in ahead) / len(ahead)
+            update, state = optimizer.update(slope, state)
+            return state, Trace(jnp.negative(update), slope, method.inner(slope, state, settings))
+
+        return jax.lax.scan(step, optimizer.init(epochs[0]), epochs)[1]
 
     with jax.enable_x64(True):
         of_all = np.stack(list(signals.values()), dtype=float)
