@@ -4,7 +4,6 @@ Those are a copy of the record's, and beside it how they were made.
 """
 
 import dataclasses
-import json
 import math
 import shutil
 from pathlib import Path
@@ -14,6 +13,7 @@ import tyro
 
 import adaptax.methods
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.record import to_json
 from adaptax.comparison.report.markup import Section
 from adaptax.comparison.report.pictures import COLORS
 from adaptax.comparison.statistics import Estimate, over_seeds, paired
@@ -110,15 +110,12 @@ def ship(slug: tyro.conf.Positional[str], results: Path = RECORDS, methods: Path
         "losses_after_the_last_step": {trial: _ends(record, trial) for trial in record.config["trials"]},
     }
     shutil.copyfile(results / slug / WEIGHTS, file)
-    file.with_suffix(".json").write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    file.with_suffix(".json").write_text(to_json(made), encoding="utf-8")
     print(file)
     return file
 
 
 def _ends(record: Record, trial: str) -> dict[str, dict[str, float]]:
     """Return mean and half width of the 95 % interval of everyone who was compared."""
-    ends = {}
-    for name in compared(record, trial):
-        mean, half_width = over_seeds(curves(record.rows, trial, name, "test").at("loss"))
-        ends[name] = {"mean": round(float(mean), 6), "half_width": round(float(half_width), 6)}
-    return ends
+    ends = {name: over_seeds(curves(record.rows, trial, name, "test").at("loss")) for name in compared(record, trial)}
+    return {name: {of: round(float(figure), 6) for of, figure in end._asdict().items()} for name, end in ends.items()}
