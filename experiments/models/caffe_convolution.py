@@ -64,17 +64,13 @@ def _sum_rows(products: jax.Array, height: int, pad: int) -> jax.Array:
     return sum(jnp.split(tap, height, -1)[t] for t, tap in enumerate(taps(products, HEIGHT, height)))
 
 
-def _sum_rows_and_nothing(products: jax.Array, height: int, pad: int) -> tuple[jax.Array, None]:
-    return _sum_rows(products, height, pad), None
-
-
 def _from_sum(height: int, pad: int, _: None, gradient: jax.Array) -> tuple[jax.Array]:
     # JAX would pad each row's share to the full shape before it adds, as below.
     gradient = jnp.pad(gradient, ((0, 0), (height - 1 - pad,) * 2, (0, 0), (0, 0)))
     return (jnp.concatenate(taps(gradient, HEIGHT, height)[::-1], -1),)
 
 
-_sum_rows.defvjp(_sum_rows_and_nothing, _from_sum)
+_sum_rows.defvjp(lambda products, *how: (_sum_rows(products, *how), None), _from_sum)
 
 
 def _product_of_patches(maps: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
@@ -92,10 +88,6 @@ def _patches(maps: jax.Array, axis: int, window: int, stride: int) -> jax.Array:
     return jnp.stack(taps(maps, axis, window, stride), -2)
 
 
-def _patches_and_shape(maps: jax.Array, axis: int, window: int, stride: int) -> tuple[jax.Array, tuple[int, ...]]:
-    return _patches(maps, axis, window, stride), maps.shape
-
-
 def _from_patches(axis: int, window: int, stride: int, shape: tuple[int, ...], gradient: jax.Array) -> tuple[jax.Array]:
     # JAX would pad each element's share to the full shape before it adds: a tenth of a training step.
     maps = jnp.zeros(shape, gradient.dtype)
@@ -105,4 +97,4 @@ def _from_patches(axis: int, window: int, stride: int, shape: tuple[int, ...], g
     return (maps,)
 
 
-_patches.defvjp(_patches_and_shape, _from_patches)
+_patches.defvjp(lambda maps, *how: (_patches(maps, *how), maps.shape), _from_patches)
