@@ -23,7 +23,7 @@ from adaptax.comparison.record import Line, Record
 from adaptax.comparison.report.markup import Cell, Section, Table
 from adaptax.comparison.step import take_step
 from adaptax.comparison.task import Batch, Layout, Params, Splits, Task, load
-from adaptax.comparison.train import KINDS, Cost, train
+from adaptax.comparison.train import KINDS, train
 from adaptax.comparison.trials import at_rates
 from experiments.bench import frame
 from experiments.engine import finder
@@ -65,7 +65,10 @@ def whole(task: Task, contender: Method, data: Path | None) -> Iterator[Line]:
         if how == PLAIN:
             ends = expected = one_after_the_other(task, contender, splits, RATES, SEEDS)
         else:
-            ends, cost = _sweep(task, contender, splits, how)
+            field = Field(Programs(task, how), splits)
+            curves, cost = train(field, field.programs.of(contender), at_rates(RATES), SEEDS)
+            ends = [np.nan if curve.diverged_at else curve.validation[-1] for curve in curves]
+            ends = np.array(ends).reshape(len(SEEDS), len(RATES))
         seconds = round(time.perf_counter() - start, 2)
         low = slice(len(RATES) // 2)  # rates, at which both must come to the same
         np.testing.assert_allclose(ends[:, low], expected[:, low], rtol=0, atol=SAME, equal_nan=False, err_msg=how)
@@ -108,13 +111,6 @@ def one_after_the_other(
                     last = score(params, on_device["validation"])
             ends[s, r] = last
     return ends
-
-
-def _sweep(task: Task, contender: Method, splits: Splits, layout: Layout) -> tuple[np.ndarray, Cost]:
-    field = Field(Programs(task, layout), splits)
-    curves, cost = train(field, field.programs.of(contender), at_rates(RATES), SEEDS)
-    ends = [np.nan if curve.diverged_at else curve.validation[-1] for curve in curves]
-    return np.array(ends).reshape(len(SEEDS), len(RATES)), cost
 
 
 def by_task(known: dict[str, Task], contender: Method, data: Path | None) -> Iterator[Line]:
