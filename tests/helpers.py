@@ -112,3 +112,8 @@ def frames_of(film: Path, shape: tuple[int, int, int]) -> np.ndarray:
     command = [get_ffmpeg_exe(), "-loglevel", "error", "-i", str(film), *"-f rawvideo -pix_fmt rgb24 -".split()]
     decoded = subprocess.run(command, capture_output=True, check=True).stdout
     return np.frombuffer(decoded, np.uint8).reshape(-1, *shape)
+
+
+def count_weights(params):
+    """Count all weights, biases included, also of shapes alone."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from flax import nnx
+from helpers import count_weights
 
 from experiments.models import caffe_nets, functional
 from experiments.models.caffe_nets import AlexNet, Cifar10Full, Cifar10Quick, LeNet
@@ -50,7 +50,7 @@ TOTALS = {LeNet: 431_080, Cifar10Full: 89_578, Cifar10Quick: 145_578, AlexNet: 6
 @pytest.mark.parametrize("model", WEIGHTS)
 def test_weights_by_layer(model):
     params = jax.eval_shape(functional(model).init, jax.random.key(0))
-    assert {layer: optax.tree.size(leaves) for layer, leaves in params.items()} == WEIGHTS[model]
+    assert {layer: count_weights(leaves) for layer, leaves in params.items()} == WEIGHTS[model]
     assert all(set(leaves) == {"kernel", "bias"} for leaves in params.values())
     assert sum(WEIGHTS[model].values()) == TOTALS[model]
 

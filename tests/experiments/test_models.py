@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
+from helpers import count_weights
 
 from experiments.engine.finder import papers as find_all
 from experiments.models import functional
@@ -28,7 +28,7 @@ WEIGHTS = {
 def test_weights_by_layer(slug: str):
     experiment = find_all()[slug]
     params = jax.eval_shape(functional(experiment.model).init, jax.random.key(0))
-    assert {layer: optax.tree.size(leaves) for layer, leaves in params.items()} == WEIGHTS[slug]
+    assert {layer: count_weights(leaves) for layer, leaves in params.items()} == WEIGHTS[slug]
     assert experiment.weights == sum(WEIGHTS[slug].values())
 
 
