@@ -25,9 +25,8 @@ from experiments.gallery.phase_maps import FAR
 from experiments.tasks.signals import SIGNALS, title
 from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES, describe
 
-COMPUTE = ("surfaces.js", "methods.js", "run.js")
-DRAW = ("draw.js", "ground.js", "paths.js", "curves.js")
-PROGRAMS = (*COMPUTE, *DRAW, "page.js", "inside.js", "controls.js")
+# What computes, what draws, what reacts.
+PROGRAMS = "surfaces methods run draw ground paths curves page inside controls".split()
 WORLDS = ("surfaces", "signals")
 MOMENTUM = r"v_t = \mu v_{t-1} - \eta g_t, \qquad \Delta w = v_t"  # the one method that is Optax's
 EQUATION = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
@@ -44,7 +43,7 @@ def page() -> str:
     # JavaScript, which unlike JSON has an Infinity; no tag may end the script.
     script = json.dumps(tables(), ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
     parts = {"STYLE": _read("style.css"), "TABLES": f"const LAB = {script};\n"}
-    parts["PROGRAMS"] = "\n".join(_read(name) for name in PROGRAMS)
+    parts["PROGRAMS"] = "\n".join(_read(f"{name}.js") for name in PROGRAMS)
     text = _read("template.html")
     for name, part in parts.items():
         text = text.replace(f"/*{name}*/", part.rstrip())
@@ -66,11 +65,9 @@ def tables() -> dict[str, Any]:
         "levels": list(LEVELS),
         "grays": grays(),
         "surfaces": {name: {"title": title(name), "about": describe(name)} for name in SURFACES},
+        # Twelve digits: the same page from any machine's sine.
         "signals": {
-            name: {
-                "title": title(name),
-                "values": [float(f"{value:.12g}") for value in values],
-            }  # the same page from any machine's sine
+            name: {"title": title(name), "values": [float(f"{value:.12g}") for value in values]}
             for name, values in SIGNALS.items()
         },
         "methods": {slug: _method(slug, method) for slug, method in METHODS.items()},
