@@ -73,15 +73,11 @@ def play(method: Method) -> list[Row]:
 
 def odds(surface: str, method: str, heights: np.ndarray, lowest: float, second: float) -> Row:
     """Judge the ends of one method on one surface, above the global minimum; what is no number is infinitely high."""
-    heights = np.where(np.isfinite(heights), heights, np.inf)
-    best = {f"best_of_{tries}": expected_best(heights, tries) - lowest for tries in TRIES}
-    return {"surface": surface, "method": method, "found": float(np.mean(heights < second)), **best}
-
-
-def expected_best(heights: np.ndarray, tries: int) -> float:
-    """Return the expected lowest of so many of these heights."""
-    chances = chances_of_best(len(heights), tries)
-    return float(np.sort(heights)[: len(chances)] @ chances)
+    ranked, best = np.sort(np.where(np.isfinite(heights), heights, np.inf)), {}
+    for tries in TRIES:
+        chances = chances_of_best(len(ranked), tries)
+        best[f"best_of_{tries}"] = float(ranked[: len(chances)] @ chances) - lowest
+    return {"surface": surface, "method": method, "found": float(np.mean(ranked < second)), **best}
 
 
 def draw(odds: Sequence[Row]) -> Figure:
