@@ -39,20 +39,10 @@ from experiments.engine.experiment import Experiment, Trial
 from experiments.models.mlp import SigmoidNet
 from experiments.tasks.letters import GROUND, HALF_WIDTH, INK, STRENGTH
 
-
-def easy_set(ground: float, ink: float) -> partial:
-    """Upright, centered letters of one size: every training font once, every test font once."""
-    return partial(letters.load, train_per_letter=15, test_per_letter=7, strength=0.0, ground=ground, ink=ink)
-
-
-def hard_set(ground: float, ink: float, strength: float) -> partial:
-    """Letters turned, shifted and resized at random."""
-    return partial(letters.load, train_per_letter=19, test_per_letter=15, strength=strength, ground=ground, ink=ink)
-
-
-def net(half_width: float) -> partial:
-    """Build the 841-100-26 net."""
-    return partial(SigmoidNet, inputs=29 * 29, hidden=100, classes=26, half_width=half_width)
+# Upright, centered letters of one size: every training font once, every test font once.
+EASY_SET = partial(letters.load, train_per_letter=15, test_per_letter=7, strength=0.0)
+# Letters turned, shifted and resized at random.
+HARD_SET = partial(letters.load, train_per_letter=19, test_per_letter=15, strength=STRENGTH)
 
 
 def gains(learning_rate: float, bonus: float, penalty: float, low: float, high: float) -> dict[str, partial]:
@@ -64,7 +54,7 @@ def gains(learning_rate: float, bonus: float, penalty: float, low: float, high: 
 
 EXPERIMENT = Experiment(
     title="Hinton's local gains on pictures of letters",
-    model=net(HALF_WIDTH),
+    model=partial(SigmoidNet, inputs=29 * 29, hidden=100, classes=26, half_width=HALF_WIDTH),
     weights=100 * (29 * 29 + 1) + 26 * (100 + 1),
     loss="sum",
     batch_size=None,
@@ -74,17 +64,17 @@ EXPERIMENT = Experiment(
     trials={
         "easy": Trial(
             title="1. easy set, rate .01",
-            data=easy_set(GROUND, INK),
+            data=partial(EASY_SET, ground=GROUND, ink=INK),
             contenders=gains(0.01, 0.05, 0.95, 0.1, 10.0) | gains(0.01, 0.1, 0.9, 0.01, 100.0),
         ),
         "too_large": Trial(
             title="2. hard set, rate .01: too large",
-            data=hard_set(GROUND, INK, STRENGTH),
+            data=partial(HARD_SET, ground=GROUND, ink=INK),
             contenders=gains(0.01, 0.05, 0.95, 0.1, 10.0),
         ),
         "about_right": Trial(
             title="3. hard set, rate .001: about right",
-            data=hard_set(GROUND, INK, STRENGTH),
+            data=partial(HARD_SET, ground=GROUND, ink=INK),
             contenders=gains(0.001, 0.005, 0.995, 0.01, 100.0),
             published={
                 "no gains": {"train": 5.26, "test": 32.82},
@@ -147,8 +137,8 @@ def CALIBRATION(seeds: int) -> Iterator[str]:
         "| loss to | easy, .01: loss rises | right (train) | as described |"
     )
     yield "|---|---|---|---|---|---|---|---|"
-    on_hard = descend(EXPERIMENT, {str(of): hard_set(*of, STRENGTH) for of in PAPERS}, (0.01, 0.001), seeds)
-    on_easy = descend(EXPERIMENT, {str(of): easy_set(*of) for of in PAPERS}, (0.01,), seeds)
+    hard, easy = ({str((g, i)): partial(of, ground=g, ink=i) for g, i in PAPERS} for of in (HARD_SET, EASY_SET))
+    on_hard, on_easy = descend(EXPERIMENT, hard, (0.01, 0.001), seeds), descend(EXPERIMENT, easy, (0.01,), seeds)
     for paper in map(str, PAPERS):
         large, small, easy = on_hard[paper, 0.01], on_hard[paper, 0.001], on_easy[paper, 0.01]
         oscillates_and_falls = large.rises > 100 / 3 and large.last_loss < large.first_loss / 2
@@ -162,9 +152,11 @@ def CALIBRATION(seeds: int) -> Iterator[str]:
     yield "| half width, strength | right (train) | right (test) | distance to published |"
     yield "|---|---|---|---|"
     distances = {}
-    sets = {str(strength): hard_set(GROUND, INK, strength) for strength in STRENGTHS}
+    sets = {str(of): partial(HARD_SET, strength=of, ground=GROUND, ink=INK) for of in STRENGTHS}
     for half_width in HALF_WIDTHS:
-        outcomes = descend(replace(EXPERIMENT, model=net(half_width)), sets, (0.001,), seeds)
+        outcomes = descend(
+            replace(EXPERIMENT, model=partial(EXPERIMENT.model, half_width=half_width)), sets, (0.001,), seeds
+        )
         for (strength, _), outcome in outcomes.items():
             train, test = outcome.right
             distance = float(np.linalg.norm(outcome.right - PUBLISHED))

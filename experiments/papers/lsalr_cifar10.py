@@ -53,33 +53,28 @@ EXPERIMENT = Experiment(
     },
 )
 
-PAPER = "Singh et al. 2015, the full net"
+claim = partial(Claim, source="Singh et al. 2015, the full net", trial="quick")
 CLAIMS = (
     *(
-        Claim(
+        claim(
             says=f"LSALR ends lower than {name} on CIFAR-10 at Caffe's rate",
-            source=PAPER,
-            trial="quick",
             baseline=name,
             contender=f"{name} with LSALR",
             comment="the quick net",
         )
         for name in ("SGD", "AdaGrad")
     ),
-    Claim(
+    claim(
         says="After the step down LSALR ends higher than NAG alone",
-        source=PAPER,
-        trial="quick",
         baseline="NAG",
         contender="NAG with LSALR",
         expects="higher",
         comment="the quick net; the paper does not say which variant it means",
     ),
-    Claim(
+    claim(
         says="The quick net reaches the error in Caffe's readme",
         source="Caffe, one run",
         published=str(PUBLISHED),
-        trial="quick",
         baseline=PUBLISHED,
         contender="SGD",
         expects="no higher",
