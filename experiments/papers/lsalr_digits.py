@@ -29,7 +29,7 @@ from experiments.engine.experiment import Experiment, Trial
 from experiments.models.caffe_nets import SmallLeNet
 
 RATES = {"sgd": 0.3, "nag": 0.1, "adagrad": 0.03}
-NAG_MOMENTUM = 0.9
+NAG = {"momentum": 0.9, "nesterov": True}
 
 
 def lsalr_adagrad(learning_rate: float) -> optax.GradientTransformation:
@@ -42,10 +42,7 @@ NAMES = {"sgd": "SGD", "nag": "NAG", "adagrad": "AdaGrad"}
 # Without and with LSALR. At a constant rate Optax's order of momentum and Caffe's are the same.
 BASES = {
     "sgd": (partial(optax.sgd), partial(lsalr)),
-    "nag": (
-        partial(optax.sgd, momentum=NAG_MOMENTUM, nesterov=True),
-        partial(lsalr, momentum=NAG_MOMENTUM, nesterov=True),
-    ),
+    "nag": (partial(optax.sgd, **NAG), partial(lsalr, **NAG)),
     "adagrad": (partial(adagrad), partial(lsalr_adagrad)),
 }
 
