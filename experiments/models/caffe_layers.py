@@ -23,8 +23,7 @@ Filler = Callable[[jax.Array, tuple[int, ...]], jax.Array]  # from a key and the
 
 def xavier(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Draw from U(-s, s), s = √(3 / inputs): not Glorot's average of inputs and outputs."""
-    inputs = math.prod(shape[1:])
-    s = math.sqrt(3 / inputs)
+    s = math.sqrt(3 / math.prod(shape[1:]))
     return jax.random.uniform(key, shape, minval=-s, maxval=s)
 
 
