@@ -88,15 +88,11 @@ def train_ours() -> Training:
 
 def in_pytorchs_order(params: Params) -> Weights:
     """Move the channels of kernels before height and width, also where the first product sees maps as a vector."""
-
-    def channels_first(kernel: np.ndarray) -> np.ndarray:
-        return kernel.transpose(0, 3, 1, 2)
-
     params = jax.tree.map(np.array, params)
-    for layer in ("conv1", "conv2"):
-        params[layer]["kernel"] = channels_first(params[layer]["kernel"])
-    ip1 = params["ip1"]["kernel"]
-    params["ip1"]["kernel"] = channels_first(ip1.reshape(-1, 4, 4, 50)).reshape(ip1.shape)
+    for layer, side in (("conv1", 5), ("conv2", 5), ("ip1", 4)):
+        kernel = params[layer]["kernel"]
+        moved = kernel.reshape(len(kernel), side, side, -1).transpose(0, 3, 1, 2)
+        params[layer]["kernel"] = moved.reshape(kernel.shape) if kernel.ndim == 2 else moved
     names = {"kernel": "weight", "bias": "bias"}
     return {f"{layer}.{names[leaf]}": params[layer][leaf] for layer in params for leaf in names}
 
