@@ -135,11 +135,8 @@ Feed = Held | Streamed
 
 def load_sets(experiment: Experiment, folder: Path | None = None) -> Sets:
     """Read the data of every trial, from `folder` where they are files; what two trials share is one object."""
-    sets: dict[Any, Dataset | Folders] = {}
-    for trial in experiment.trials.values():
-        key = _call(trial.data)
-        if key not in sets:
-            sets[key] = call_with_path(trial.data, folder)
+    loaders = {_call(trial.data): trial.data for trial in experiment.trials.values()}
+    sets = {call: call_with_path(load, folder) for call, load in loaders.items()}
     return {name: sets[_call(trial.data)] for name, trial in experiment.trials.items()}
 
 
