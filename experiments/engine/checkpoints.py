@@ -62,10 +62,12 @@ class Checkpoints:
             )
         if unfinished:
             before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(json.dumps(begun))
-            if before != now:
+            if before != now:  # say in what, one level into the experiment
+                old, new = ({**of["experiment"], **of, "experiment": None} for of in (before, now))
+                names = " and ".join(name for name in sorted(old | new) if old.get(name) != new.get(name))
                 raise InputError(
-                    f"The unfinished run in {str(self.folder)!r} differs in {_difference(before, now)}; go on with it "
-                    "as it was begun, or remove that folder."
+                    f"The unfinished run in {str(self.folder)!r} differs in {names}; go on with it as it was begun, or "
+                    "remove that folder."
                 )
             return True
         self.remove()
@@ -158,12 +160,6 @@ class Slot:
         began = time.monotonic()
         self._manager.save(saved.step, args=parts, force=True)
         self._took = time.monotonic() - began
-
-
-def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """Name what differs, one level into the experiment."""
-    old, new = ({**begun["experiment"], **begun, "experiment": None} for begun in (before, now))
-    return " and ".join(name for name in sorted(old | new) if old.get(name) != new.get(name))
 
 
 def check_room(folder: Path, checkpoints: int) -> None:

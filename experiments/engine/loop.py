@@ -73,8 +73,12 @@ def run(
         for trial, settings in experiment.trials.items()
         for number, (contender, method) in enumerate(settings.contenders.items())
     ]
+    # Programs over a mesh must come in one order everywhere; two large nets would take each other's caches, two streams
+    # each other's decoders, and their speed could not be told.
+    alone = placement.mesh is not None or experiment.weights > ALONE_WEIGHTS
+    alone = alone or any(isinstance(feed, Streamed) for feed in feeds.values())
     stop = threading.Event()
-    with ThreadPoolExecutor(_at_once(experiment, placement, feeds)) as pool:
+    with ThreadPoolExecutor(1 if alone else CONTENDERS_AT_ONCE) as pool:
         futures = [pool.submit(_meet, programs, start, meeting, watch, tick, stop) for meeting in meetings]
         try:
             return [row for future in futures for row in future.result()]
@@ -88,16 +92,6 @@ def run(
 def count_steps(experiment: Experiment) -> int:
     """Count what `tick` will be told of, unless a contender ends early because all its seeds diverged."""
     return experiment.steps * sum(len(trial.contenders) for trial in experiment.trials.values())
-
-
-def _at_once(experiment: Experiment, placement: Placement, feeds: dict[str, Feed]) -> int:
-    """Programs over a mesh must come in one order everywhere; two large nets would take each other's caches.
-
-    Two streams would take each other's decoders, and their speed could not be told.
-    """
-    alone = placement.mesh is not None or experiment.weights > ALONE_WEIGHTS
-    alone = alone or any(isinstance(feed, Streamed) for feed in feeds.values())
-    return 1 if alone else CONTENDERS_AT_ONCE
 
 
 def _meet(
