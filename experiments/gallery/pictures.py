@@ -59,8 +59,7 @@ def write_table(path: File, rows: Iterable[dict[str, Any]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(rows[0])
-        for row in rows:
-            writer.writerow([f"{cell:.10g}" if isinstance(cell, float) else cell for cell in row.values()])
+        writer.writerows([f"{of:.10g}" if isinstance(of, float) else of for of in row.values()] for row in rows)
 
 
 def read_table(path: File) -> list[dict[str, str]]:
