@@ -13,6 +13,7 @@ gradients preprocessed with p = 10, outputs scaled by .1; Adam at a rate found b
 rules made by hand the rate with the best final error, and Torch7's defaults. Ours: how Adam's rate falls.
 """
 
+from dataclasses import replace
 from functools import partial
 
 from experiments.data import mnist
@@ -30,8 +31,7 @@ TRAINED_ON = Family(
 
 def other(title: str, steps: int = 100, **changes: object) -> Family:
     """Change some of what was trained on."""
-    problem = partial(net, **{**TRAINED_ON.problem.keywords, **changes})
-    return Family(title=title, problem=problem, data=TRAINED_ON.data, steps=steps)
+    return replace(TRAINED_ON, title=title, problem=partial(TRAINED_ON.problem, **changes), steps=steps)
 
 
 EXPERIMENT = Learning(

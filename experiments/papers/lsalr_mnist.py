@@ -58,11 +58,10 @@ EXPERIMENT = Experiment(
     },
 )
 
-PAPER = "Singh et al. 2015"
 CLAIMS = tuple(
     Claim(
         says=f"LSALR improves {name} after {step} iterations at Caffe's rate",
-        source=PAPER,
+        source="Singh et al. 2015",
         trial="caffe",
         baseline=name,
         contender=f"{name} with LSALR",
