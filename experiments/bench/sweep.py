@@ -18,9 +18,10 @@ from adaptax.comparison import batches
 from adaptax.comparison import methods as known_methods
 from adaptax.comparison.field import Field
 from adaptax.comparison.methods import Method
-from adaptax.comparison.program import Programs, mean_over
+from adaptax.comparison.program import Programs
 from adaptax.comparison.record import Line, Record
 from adaptax.comparison.report.markup import Cell, Section, Table
+from adaptax.comparison.scoring import mean_over
 from adaptax.comparison.step import take_step
 from adaptax.comparison.task import Batch, Layout, Params, Splits, Task, load
 from adaptax.comparison.train import KINDS, train
