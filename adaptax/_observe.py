@@ -122,8 +122,8 @@ def _retreed(what: str, tree: PyTree, like: PyTree) -> PyTree:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _observed(layers: Layers, g: PyTree, u: PyTree, w: PyTree, applied: dict[str, Applied]) -> Observation:
-    norm_g, norm_u, norm_w = layers.norms(g), layers.norms(u), layers.norms(w)
-    along = layers.cosines(u, g, [norm_u, norm_g])
+    norm_u, norm_g, along = layers.angles(u, g)
+    norm_w = layers.norms(w)
     cosine = jnp.where(along == 0, 0, -along)  # not -0
     return Observation(
         gradient_norm=norm_g,
@@ -145,4 +145,9 @@ def _ratio(numerator: Array, denominator: Array, of_nothing: float) -> Array:
 
 
 def _climbs(u: Array, g: Array) -> Array:
-    return jnp.real(jnp.conj(jnp.sign(u)) * jnp.sign(g).astype(u.dtype)) > 0
+    """Return 1 where an update leads up its slope, else 0; NaN where one of them is.
+
+    As a maximum of numbers: XLA on CPU sums them in one pass, where it would write truth values down first.
+    """
+    product = jnp.maximum(jnp.real(jnp.conj(jnp.sign(u)) * jnp.sign(g).astype(u.dtype)), 0)
+    return jnp.ceil(product) if jnp.iscomplexobj(u) else product

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, PyTree
 
+from adaptax._angles import angles_of
 from adaptax._checks import check_floating
 from adaptax._layers import LayerOf, by_parent, layer_names, leaf_paths
 from adaptax._members import (
@@ -93,6 +94,15 @@ class Layers(NamedTuple):
 
         sums = self._reduced((one, other), products, SUM)
         return jnp.where(known[0] & known[1], jnp.clip(sums, -1, 1), 0)
+
+    def angles(self, one: PyTree, other: PyTree) -> tuple[Array, Array, Array]:
+        """Return the norms of two trees in every layer, and the cosine of the angle between them, as `cosines`.
+
+        No leaf must be kept until the norms of all are known, for one more pass over each: that takes less memory.
+        """
+        members, others = self._members(one), self._members(other)
+        norms = angles_of(members, others, _rows(members)) if members else (jnp.zeros(0),) * 3
+        return norms[0].astype(float), norms[1].astype(float), norms[2].astype(float)
 
     def sizes(self, tree: PyTree) -> Array:
         """Return every layer's number of weights, those on other devices included."""

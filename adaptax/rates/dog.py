@@ -102,11 +102,9 @@ def dog_rate(
         check_params("dog", params)
         is_first = state.count == 0
         first = jax.tree.map(lambda w, w0: jnp.where(is_first, wide(w).astype(w0.dtype), w0), params, state.start)
-        # One norm for both, of w₀ in the first step. It reads the new copy: the old one, which that overwrites, would
-        # have to be copied first.
-        moved = jax.tree.map(lambda w, w0: wide(w).astype(w0.dtype) - jnp.where(is_first, 0, w0), params, first)
-        norm = layers.norms(moved)
-        distance = jnp.where(is_first, scalar(start, norm) * (1 + norm), farthest(state.distance, norm))
+        moved = jax.tree.map(lambda w, w0: wide(w).astype(w0.dtype) - w0, params, first)
+        norm = layers.norms(first)
+        distance = jnp.where(is_first, scalar(start, norm) * (1 + norm), farthest(state.distance, layers.norms(moved)))
         root = grow(jnp.where(is_first, jnp.sqrt(scalar(eps, norm)), state.root), layers.norms(gradients))
         state = DogState(count=optax.safe_increment(state.count), start=first, distance=distance, root=root)
         return layers.at_leaves(divide(distance, root), gradients), state

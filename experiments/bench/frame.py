@@ -3,9 +3,12 @@
 And tell how busy other processes kept the machine: PyTorch's threads spin while they wait and stall for want of a core.
 """
 
+import itertools
 import os
+import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
+import timeit
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +74,27 @@ def watched(work: Iterable[tuple]) -> Iterator[tuple]:
         for piece in progress.track(list(work)):
             progress.update(progress.task_ids[0], description=", ".join(map(str, piece)))
             yield piece
+
+
+def alternate(windows: Mapping[str, Callable[[], Any]], rounds: int, steps: int) -> list[Line]:
+    """Time windows of so many steps in turn; before each comes one that does not count."""
+    rows = []
+    for number, name in watched(itertools.product(range(rounds), windows)):
+        windows[name]()  # threads of the one before may still spin, and caches hold what it used
+        milliseconds = round(1e3 * timeit.timeit(windows[name], number=1) / steps, 3)  # of a step
+        rows.append({"round": number, "contender": name, "milliseconds": milliseconds})
+    return rows
+
+
+def compared(rows: Iterable[Line]) -> dict[str, list[str]]:
+    """Return what a table of such rows says of each: times, and how many times the first one's in single rounds."""
+    times = {name: [row["milliseconds"] for row in of] for name, of in grouped(rows, "contender").items()}
+    first, cells = next(iter(times.values())), {}
+    for name, own in times.items():
+        ratios = [a / b for a, b in zip(own, first, strict=True)]  # neighbors in time, in a round
+        pairs = [(f"{statistics.median(of):.2f}", f"{min(of):.2f} to {max(of):.2f}") for of in (own, ratios)]
+        cells[name] = [name, *pairs[0], *pairs[1]]
+    return cells
 
 
 def keep(folder: Path, of: Record, report: Report, draw: Callable[[Record, Path], None] | None = None) -> None:

@@ -42,6 +42,7 @@ COMMANDS = {
     "roofline": "bench.roofline.run:run",
     "traffic": "bench.traffic.run:run",
     "lenet-speed": "bench.lenet.run:run",
+    "observe-speed": "bench.observe:run",
     "sweep-speed": "bench.sweep:run",
     "write-folders": "data.folder_commands:write_folders",
     "pipeline": "data.folder_commands:pipeline",

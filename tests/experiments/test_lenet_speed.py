@@ -13,7 +13,7 @@ from adaptax.comparison.record import Record
 from experiments.bench import frame
 from experiments.bench.lenet import run, task
 from experiments.bench.lenet.run import DifferentTrainingError
-from experiments.bench.lenet.task import STEPS, Training, Weights, enlarged_digits
+from experiments.bench.lenet.task import Training, Weights, enlarged_digits
 from experiments.engine import command_line
 
 pytestmark = pytest.mark.slow
@@ -152,12 +152,9 @@ def test_one_that_differs_anywhere_is_refused_before_anything_is_timed(peer, say
 
 def test_implementations_take_turns_and_every_second_run_counts():
     calls = []
-    trainings = {
-        name: Training(lambda steps, name=name: calls.append((name, steps)), dict, lambda: (0.0, {})) for name in "ab"
-    }
-    rows = run.alternate(trainings, 2)
+    rows = frame.alternate({name: lambda name=name: calls.append(name) for name in "ab"}, 2, 50)
     assert [(row["round"], row["contender"]) for row in rows] == [(0, "a"), (0, "b"), (1, "a"), (1, "b")]
-    assert calls == [(name, STEPS) for name in "aabbaabb"]
+    assert calls == list("aabbaabb")
 
 
 CONFIG = {"batch": 64, "steps": 50, "rounds": 3}

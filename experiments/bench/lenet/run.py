@@ -3,11 +3,8 @@
 Times are worth comparing only between the same nets on the same way, and only if both really train.
 """
 
-import itertools
 import os
 import shutil
-import statistics
-import timeit
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,10 +12,10 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from adaptax.comparison.record import Line, Record
+from adaptax.comparison.record import Record
 from adaptax.comparison.report.markup import Section
 from experiments.bench import frame
-from experiments.bench.frame import grouped, machine, table
+from experiments.bench.frame import machine, table
 from experiments.bench.lenet import task
 from experiments.bench.lenet.task import STEPS, TASK, Training, Weights
 from experiments.engine.places import RESULTS
@@ -49,7 +46,8 @@ def run(out: Path = RESULTS, overwrite: bool = False) -> None:
         losses = [losses_of(trainings)]
         losses.append(compare(trainings))
         others = frame.watch_others()
-        rows = alternate(trainings, ROUNDS)
+        windows = {name: partial(training.run, STEPS) for name, training in trainings.items()}
+        rows = frame.alternate(windows, ROUNDS, STEPS)
         meta["cores_of_others"] = others()
         losses.append(losses_of(trainings))
     meta["losses"] = {name: [at[name] for at in losses] for name in trainings}
@@ -85,17 +83,6 @@ def compare(trainings: dict[str, Training]) -> dict[str, float]:
     for name, loss in losses.items():
         same(f"{name}: the loss", losses[OURS], loss, ALIKE)
     return losses
-
-
-def alternate(trainings: dict[str, Training], rounds: int) -> list[Line]:
-    """Time the implementations in turn; before each window come as many steps that do not count."""
-    rows = []
-    for number, name in frame.watched(itertools.product(range(rounds), trainings)):
-        window = partial(trainings[name].run, STEPS)
-        window()  # threads of the one before may still spin, and caches hold what it used
-        milliseconds = round(1e3 * timeit.timeit(window, number=1) / STEPS, 3)  # of a step
-        rows.append({"round": number, "contender": name, "milliseconds": milliseconds})
-    return rows
 
 
 def losses_of(trainings: dict[str, Training]) -> dict[str, float]:
@@ -145,13 +132,8 @@ def sections(of: Record) -> Iterator[Section]:
         f"a window of {config['steps']} steps of every implementation in turn.{busy} Losses: at the start, before the "
         "first window, after the last."
     )
-    times = {
-        name: [row["milliseconds"] for row in rows] for name, rows in grouped(of.lines["rows"], "contender").items()
-    }
-    ours = next(iter(times.values()))
-    lines = []
-    for name, theirs in times.items():
-        ratios = [their / own for their, own in zip(theirs, ours, strict=True)]  # neighbors in time, in a round
-        pairs = [(f"{statistics.median(of):.2f}", f"{min(of):.2f} to {max(of):.2f}") for of in (theirs, ratios)]
-        lines.append([name, *pairs[0], *pairs[1], " → ".join(f"{loss:.3f}" for loss in meta["losses"][name])])
+    lines = [
+        [*cells, " → ".join(f"{loss:.3f}" for loss in meta["losses"][name])]
+        for name, cells in frame.compared(of.lines["rows"]).items()
+    ]
     yield Section("", [conditions], table(HEADINGS, lines))

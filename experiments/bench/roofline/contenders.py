@@ -69,6 +69,22 @@ def families() -> Iterator[tuple[str, dict[str, float], Optimizers]]:
         rate, _, direction = name.rpartition("_")
         if direction == "adam" or method.default:  # around Adam, and those that stand alone
             yield name, {}, {"adam with " * (direction == "adam") + f"{rate}_rate": method.make(learning_rate=RATE)}
+    yield "observed", {}, {"adam, observed": observed(adaptax.adam(RATE))}
+
+
+def observed(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """Put what `adaptax.observe` sees into the state, so that it is computed."""
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple:
+        updates, state, seen = adaptax.observe(optimizer, updates, state[0], params)
+        return updates, (state, seen)
+
+    def init(params: Any) -> tuple:
+        state = optimizer.init(params)
+        seen = jax.eval_shape(update, params, (state,), params)[1][1]
+        return state, jax.tree.map(lambda of: jnp.zeros(of.shape, of.dtype), seen)
+
+    return optax.GradientTransformation(init, update)
 
 
 def peers(slug: str, settings: dict[str, float]) -> Optimizers:
