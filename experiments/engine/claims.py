@@ -38,6 +38,9 @@ differences are taken seed by seed. A claim *holds* where the interval of the di
 altogether, and no seed of the contender that should be better diverged; that a published figure is *reached* holds
 where the interval does not lie above it altogether. This page is made by `python -m experiments evidence` from the
 records under `experiments/results`; each section names the command that makes its record."""
+VANISHING = """\
+LSALR multiplies a layer's rate by 1 + log(1 + 1/‖g‖). The paper claims that this helps layers whose gradients vanish.
+Here one sees by how much: the chosen rate of each method, trained once more with one seed (`compare --observe 20`)."""
 DIGITS = {"test error": ".2f", "training loss": ".2g", "loss": ".4f"}
 COLUMNS = ["claim", "published", "without", "with", "difference", "verdict"]
 
@@ -140,10 +143,12 @@ def _pictures(record: TaskRecord) -> dict[str, str]:
 def _layers(compared: list[TaskRecord]) -> Iterator[Section]:
     """Say how fast each layer learned, of every task that was observed."""
     for record in compared:
-        for section in observed.sections(observed.of_task(record)):
+        by_method = observed.of_task(record)
+        for section in observed.sections(by_method):
             (figures,), title = section.parts, f"{section.title}: {record.config['task']['title']}"
-            shown = " ".join(f"![{title}]({name})" for name in _pictures(record))
-            yield Section(title, [section.caption, shown, *figures.paragraphs], figures.table)
+            pairs = zip(by_method, _pictures(record), strict=True)
+            shown = " ".join(f"![{name}: the effective rate of each layer]({of})" for name, of in pairs)
+            yield Section(title, [VANISHING, shown, section.caption, *figures.paragraphs], figures.table)
 
 
 def _claims(folder: Path) -> Iterator[Section]:

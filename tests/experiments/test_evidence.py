@@ -1,5 +1,6 @@
 """Verdicts on published claims, against differences made by hand, and a page that is what its records say."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -109,4 +110,8 @@ def test_a_calibration_alone_is_no_record(tmp_path: Path):
 
 def test_the_page_is_what_the_records_say():
     """After a change: python -m experiments evidence."""
-    assert Path(DOCS / "evidence.md").read_text(encoding="utf-8") == claims.page(RECORDS)
+    page = claims.page(RECORDS)
+    assert Path(DOCS / "evidence.md").read_text(encoding="utf-8") == page
+    pictures = claims.pictures(RECORDS)
+    assert list(pictures) == re.findall(r"\((layers_\w+\.svg)\)", page)
+    assert {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("layers_*.svg")} == pictures

@@ -46,7 +46,7 @@ def drawn(observed: Observed) -> Iterator[str]:
     """Draw a panel for each method; all have one scale."""
     layers = _shown(_layers(observed))
     of = {name: {layer: _curve(lines, layer) for layer in layers} for name, lines in observed.items()}
-    rates = np.concatenate([curve.y for curves in of.values() for curve in curves.values()])
+    rates = np.array([rate for curves in of.values() for curve in curves.values() for rate in curve.y])
     limits = {"ylim": (rates.min() / 1.5, rates.max() * 1.5)} if rates.size else {}
     axes = {"xlabel": "steps", "ylabel": "effective learning rate", "yscale": "log", **limits}
     for name, curves in of.items():
