@@ -163,8 +163,9 @@ def measure(name: str, contender: Contender, layout: str, shapes: list[Shape], d
 
 
 # Arrays of a weight's width that are moved once more, since a number of the layer comes before the step: the gradient;
-# for distances the params as well; and where the direction is compared, that, written and read, and what with.
-AGAIN = {"lsalr": 1, "adagc": 1, "adam_mini": 1, "dog": 2}
+# for distances the params as well; and where the direction is compared, that, written and read, and what with. What is
+# observed is read once more for each leaf's unit.
+AGAIN = {"lsalr": 1, "adagc": 1, "adam_mini": 1, "dog": 2, "observed": 6}
 AGAIN |= dict.fromkeys("lamb lars cautious trust_ratio update_floor alignment hypergradient".split(), 3)
 
 
