@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from adaptax.comparison import record
 from adaptax.comparison.record import Record
 from adaptax.comparison.report.markup import Section
-from experiments.bench import frame, sweep
+from experiments.bench import frame, observe, sweep
 from experiments.bench.lenet import run as lenet
 from experiments.bench.roofline import run as roofline
 from experiments.bench.traffic import run
@@ -17,7 +20,13 @@ from experiments.bench.traffic import run as traffic
 from experiments.engine.command_line import main
 from experiments.engine.places import RECORDS
 
-REPORTS = {"lenet_speed": lenet, "roofline": roofline, "sweep_speed": sweep, "traffic": traffic}
+REPORTS = {
+    "lenet_speed": lenet,
+    "observe_speed": observe,
+    "roofline": roofline,
+    "sweep_speed": sweep,
+    "traffic": traffic,
+}
 COMMITTED = [folder for slug in REPORTS for folder in sorted((RECORDS / slug).iterdir())]
 
 
@@ -45,6 +54,7 @@ def test_a_picture_is_drawn_of_a_record(tmp_path):
         (["roofline", "--leaves", "8", "--tried"], "roofline/cpu_tried", "leaves"),
         (["traffic", "--target", "v5e", "--params", "8192"], "traffic/v5e", "params"),
         (["lenet-speed"], "lenet_speed/cpu", "rounds"),
+        (["observe-speed"], "observe_speed/cpu", "rounds"),
         (["sweep-speed"], "sweep_speed/cpu", "rounds"),
     ],
 )
@@ -97,6 +107,20 @@ def test_traffic_is_resumed_with_the_rows_that_are_missing(tmp_path, monkeypatch
     expected = [(name, program) for name in ("adam", "lsalr") for program in ("step", "update")]
     assert counted == [(row["contender"], row["program"]) for row in rows] == expected
     assert record.read(tmp_path / "traffic" / "v5e").meta["kept"]["rows"] == 2
+
+
+def test_observed_windows_train_as_plain_ones(monkeypatch):
+    for name, value in {"LAYERS": 2, "WIDTH": 3, "BATCH": 4}.items():
+        monkeypatch.setattr(observe, name, value)
+    params = [{"kernel": jnp.eye(3) * scale, "bias": jnp.zeros(3)} for scale in (0.5, 0.7)]
+    x = jnp.arange(12.0).reshape(4, 3)
+    state = observe.OPTIMIZER.init(params)
+    *plain, seen = observe.observed_step(params, state, x)
+    for one, other in zip(jax.tree.leaves(observe.step(params, state, x)), jax.tree.leaves(plain), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert seen.layers == ("0", "1")
+    for window in observe.windows().values():
+        window()
 
 
 def keep(folder, cores):
