@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,7 +14,7 @@ from adaptax.comparison.report.markup import Section
 from adaptax.comparison.step import take_step
 from adaptax.live import History
 from experiments.bench import frame
-from experiments.engine.places import RESULTS
+from experiments.engine.places import RESULTS, Out, Overwrite
 
 LAYERS, WIDTH, BATCH, EVERY, ROUNDS = 12, 724, 64, 20, 25
 OPTIMIZER = adaptax.adam(1e-3)
@@ -58,13 +57,8 @@ def windows() -> dict[str, Callable[[], None]]:
     return {"plain": partial(window, plain), f"every {EVERY}th observed": partial(window, observed)}
 
 
-def run(out: Path = RESULTS, overwrite: bool = False) -> None:
-    """Time training steps, and the same when every twentieth is observed; record and table in OUT/observe_speed/DEVICE.
-
-    Args:
-        out: The folder for records.
-        overwrite: Replace a record that was made with other settings.
-    """
+def run(out: Out = RESULTS, overwrite: Overwrite = False) -> None:
+    """Time training steps, and the same with every twentieth observed; record and table in OUT/observe_speed/DEVICE."""
     folder = out / "observe_speed" / jax.default_backend()
     config = {"layers": LAYERS, "width": WIDTH, "batch": BATCH, "every": EVERY, "rounds": ROUNDS}
     meta, others = frame.begin(folder, config, overwrite), frame.watch_others()

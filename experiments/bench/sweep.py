@@ -28,7 +28,7 @@ from adaptax.comparison.train import KINDS, train
 from adaptax.comparison.trials import at_rates
 from experiments.bench import frame
 from experiments.engine import finder
-from experiments.engine.places import RESULTS
+from experiments.engine.places import RESULTS, Data, Out, Overwrite
 
 SLUG, METHOD = "mnist_mlp", "optax_momentum"
 RATES, SEEDS, STEPS = tuple(np.geomspace(1e-3, 1.0, 7).tolist()), tuple(range(5)), 1000
@@ -38,14 +38,8 @@ CHUNKS = 2  # of a task's steps between two evaluations, timed for every layout 
 SAME = 2.0  # points of error by which a member may end elsewhere: at high rates rounding grows
 
 
-def run(out: Path = RESULTS, data: Path | None = None, overwrite: bool = False) -> None:
-    """Time a sweep against the same runs one after the other, and layouts by task; record in OUT/sweep_speed/DEVICE.
-
-    Args:
-        out: The folder for records.
-        data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
-        overwrite: Replace a record that was made with other settings.
-    """
+def run(out: Out = RESULTS, data: Data = None, overwrite: Overwrite = False) -> None:
+    """Time a sweep against the same runs one after the other, and layouts by task; record in OUT/sweep_speed/DEVICE."""
     folder, contender = out / "sweep_speed" / jax.default_backend(), known_methods.choose([METHOD])[METHOD]
     config = {"task": SLUG, "method": METHOD, "rates": len(RATES), "seeds": len(SEEDS), "steps": STEPS}
     config |= {"rounds": ROUNDS}

@@ -10,7 +10,6 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
@@ -18,9 +17,9 @@ import tyro
 from adaptax.comparison.errors import InputError, nearest
 from adaptax.comparison.processes import join
 from experiments.engine import finder
-from experiments.engine.commands import Slug, perform
+from experiments.engine.commands import perform
 from experiments.engine.experiment import Experiment
-from experiments.engine.places import RESULTS
+from experiments.engine.places import RESULTS, Data, Mesh, Out, Overwrite, Resume, Slug
 from experiments.engine.runner import kind_of
 
 PROGRAM = "python -m experiments"
@@ -37,7 +36,7 @@ COMMANDS = {
     "sweep": "engine.comparing:sweep",
     "compare": "engine.comparing:compare",
     "report": "engine.comparing:report",
-    "multistart": "engine.starts:multistart",
+    "multistart": "engine.comparing:multistart",
     "ship": "learned.report:ship",
     "roofline": "bench.roofline.run:run",
     "traffic": "bench.traffic.run:run",
@@ -92,11 +91,11 @@ def run_with_options(arguments: Sequence[str]) -> None:
 
     def command(
         plan: Annotated[options_of, tyro.conf.arg(name="")] = present,
-        out: Path = RESULTS,
-        data: Path | None = None,
-        resume: bool = False,
-        overwrite: bool = False,
-        mesh: str | None = None,
+        out: Out = RESULTS,
+        data: Data = None,
+        resume: Resume = False,
+        overwrite: Overwrite = False,
+        mesh: Mesh = None,
         processes: int | None = None,
         process: int | None = None,
         coordinator: str | None = None,
@@ -106,11 +105,6 @@ def run_with_options(arguments: Sequence[str]) -> None:
 
         Args:
             plan: The experiment.
-            out: Where records go.
-            data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
-            resume: Go on with what an interrupted run left.
-            overwrite: Replace a record in OUT/SLUG that was made with other settings.
-            mesh: Over how many devices batches and weights are divided, for example data=4,model=2.
             processes: How many processes train together.
             process: Which of them this is, counted from 0; the first one coordinates and writes.
             coordinator: Where the first one can be reached, HOST:PORT, or auto where a scheduler (Slurm, Open MPI, …)

@@ -6,21 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import tyro
 from rich.console import Console
 
 from adaptax.comparison import record
 from adaptax.comparison.describe import describe
 from experiments.engine import claims, feeds, finder, runner
 from experiments.engine.loop import count_steps
-from experiments.engine.places import DOCS, RECORDS, RESULTS
+from experiments.engine.places import DOCS, RECORDS, RESULTS, Data, Mesh, Resume, Slug
 from experiments.engine.runner import sections_of, to_terminal, write_figure, write_table
 
 # So few that the whole demo stays under a minute on two CPU cores; the committed records have 10 seeds.
 DEMO_SEEDS = 3
 DEMO_STEPS = 10_000  # of all contenders of an experiment
-
-Slug = tyro.conf.Positional[str]
 
 
 def list_() -> None:
@@ -29,15 +26,8 @@ def list_() -> None:
         print(f"{slug}: {experiment.title}")
 
 
-def refresh(slug: Slug, data: Path | None = None, resume: bool = False, mesh: str | None = None) -> None:
-    """Run one experiment as it is registered and replace its committed record.
-
-    Args:
-        slug: The experiment.
-        data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
-        resume: Go on with what an interrupted run left.
-        mesh: Over how many devices batches and weights are divided, for example data=4,model=2.
-    """
+def refresh(slug: Slug, data: Data = None, resume: Resume = False, mesh: Mesh = None) -> None:
+    """Run one experiment as it is registered and replace its committed record."""
     perform(slug, finder.paper(slug), RECORDS, data, resume, mesh, overwrite=True)
 
 

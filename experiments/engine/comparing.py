@@ -1,31 +1,48 @@
 """The commands that compare methods; each function is one, its docstring the help."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import tyro
 from rich.console import Console
+from rich.markdown import Markdown
+from tyro.conf import arg
 
 from adaptax.comparison import methods as known_methods
+from adaptax.comparison import record
 from adaptax.comparison import report as reports
+from adaptax.comparison.environment import describe_environment
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.field import Field
+from adaptax.comparison.program import Programs
+from adaptax.comparison.progress import bars
 from adaptax.comparison.protocol import Protocol, parse_grid
+from adaptax.comparison.report.starts import render
+from adaptax.comparison.results import from_curve
 from adaptax.comparison.run import judge
-from adaptax.comparison.task import Layout
+from adaptax.comparison.starts import rungs
+from adaptax.comparison.task import Layout, Task, config_of, load
+from adaptax.comparison.train import Evaluation, train
+from adaptax.comparison.trials import at_rates
 from experiments.engine import finder
-from experiments.engine.places import DOCS, RECORDS
+from experiments.engine.places import DOCS, RECORDS, RESULTS, Data, Out, Overwrite, Resume, Slug
+from experiments.tasks import heights
+from experiments.tasks.surfaces import SURFACES
 
 SWEEPS = Path("comparison")
+HALVINGS = 3  # of a multistart
+HELP_OF_LAYOUT = "How members are computed at once; otherwise vmap, and on a CPU what was fastest there."
+LayoutOption = Annotated[Layout | None, arg(help=HELP_OF_LAYOUT)]
 
 
 def sweep(
-    slug: tyro.conf.Positional[str],
+    slug: Slug,
     methods: str,
     rates: str = "1e-3:1:7",
     seeds: int | None = None,
-    out: Path = SWEEPS,
-    data: Path | None = None,
-    layout: Layout | None = None,
-    resume: bool = False,
+    out: Out = SWEEPS,
+    data: Data = None,
+    layout: LayoutOption = None,
+    resume: Resume = False,
 ) -> None:
     """Train every learning rate with every seed, of each method in one compiled program; a report is in OUT.
 
@@ -34,10 +51,6 @@ def sweep(
         methods: Names with commas between them, of those that `python -m experiments tasks` lists.
         rates: LOW:HIGH:N, a grid in equal ratios.
         seeds: How many; otherwise the task says.
-        out: Where records and report go.
-        data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
-        layout: How members are computed at once; otherwise vmap, and on a CPU what was fastest there.
-        resume: Go on with what an interrupted sweep left.
     """
     protocol = Protocol(rates=parse_grid(rates), tuning_seeds=seeds, extensions=0, only_tunes=True)
     _judge(slug, methods, protocol, out, data, layout=layout, resume=resume)
@@ -49,10 +62,10 @@ def compare(
     rates: str = "1e-3:1:7",
     tuning_seeds: int | None = None,
     seeds: int = 10,
-    out: Path = SWEEPS,
-    data: Path | None = None,
-    layout: Layout | None = None,
-    resume: bool = False,
+    out: Out = SWEEPS,
+    data: Data = None,
+    layout: LayoutOption = None,
+    resume: Resume = False,
     observe: int | None = None,
 ) -> None:
     """Judge methods on tasks: rates chosen on validation, then run with new seeds; a report is in OUT.
@@ -63,10 +76,6 @@ def compare(
         rates: LOW:HIGH:N, the grid, extended where the best rate is at its edge.
         tuning_seeds: How many seeds each rate of the grid gets; otherwise the task says.
         seeds: How many new seeds the chosen rate gets.
-        out: Where records and report go.
-        data: Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
-        layout: How members are computed at once; otherwise vmap, and on a CPU what was fastest there.
-        resume: Go on with what an interrupted comparison left.
         observe: Train each chosen rate once more with one seed, and look at every layer every so many steps.
     """
     protocol = Protocol(rates=parse_grid(rates), tuning_seeds=tuning_seeds, final_seeds=seeds)
@@ -82,6 +91,56 @@ def _judge(slugs: str, methods: str, protocol: Protocol, out: Path, data: Path |
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def multistart(
+    slug: Slug,
+    method: str = "adam",
+    rate: float = 0.01,
+    starts: int = 256,
+    out: Out = RESULTS,
+    data: Data = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train many starts and tell what the best of 1, 4, 16 and 64 is worth; record in OUT/multistart/SLUG.
+
+    Args:
+        slug: A task, or one of article 003's surfaces.
+        method: One of those that `python -m experiments tasks` lists.
+        rate: The learning rate.
+        starts: How many initializations.
+    """
+    if starts < 2:
+        raise InputError(f"starts must be at least 2, to choose from, got {starts}.")
+    task, folder = find(slug), out / "multistart" / slug
+    contender = known_methods.choose([method])[method]
+    config = {
+        "task": config_of(task),
+        "method": method,
+        "contender": known_methods.describe_method(contender),
+        "rate": rate,
+        "starts": starts,
+        "rungs": [step // task.evaluate_every for step in rungs(task, HALVINGS)],  # in evaluations
+    }
+    if not overwrite:
+        record.check_same_settings(folder, config)
+    field = Field(Programs(task, task.layout_on_cpu), load(task, data))
+    program = field.programs.of(contender)
+    with bars(Console()) as progress:
+        bar = progress.add_task(slug, total=starts * task.steps)
+
+        def tick(evaluation: Evaluation) -> None:
+            progress.advance(bar, evaluation.member_steps)
+
+        curves, _ = train(field, program, at_rates([rate]), range(starts), reads_test=True, tick=tick)
+    record.write(folder, config, describe_environment(), {"starts": list(map(from_curve, curves))})
+    render(folder)
+    Console().print(Markdown((folder / "table.md").read_text(encoding="utf-8")), f"Picture: {folder / 'figure.png'}")
+
+
+def find(slug: str) -> Task:
+    """Return a task, or a surface as one."""
+    return heights.task(slug) if slug in SURFACES else finder.task(slug)
 
 
 def list_tasks() -> None:

@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import tyro
 
 import adaptax.methods
 from adaptax.comparison.errors import InputError
@@ -18,7 +17,7 @@ from adaptax.comparison.report.markup import Section
 from adaptax.comparison.report.pictures import COLORS
 from adaptax.comparison.statistics import Estimate, over_seeds, paired
 from experiments.engine import finder, records
-from experiments.engine.places import RECORDS
+from experiments.engine.places import RECORDS, Slug
 from experiments.engine.records import Record, by_trial, compared, named, show
 from experiments.engine.rows import Row, curves
 from experiments.engine.trials import band, picture
@@ -93,7 +92,7 @@ def draw(record: Record, path: Path) -> None:
             axes.remove()
 
 
-def ship(slug: tyro.conf.Positional[str], results: Path = RECORDS, methods: Path = METHODS) -> Path:
+def ship(slug: Slug, results: Path = RECORDS, methods: Path = METHODS) -> Path:
     """Copy the weights of a learned optimizer's record into the library, and beside them how they were made."""
     if not isinstance(finder.paper(slug), Learning):
         raise InputError(f"{slug!r} learns no optimizer, so it has no weights to ship.")

@@ -19,7 +19,7 @@ from adaptax.comparison.starts import multistart, rungs, search
 from adaptax.comparison.task import config_of
 from adaptax.comparison.train import train
 from adaptax.comparison.trials import at_rates
-from experiments.engine.starts import find
+from experiments.engine.comparing import find
 from experiments.tasks.heights import task as surface_task
 from experiments.tasks.surfaces import SURFACES
 

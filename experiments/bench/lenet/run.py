@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -18,7 +17,7 @@ from experiments.bench import frame
 from experiments.bench.frame import machine, table
 from experiments.bench.lenet import task
 from experiments.bench.lenet.task import STEPS, TASK, Training, Weights
-from experiments.engine.places import RESULTS
+from experiments.engine.places import RESULTS, Out, Overwrite
 
 ROUNDS = 15
 OURS = "adaptax"
@@ -29,14 +28,10 @@ ALIKE = 0.1  # losses after many steps
 HEADINGS = ("", "ms/step", "fastest and slowest window", "times ours", "in single rounds", "loss of the first batch")
 
 
-def run(out: Path = RESULTS, overwrite: bool = False) -> None:
+def run(out: Out = RESULTS, overwrite: Overwrite = False) -> None:
     """Time training steps of LeNet, ours and PyTorch's; record and table in OUT/lenet_speed/cpu.
 
     PyTorch is an extra, `bench`. Before anything is timed both must compute the same.
-
-    Args:
-        out: The folder for records.
-        overwrite: Replace a record that was made with other settings.
     """
     folder, device = out / "lenet_speed" / "cpu", jax.devices("cpu")[0]
     config = {"batch": TASK.batch_size, "steps": STEPS, "rounds": ROUNDS}

@@ -20,7 +20,7 @@ from experiments.bench import frame
 from experiments.bench.frame import grouped, machine, table
 from experiments.bench.roofline.contenders import TRIALS, contenders, prepared
 from experiments.bench.roofline.measure import WINDOWS, NothingMeasuredError, many, measure, resnet50
-from experiments.engine.places import RESULTS
+from experiments.engine.places import RESULTS, Out, Overwrite
 
 matplotlib.use("Agg")  # a file, never a window
 HEADINGS = {
@@ -45,8 +45,8 @@ def run(
     leaves: int = 1000,
     dtype: Literal["float32", "bfloat16"] = "float32",
     tried: bool = False,
-    out: Path = RESULTS,
-    overwrite: bool = False,
+    out: Out = RESULTS,
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure how near each method comes to the bandwidth limit; record, table and picture in OUT/roofline/DEVICE.
 
@@ -56,8 +56,6 @@ def run(
         leaves: How many leaves there are where they are small.
         dtype: Of weights and gradients.
         tried: Measure the spellings that were tried, beside those that the library has, in OUT/roofline/DEVICE_tried.
-        out: The folder for records.
-        overwrite: Replace a record that was made with other settings.
     """
     try:
         jax.config.update("jax_default_device", jax.devices(device)[0])

@@ -21,7 +21,7 @@ from experiments.bench import frame
 from experiments.bench.frame import grouped, table
 from experiments.bench.roofline.contenders import optimizers
 from experiments.bench.traffic.measure import LARGE, PROGRAMS, layouts, measure
-from experiments.engine.places import RESULTS
+from experiments.engine.places import RESULTS, Out, Overwrite
 
 # Read by libtpu when it is loaded. Without them it asks the cloud what machine this is, and takes a lock for its own.
 LIBTPU = {
@@ -85,7 +85,9 @@ def prepare_process() -> None:
     jax.config.update("jax_platforms", "cpu")
 
 
-def run(target: str, params: int = 2**25, out: Path = RESULTS, overwrite: bool = False, resume: bool = False) -> None:
+def run(
+    target: str, params: int = 2**25, out: Out = RESULTS, overwrite: Overwrite = False, resume: bool = False
+) -> None:
     """Count the bytes that each method moves on an accelerator, by its compiler; record, table in OUT/traffic/TARGET.
 
     No accelerator is needed; `make traffic` makes the environment and both records.
@@ -93,8 +95,6 @@ def run(target: str, params: int = 2**25, out: Path = RESULTS, overwrite: bool =
     Args:
         target: h100 or v5e.
         params: Weights of the leaf that stands alone.
-        out: The folder for records.
-        overwrite: Replace a record that was made with other settings.
         resume: Keep the rows that the record has, and count those that it lacks.
     """
     found, folder = find(target), out / "traffic" / target
