@@ -17,6 +17,7 @@ Others    Adadelta's accumulator takes in the step before η = 100 scales it, RM
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -48,22 +49,6 @@ class Style(NamedTuple):
         return {"label": self.label, "color": self.color, "linestyle": self.line}
 
 
-STYLES = {
-    "momentum": Style("momentum", "#88CCEE", "o", "-"),
-    "nesterov": Style("Nesterov", "#0072B2", "o", "-"),
-    "smoothed_nesterov": Style("smoothed Nesterov", "#332288", "v", DASHED),
-    "adagrad": Style("Adagrad", "#E69F00", "D", DASH_DOT),
-    "rmsprop": Style("RMSProp", "#CC79A7", "s", DASHED),
-    "adadelta": Style("Adadelta", "#009E73", "^", SHORT),
-    "adadelta_big_start": Style("Adadelta, big start", "#009E73", "^", DOTTED),
-    "adam": Style("Adam", "#D55E00", "X", "-"),
-    "adamax": Style("AdaMax", "#CC6677", "P", DOTTED),
-    "nadam": Style("Nadam", "#AA4499", "*", LONG_DOT),
-    "local_gains": Style("local gains", "#882255", "s", SHORT),
-    "delta_bar_delta": Style("delta-bar-delta", "#117733", "<", DASH_DOT),
-    "velocity_gains": Style("velocity gains", "#999933", ">", SHORT),
-    "lsalr": Style("LSALR", "#44AA99", "d", DASHED),
-}
 INK = "#222222"  # text, axes and whatever belongs to no method
 
 
@@ -111,10 +96,10 @@ def at(learning_rate: float, **others: float) -> Settings:
     return {"learning_rate": learning_rate, **others}
 
 
-def _method(slug: str, swept: str, on_signals: Settings, on_surfaces: Settings) -> Method:
+def _method(slug: str, style: Style, swept: str, on_signals: Settings, on_surfaces: Settings) -> Method:
     name = slug.removesuffix("_big_start")
     return Method(
-        style=STYLES[slug],
+        style=style,
         build={"momentum": momentum, "local_gains": local_gains}.get(name) or getattr(adaptax, name),
         inner=getattr(getattr(adaptax.methods, name, None), "inner", nothing),
         swept=swept,
@@ -125,23 +110,25 @@ def _method(slug: str, swept: str, on_signals: Settings, on_surfaces: Settings) 
     )
 
 
+MOMENTUM, ADADELTA = at(0.01, momentum=0.9), at(100.0, rho=0.95, eps=1e-6)  # on surfaces
+# By slug, the label's words: smoothed_nesterov, delta_bar_delta, adadelta_big_start.
 ON_SIGNALS: dict[str, Method] = {
-    slug: _method(slug, *of)
-    for slug, *of in (
-        ("momentum", "momentum", at(0.25), at(0.01, momentum=0.9)),
-        ("nesterov", "momentum", at(0.25), at(0.01, momentum=0.9)),
-        ("smoothed_nesterov", "momentum", at(0.25), at(0.01, momentum=0.9)),
-        ("adagrad", "eps", at(2.5), at(1.0, eps=1e-6)),
-        ("rmsprop", "decay", at(0.25, eps=1e-5), at(0.25, decay=0.9, eps=1e-6)),
-        ("adadelta", "rho", at(1.0, eps=1e-3, initial=0.0), at(100.0, rho=0.95, eps=1e-6)),
-        ("adadelta_big_start", "rho", at(1.0, eps=1e-3, initial=50.0), at(100.0, rho=0.95, eps=1e-6)),
-        ("adam", "b1", at(0.25, b2=0.999, eps=1e-7), at(0.25, b1=0.9, b2=0.999, eps=1e-8)),
-        ("adamax", "b1", at(0.25, b2=0.999), at(0.25, b1=0.9, b2=0.999)),
-        ("nadam", "b1", at(0.25, b2=0.999, eps=1e-7), at(0.25, b1=0.9, b2=0.999, eps=1e-8)),
-        ("local_gains", "bonus", at(0.25), at(0.01, bonus=0.05)),
-        ("delta_bar_delta", "theta", at(0.25, kappa=0.05, phi=0.2), at(0.01, theta=0.5)),
-        ("velocity_gains", "momentum", at(0.25, bonus=0.05, penalty=0.95), at(0.01, momentum=0.9)),
-        ("lsalr", "momentum", at(0.25), at(0.01, momentum=0.9)),
+    (slug := re.sub(r"\W+", "_", label.lower())): _method(slug, Style(label, *look), swept, on_signals, on_surfaces)
+    for label, *look, swept, on_signals, on_surfaces in (
+        ("momentum", "#88CCEE", "o", "-", "momentum", at(0.25), MOMENTUM),
+        ("Nesterov", "#0072B2", "o", "-", "momentum", at(0.25), MOMENTUM),
+        ("smoothed Nesterov", "#332288", "v", DASHED, "momentum", at(0.25), MOMENTUM),
+        ("Adagrad", "#E69F00", "D", DASH_DOT, "eps", at(2.5), at(1.0, eps=1e-6)),
+        ("RMSProp", "#CC79A7", "s", DASHED, "decay", at(0.25, eps=1e-5), at(0.25, decay=0.9, eps=1e-6)),
+        ("Adadelta", "#009E73", "^", SHORT, "rho", at(1.0, eps=1e-3, initial=0.0), ADADELTA),
+        ("Adadelta, big start", "#009E73", "^", DOTTED, "rho", at(1.0, eps=1e-3, initial=50.0), ADADELTA),
+        ("Adam", "#D55E00", "X", "-", "b1", at(0.25, b2=0.999, eps=1e-7), at(0.25, b1=0.9, b2=0.999, eps=1e-8)),
+        ("AdaMax", "#CC6677", "P", DOTTED, "b1", at(0.25, b2=0.999), at(0.25, b1=0.9, b2=0.999)),
+        ("Nadam", "#AA4499", "*", LONG_DOT, "b1", at(0.25, b2=0.999, eps=1e-7), at(0.25, b1=0.9, b2=0.999, eps=1e-8)),
+        ("local gains", "#882255", "s", SHORT, "bonus", at(0.25), at(0.01, bonus=0.05)),
+        ("delta-bar-delta", "#117733", "<", DASH_DOT, "theta", at(0.25, kappa=0.05, phi=0.2), at(0.01, theta=0.5)),
+        ("velocity gains", "#999933", ">", SHORT, "momentum", at(0.25, bonus=0.05, penalty=0.95), MOMENTUM),
+        ("LSALR", "#44AA99", "d", DASHED, "momentum", at(0.25), MOMENTUM),
     )
 }
 METHODS = {slug: method for slug, method in ON_SIGNALS.items() if slug != "adadelta_big_start"}

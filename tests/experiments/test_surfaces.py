@@ -16,7 +16,7 @@ from PIL import Image
 import adaptax
 from adaptax.comparison.step import take_step
 from experiments.gallery import ends, paths, phase_maps, pictures
-from experiments.gallery.methods import ARTICLE, METHODS, ON_SURFACES, STYLES
+from experiments.gallery.methods import ARTICLE, METHODS, ON_SIGNALS, ON_SURFACES
 from experiments.gallery.pictures import keep
 from experiments.tasks import surfaces
 from experiments.tasks.surfaces import START, STEPS, SURFACES
@@ -294,16 +294,16 @@ def test_a_film_has_a_frame_per_step(tmp_path):
     assert len(frames) == 6 + pictures.HOLD
     for first, last in (gif, frames[[0, -1]].astype(int)):
         for slug in few:
-            wanted = 255 * np.array(to_rgb(STYLES[slug].color))
+            wanted = 255 * np.array(to_rgb(ON_SIGNALS[slug].style.color))
             before, after = (np.sum(np.abs(frame - wanted).max(axis=-1) < 30) for frame in (first, last))
             assert 0 < before < after - 50, slug
 
 
 def test_methods_look_alike_everywhere():
-    looks = [(style.color, style.marker) for slug, style in STYLES.items() if slug != "adadelta_big_start"]
+    looks = [(method.style.color, method.style.marker) for method in METHODS.values()]
     assert len(set(looks)) == len(looks) == len(METHODS)
     for slug, method in (*METHODS.items(), *ON_SURFACES.items()):
-        assert method.style == STYLES[slug]
+        assert method.style == ON_SIGNALS[slug].style
 
 
 def test_a_picture_is_written_with_its_colors(tmp_path):
@@ -314,7 +314,7 @@ def test_a_picture_is_written_with_its_colors(tmp_path):
     }
     keep(paths.draw_surface("wobbly", some), tmp_path / "w.png", "title", "caption", "section")
     colors = np.unique(np.asarray(Image.open(tmp_path / "w.png").convert("RGB")).reshape(-1, 3), axis=0).astype(int)
-    for style in (STYLES[slug] for slug in ON_SURFACES):
+    for style in (ON_SIGNALS[slug].style for slug in ON_SURFACES):
         wanted = np.array([int(style.color[i : i + 2], 16) for i in (1, 3, 5)])
         assert np.abs(colors - wanted).max(axis=1).min() < 8, style.label
 
