@@ -13,15 +13,17 @@ hundredth from 65,000 on, momentum .9 for SGD and NAG, decay .004 added to the g
 250 times as much on ip1's kernel and none on its bias; biases at twice the rate, conv3's at the same.
 """
 
+import dataclasses
 from functools import partial
 
 import optax
 
 from experiments import caffe
-from experiments.data import cifar10, scaling
+from experiments.data import cifar10
 from experiments.engine.claims import Claim
-from experiments.engine.experiment import Experiment, Trial
+from experiments.engine.experiment import Trial
 from experiments.models.caffe_nets import Cifar10Full
+from experiments.papers import lsalr_cifar10
 
 RATES = {"kernel": 1.0, "bias": 2.0, "conv3/bias": 1.0}
 DECAYS = {"kernel": 1.0, "bias": 1.0, "ip1/kernel": 250.0, "ip1/bias": 0.0}
@@ -46,17 +48,15 @@ def trial(title: str, step_down: int) -> Trial:
     return Trial(title=title, data=partial(cifar10.load), contenders=contenders)
 
 
-EXPERIMENT = Experiment(
+EXPERIMENT = dataclasses.replace(
+    lsalr_cifar10.EXPERIMENT,
     title="LSALR over Caffe's solvers: CIFAR-10, the full net",
     model=partial(Cifar10Full),
     weights=32 * (75 + 1) + 32 * (800 + 1) + 64 * (800 + 1) + 10 * (1024 + 1),
-    loss="mean",
-    batch_size=100,
     steps=70_000,
     evaluate_at=tuple(range(1000, 70_001, 1000)),
     train_pictures_evaluated=10_000,
     seeds=5,
-    scale=scaling.minus_mean,
     trials={"full": trial("Step down at 60,000", 60_000), "early": trial("Step down at 50,000", 50_000)},
 )
 

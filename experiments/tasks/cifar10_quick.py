@@ -1,11 +1,12 @@
-"""CIFAR-10, Caffe's quick net, batches of 32, the first steps of training alone."""
+"""CIFAR-10, Caffe's quick net, the first steps of training alone, with the batches and scores of `mnist_lenet`."""
 
+from dataclasses import replace
 from functools import partial
 
-from adaptax.comparison.task import Task
 from experiments.data import Dataset, cifar10, shorten_test
 from experiments.models import Classification
 from experiments.models.caffe_nets import Cifar10Quick
+from experiments.tasks import mnist_lenet
 
 MEAN = 120.0  # of all pixels, nearly; Caffe subtracts the mean picture
 
@@ -20,15 +21,11 @@ def load(path: str | None = None) -> Dataset:
     return shorten_test(cifar10.load(path, validation=1000), 2000)
 
 
-TASK = Task(
+TASK = replace(
+    mnist_lenet.TASK,
     title="CIFAR-10, the quick net, its first steps",
     problem=Classification(model=partial(Cifar10Quick), scale=center),
     data=partial(load),
-    scored="error, %",
-    batch_size=32,
     steps=100,
     evaluate_every=20,
-    tuning_seeds=1,  # a run takes seconds
-    train_examples_scored=250,
-    layout_on_cpu="threads",
 )

@@ -1,20 +1,15 @@
-"""MNIST, four hidden layers of 64 sigmoid units, batches of 64: gradients vanish with depth."""
+"""MNIST as in `mnist_mlp`, but four hidden layers of 64 sigmoid units: gradients vanish with depth."""
 
+from dataclasses import replace
 from functools import partial
 
-from adaptax.comparison.task import Task
-from experiments.data import mnist, scaling
-from experiments.models import Classification
-from experiments.models.mlp import Mlp
+from experiments.tasks import mnist_mlp
 
-TASK = Task(
+PROBLEM = mnist_mlp.TASK.problem
+TASK = replace(
+    mnist_mlp.TASK,
     title="MNIST, four sigmoid layers",
-    problem=Classification(
-        model=partial(Mlp, inputs=28 * 28, widths=(64,) * 4, classes=10, nonlinearity="sigmoid"), scale=scaling.by_256
-    ),
-    data=partial(mnist.load, validation=2000),
-    scored="error, %",
-    batch_size=64,
+    problem=replace(PROBLEM, model=partial(PROBLEM.model, widths=(64,) * 4, nonlinearity="sigmoid")),
     steps=1000,
     evaluate_every=50,
 )
