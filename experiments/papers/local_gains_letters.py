@@ -85,19 +85,10 @@ EXPERIMENT = Experiment(
 )
 
 claim = partial(Claim, source="article 000", baseline="no gains")
+helps = partial(claim, trial="easy", published="a small positive effect, plot only")
 CLAIMS = (
-    claim(
-        says="Gains (.05, .95) help a little where the set is easy",
-        trial="easy",
-        contender="gains .05, .95 in [.1, 10]",
-        published="a small positive effect, plot only",
-    ),
-    claim(
-        says="So do stronger gains (.1, .9)",
-        trial="easy",
-        contender="gains .1, .9 in [.01, 100]",
-        published="a small positive effect, plot only",
-    ),
+    helps(says="Gains (.05, .95) help a little where the set is easy", contender="gains .05, .95 in [.1, 10]"),
+    helps(says="So do stronger gains (.1, .9)", contender="gains .1, .9 in [.01, 100]"),
     claim(
         says="Gains make it worse where the rate is too large",
         trial="too_large",
