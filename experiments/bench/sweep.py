@@ -132,7 +132,11 @@ def sections(of: Record) -> Iterator[Section]:
     )
     yield Section("", [what], whole_table(kinds["whole"]))
     spent = "Seconds of the sweeps by kind of work, mean over the threads; medians of the rounds:"
-    yield Section("", [spent], of_what(kinds["of what"]))
+    lines = [
+        [how, *(f"{statistics.median(row[kind] for row in of):.1f}" for kind in KINDS)]
+        for how, of in frame.grouped(kinds["of what"], "how").items()
+    ]
+    yield Section("", [spent], frame.table(["", *KINDS], lines))
     below = "Microseconds of one member's step by task and layout, the grid as in tuning:"
     yield Section("", [below], task_table(kinds["step"]))
 
@@ -146,14 +150,6 @@ def whole_table(rows: list[Line]) -> Table:
         middle, spread = statistics.median(ratios), f"{min(ratios):.1f} to {max(ratios):.1f}"
         lines.append([how, f"{statistics.median(of):.1f}", f"{middle:.1f}", spread])
     return frame.table(["", "seconds", "times faster", "in single rounds"], lines)
-
-
-def of_what(rows: list[Line]) -> Table:
-    """Show what the seconds of each layout went to."""
-    lines = []
-    for how, of in frame.grouped(rows, "how").items():
-        lines.append([how, *(f"{statistics.median(row[kind] for row in of):.1f}" for kind in KINDS)])
-    return frame.table(["", *KINDS], lines)
 
 
 def task_table(rows: list[Line]) -> Table:

@@ -20,7 +20,6 @@ from experiments.data import Dataset, cifar10, imagenet
 from experiments.data.imagenet import FOLDERS, Folders, place_anywhere
 from experiments.data.pipeline import THREADS, Pipeline
 
-QUALITY = 95
 BATCH_SIZE = 64
 
 
@@ -39,7 +38,7 @@ def write_as_folder(dataset: Dataset, folder: Path, size: int = 256, *, limit: i
         for path, picture in rich.progress.track(_pictures(dataset, limit), "writing", total=total):
             (part / path).parent.mkdir(parents=True, exist_ok=True)
             enlarged = Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR)
-            enlarged.save(part / path, "JPEG", quality=QUALITY)
+            enlarged.save(part / path, "JPEG", quality=95)
         os.replace(part, folder)
     except OSError as error:
         raise InputError(f"The folder {str(folder)!r} cannot be written: {error.strerror}.") from error

@@ -51,7 +51,6 @@ COMMANDS = {
     "gallery": "gallery.make:gallery",
 }
 Keys = tuple[str, ...]
-TRUTH = {"true": True, "false": False}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -156,7 +155,7 @@ def _parts(value: Any) -> Mapping[str, Any]:
 def _parse(path: str, text: str, present: Any) -> Any:
     kind = type(present)
     try:
-        return TRUTH[text.lower()] if kind is bool else kind(text)
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError) as error:
         raise InputError(f"{path} must be of type {kind.__name__}, as {present!r} is, got {text!r}.") from error
 

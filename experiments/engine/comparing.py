@@ -29,7 +29,6 @@ from experiments.tasks import heights
 from experiments.tasks.surfaces import SURFACES
 
 SWEEPS = Path("comparison")
-HALVINGS = 3  # of a multistart
 HELP_OF_LAYOUT = "How members are computed at once; otherwise vmap, and on a CPU what was fastest there."
 LayoutOption = Annotated[Layout | None, arg(help=HELP_OF_LAYOUT)]
 
@@ -120,7 +119,7 @@ def multistart(
         "contender": known_methods.describe_method(contender),
         "rate": rate,
         "starts": starts,
-        "rungs": [step // task.evaluate_every for step in rungs(task, HALVINGS)],  # in evaluations
+        "rungs": [step // task.evaluate_every for step in rungs(task, halvings=3)],  # in evaluations
     }
     if not overwrite:
         record.check_same_settings(folder, config)

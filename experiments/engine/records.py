@@ -19,8 +19,6 @@ from adaptax.comparison.statistics import Estimate, over_seeds, paired
 from experiments.engine.experiment import Experiment
 from experiments.engine.rows import Curves, Row, curves
 
-FEW = 5  # evaluations
-
 
 class Record(NamedTuple):
     """A folder, read."""
@@ -104,7 +102,7 @@ def _row(record: Record, trial: str, contender: str, first: str) -> dict[str, st
 def early_steps(config: dict[str, Any]) -> list[int]:
     """Choose what to show of the way: every evaluation if they are few, else the first from a quarter of the run on."""
     before = config["evaluate_at"][:-1]
-    if len(before) < FEW:
+    if len(before) < 5:
         return before
     return [next(step for step in config["evaluate_at"] if 4 * step >= config["steps"])]
 

@@ -28,8 +28,6 @@ from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES, describe
 # What computes, what draws, what reacts.
 PROGRAMS = "surfaces methods run draw ground paths curves page inside controls".split()
 WORLDS = ("surfaces", "signals")
-MOMENTUM = r"v_t = \mu v_{t-1} - \eta g_t, \qquad \Delta w = v_t"  # the one method that is Optax's
-EQUATION = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
 
 
 def explorer(out: Path = DOCS / "explorer.html") -> None:
@@ -82,6 +80,7 @@ def grays() -> list[str]:
 
 
 def _method(slug: str, method: Method) -> dict[str, Any]:
+    defaults = numbers(getattr(adaptax, slug)) if hasattr(adaptax, slug) else {}
     (about, equation), marker = _words(slug, method.style.label), MarkerStyle(method.style.marker)
     outlines = marker.get_path().transformed(marker.get_transform()).to_polygons()
     return {
@@ -93,7 +92,8 @@ def _method(slug: str, method: Method) -> dict[str, Any]:
         "equation": equation,
         "labels": labels(method),
         "looksAhead": method.looks_ahead,
-        "fixed": fixed(slug),
+        # What has no slider: the library's defaults.
+        "fixed": {key: value for key, value in defaults.items() if key not in ("learning_rate", *CHOICES)},
         "worlds": {world: {key: of._asdict() for key, of in sliders(method, world).items()} for world in WORLDS},
     }
 
@@ -108,13 +108,13 @@ def labels(method: Method) -> list[str]:
 
 def _words(slug: str, label: str) -> tuple[str, str]:
     """Return a method's first sentence, without its name, and its equations as MathML, from its docstring."""
-    if slug == "momentum":
-        return "Steps that add up while they agree.", _mathml(MOMENTUM)
+    if slug == "momentum":  # the one method that is Optax's
+        return "Steps that add up while they agree.", _mathml(r"v_t = \mu v_{t-1} - \eta g_t, \qquad \Delta w = v_t")
     docstring = inspect.getdoc(inspect.getmodule(getattr(adaptax, slug))) or ""
     about = docstring.splitlines()[0]
     name, _, rest = about.partition(": ")
     about = rest[0].upper() + rest[1:] if name.lower() == label.lower() else about
-    return about, "\n".join(map(_mathml, EQUATION.findall(docstring)))
+    return about, "\n".join(map(_mathml, re.findall(r"\$\$(.*?)\$\$", docstring, re.DOTALL)))
 
 
 def _mathml(tex: str) -> str:
@@ -164,12 +164,6 @@ def sliders(method: Method, world: str) -> dict[str, Slider]:
     usual = numbers(method.build) | (method.middle if world == "signals" else method.on_surfaces)
     keys = ["learning_rate", *(key for key in CHOICES if key in method.middle)]
     return {key: slider(key, float(usual[key])) for key in keys}
-
-
-def fixed(slug: str) -> dict[str, float]:
-    """Return the numbers that a method has beside its sliders: the library's defaults."""
-    defaults = numbers(getattr(adaptax, slug)) if hasattr(adaptax, slug) else {}
-    return {key: value for key, value in defaults.items() if key not in ("learning_rate", *CHOICES)}
 
 
 def numbers(build: object) -> dict[str, float]:

@@ -43,8 +43,9 @@ Row = dict[str, Any]
 
 def respond_all() -> tuple[list[Row], dict[str, dict[str, np.ndarray]]]:
     """Return every method's figures at its middle setting, and slug -> input -> steps."""
-    middle = {slug: trace_sweep(method, INPUTS).steps[1] for slug, method in ON_SIGNALS.items()}
-    steps = {slug: dict(zip(INPUTS, of, strict=True)) for slug, of in middle.items()}
+    steps = {}
+    for slug, method in ON_SIGNALS.items():
+        steps[slug] = dict(zip(INPUTS, trace_sweep(method, INPUTS).steps[1], strict=True))
     return [respond(method, steps[slug]) for slug, method in ON_SIGNALS.items()], steps
 
 

@@ -23,11 +23,9 @@ from experiments.engine.rows import Row, curves
 from experiments.engine.trials import band, picture
 from experiments.learned.experiment import LEARNED, META_TRAINING, RATES, WEIGHTS, Learning, LearningPlan
 
-COLUMNS_OF_FIGURE = 3
 SHARES = (0.2, 0.5, 1.0)  # of the steps, at which the table has a column
 LARGE = 1e4  # a loss that is written with fewer digits
 METHODS = Path(adaptax.methods.__file__).parent
-PREFIX = "learned_"  # of an experiment's slug; what follows is the weights' name
 
 
 def sections(record: Record) -> list[Section]:
@@ -71,7 +69,7 @@ def kept(record: Record) -> Row:
 def draw(record: Record, path: Path) -> None:
     """Draw meta-training, then loss against step for every trial."""
     trials, seeds = record.config["trials"], record.config["seeds"]
-    columns = min(1 + len(trials), COLUMNS_OF_FIGURE)
+    columns = min(1 + len(trials), 3)
     bands = math.ceil((1 + len(trials)) / columns)
     title = f"{record.config['title']}\nmean and 95 % interval over {seeds} seeds of new functions"
     with picture(path, bands, columns, height=3.6, title=title) as grid:
@@ -96,7 +94,7 @@ def ship(slug: Slug, results: Path = RECORDS, methods: Path = METHODS) -> Path:
     """Copy the weights of a learned optimizer's record into the library, and beside them how they were made."""
     if not isinstance(finder.paper(slug), Learning):
         raise InputError(f"{slug!r} learns no optimizer, so it has no weights to ship.")
-    file = methods / f"learned_lstm_{slug.removeprefix(PREFIX)}.npz"
+    file = methods / f"learned_lstm_{slug.removeprefix('learned_')}.npz"
     record = records.read(results / slug)
     plan = {field.name: record.config[field.name] for field in dataclasses.fields(LearningPlan)}
     made = {

@@ -38,8 +38,7 @@ def run(out: Out = RESULTS, overwrite: Overwrite = False) -> None:
     meta = frame.begin(folder, config, overwrite) | {"device": device.device_kind}
     with jax.default_device(device):
         trainings = prepare(frame.has_pytorch("cpu", meta))
-        losses = [losses_of(trainings)]
-        losses.append(compare(trainings))
+        losses = [losses_of(trainings), compare(trainings)]
         others = frame.watch_others()
         windows = {name: partial(training.run, STEPS) for name, training in trainings.items()}
         rows = frame.alternate(windows, ROUNDS, STEPS)

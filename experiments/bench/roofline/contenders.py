@@ -33,10 +33,8 @@ def contenders(torch_device: str | None = None) -> dict[str, Contender]:
     """Return contenders by name: peers first, then ours of the same name; PyTorch's only if it has a device."""
     found: dict[str, Contender] = {}
     for slug, settings, ours in families():
-        found |= prepared(peers(slug, settings))
-        if torch_device is not None:
-            found |= variants(slug, settings, torch_device)
-        found |= prepared(ours)
+        of_pytorch = variants(slug, settings, torch_device) if torch_device else {}
+        found |= prepared(peers(slug, settings)) | of_pytorch | prepared(ours)
     return found
 
 
