@@ -74,6 +74,15 @@ def api() -> str:
     return "\n".join(body)
 
 
+def on_files(files: Any, *, config: Any) -> Any:
+    """Let pages show the figures of committed records, as figures/SLUG.png."""
+    from mkdocs.structure.files import File
+
+    for path in sorted((PACKAGE.parent / "experiments" / "results").glob("*/figure.png")):
+        files.append(File.generated(config, f"figures/{path.parent.name}.png", abs_src_path=str(path)))
+    return files
+
+
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put the public names where a page asks for them."""
     return markdown.replace(MARKER, api()) if MARKER in markdown else markdown

@@ -11,7 +11,7 @@ Expect   the paper: with LSALR the loss is lower halfway, and SGD's best accurac
 As Caffe has it: the mean picture subtracted, 227 x 227 cut out anywhere and mirrored half of the time,
 batches of 256, rate .01 divided by 10 every 100,000 iterations, momentum .9, decay .0005 added to the
 gradient before the rule, biases at twice the rate and without decay. The paper starts LSALR at a
-slightly smaller rate; .006 is from memory, its text was not to be had. Caffe reads the pictures in one
+slightly smaller rate; .006 is from memory, its text was not available. Caffe reads the pictures in one
 order, drawn once; here each seed shuffles them anew in each epoch.
 
 The loss and error of "train" are those of 10,000 pictures, the same at each evaluation, not augmented.
@@ -65,6 +65,6 @@ CLAIMS = (
     Claim(
         says="LSALR reaches AlexNet's accuracy on ImageNet about 15 % sooner",
         source="Singh et al. 2015",
-        comment="the 1.28 million pictures of ILSVRC 2012 were not to be had",
+        comment="the 1.28 million pictures of ILSVRC 2012 were not available",
     ),
 )

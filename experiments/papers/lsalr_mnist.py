@@ -5,7 +5,7 @@ Source   Singh, De, Zhang, Goldstein & Taylor, "Layer-Specific Adaptive Learning
 Run      python -m experiments run lsalr_mnist              (two CPU cores, about an hour)
          python -m experiments run lsalr_mnist --seeds 1    (a tenth of it)
 Expect   the paper: with LSALR each base method has the lower error at every one of several iterations,
-         at the learning rate that Caffe provides. Its figures are not to be had. What we measured stands
+         at the learning rate that Caffe provides. Its figures are not available. What we measured stands
          in results/lsalr_mnist/table.md.
 
 As Caffe has it: pictures divided by 256, batches of 64, rate .01 falling as (1 + .0001 t)^-.75, decay

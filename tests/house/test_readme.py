@@ -1,0 +1,52 @@
+"""The README: its code runs as pasted, its commands exist, its links lead to files, and it is short."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+MOST_WORDS = 700  # code included
+
+
+def test_it_is_short():
+    assert len(TEXT.split()) < MOST_WORDS
+
+
+@pytest.mark.slow
+def test_its_code_runs_as_pasted_and_the_net_learns(tmp_path):
+    pytest.importorskip("flax", reason="the example needs all packages that `make test` installs")
+    pytest.importorskip("rich", reason="the example needs all packages that `make test` installs")
+    pytest.importorskip("sklearn", reason="the example needs all packages that `make test` installs")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL))
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    environment |= {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert int(re.search(r"(\d+)% right", done.stdout)[1]) > 85
+
+
+def test_its_targets_and_commands_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^make (\w+)", TEXT, re.MULTILINE)
+    assert {"demo", "test"} <= set(targets)
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    command_line = pytest.importorskip(
+        "experiments.engine.command_line", reason="the commands need all packages that `make test` installs"
+    )
+    named = re.findall(r"`(?:python -m experiments )?(\w+)(?: SLUG)?`[,:]", TEXT.partition("## More")[2])
+    assert {"list", "run", "compare", "tasks"} <= set(named)
+    assert set(named) <= set(command_line.COMMANDS)
+
+
+def test_its_links_lead_to_files():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if "://" not in link]
+    assert len(links) > 25
+    for link in links:
+        assert (ROOT / link).exists(), link
