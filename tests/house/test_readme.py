@@ -1,4 +1,4 @@
-"""The README: its code runs as pasted, its commands exist, its links lead to files, and it is short."""
+"""README and recipes: their code runs as pasted; the README's commands exist, its links lead to files, it is short."""
 
 import os
 import re
@@ -17,18 +17,31 @@ def test_it_is_short():
     assert len(TEXT.split()) < MOST_WORDS
 
 
+def typed(page: Path, folder: Path) -> str:
+    """Type all code of a page, block after block, in one session in a folder; return what it prints."""
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    environment |= {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_recipes_run_as_pasted(tmp_path):
+    pytest.importorskip("orbax.checkpoint", reason="a recipe needs all packages that `make test` installs")
+    *_, losses = typed(ROOT / "docs" / "recipes.md", tmp_path).splitlines()
+    small, _, large = map(float, re.findall(r"\d\.\d+", losses))
+    assert large < small < 1.6
+
+
 @pytest.mark.slow
 def test_its_code_runs_as_pasted_and_the_net_learns(tmp_path):
     pytest.importorskip("flax", reason="the example needs all packages that `make test` installs")
     pytest.importorskip("rich", reason="the example needs all packages that `make test` installs")
     pytest.importorskip("sklearn", reason="the example needs all packages that `make test` installs")
-    code = "\n".join(re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL))
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    environment |= {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert int(re.search(r"(\d+)% right", done.stdout)[1]) > 85
+    assert int(re.search(r"(\d+)% right", typed(ROOT / "README.md", tmp_path))[1]) > 85
 
 
 def test_its_targets_and_commands_exist():
