@@ -1,4 +1,4 @@
-"""README and recipes: their code runs as pasted; the README's commands exist, its links lead to files, it is short."""
+"""README, recipes, coming from elsewhere: their code runs as pasted, what they name exists, and the README is short."""
 
 import os
 import re
@@ -34,6 +34,11 @@ def test_recipes_run_as_pasted(tmp_path):
     *_, losses = typed(ROOT / "docs" / "recipes.md", tmp_path).splitlines()
     small, _, large = map(float, re.findall(r"\d\.\d+", losses))
     assert large < small < 1.6
+
+
+@pytest.mark.slow
+def test_what_is_said_to_be_the_same_elsewhere_is(tmp_path):
+    assert typed(ROOT / "docs" / "coming_from.md", tmp_path) == ""
 
 
 @pytest.mark.slow
