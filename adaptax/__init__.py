@@ -76,3 +76,7 @@ from adaptax.methods.velocity_gains import velocity_gains as velocity_gains
 # Where gradients are taken
 from adaptax._lookahead import lookahead_points as lookahead_points
 from adaptax._lookahead import value_and_grad as value_and_grad
+
+import importlib.metadata as _metadata
+
+__version__ = _metadata.version("adaptax")

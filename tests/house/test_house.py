@@ -8,6 +8,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -137,6 +138,13 @@ def api_page():
         patch.setitem(sys.modules, "latex2mathml.converter", SimpleNamespace(convert=None))
         hooks = runpy.run_path(str(ROOT / "docs/_hooks.py"))
     return hooks["api"]()
+
+
+def test_the_version_is_said_once():
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert adaptax.__version__ == stated
+    assert f"version: {stated}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"\n## {stated}" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_rows_of_the_readme_name_methods():
