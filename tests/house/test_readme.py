@@ -37,8 +37,9 @@ def test_recipes_run_as_pasted(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_is_said_to_be_the_same_elsewhere_is(tmp_path):
-    assert typed(ROOT / "docs" / "coming_from.md", tmp_path) == ""
+@pytest.mark.parametrize("page", ["coming_from", "stability"])
+def test_what_is_said_to_be_the_same_is(page, tmp_path):
+    assert typed(ROOT / "docs" / f"{page}.md", tmp_path) == ""
 
 
 @pytest.mark.slow
