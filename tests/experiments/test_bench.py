@@ -52,6 +52,7 @@ def test_a_picture_is_drawn_of_a_record(tmp_path):
     [
         (["roofline", "--params", "4096"], "roofline/cpu", "params"),
         (["roofline", "--leaves", "8", "--tried"], "roofline/cpu_tried", "leaves"),
+        (["roofline", "--leaves", "8", "--rates"], "roofline/cpu_rates", "leaves"),
         (["traffic", "--target", "v5e", "--params", "8192"], "traffic/v5e", "params"),
         (["lenet-speed"], "lenet_speed/cpu", "rounds"),
         (["observe-speed"], "observe_speed/cpu", "rounds"),

@@ -18,7 +18,7 @@ from adaptax.comparison.record import Record
 from adaptax.comparison.report.markup import Section
 from experiments.bench import frame
 from experiments.bench.frame import grouped, machine, table
-from experiments.bench.roofline.contenders import TRIALS, contenders, prepared
+from experiments.bench.roofline.contenders import TRIALS, contenders, optimizers, prepared
 from experiments.bench.roofline.measure import WINDOWS, NothingMeasuredError, many, measure, resnet50
 from experiments.engine.places import RESULTS, Out, Overwrite
 
@@ -45,6 +45,7 @@ def run(
     leaves: int = 1000,
     dtype: Literal["float32", "bfloat16"] = "float32",
     tried: bool = False,
+    rates: bool = False,
     out: Out = RESULTS,
     overwrite: Overwrite = False,
 ) -> None:
@@ -56,12 +57,13 @@ def run(
         leaves: How many leaves there are where they are small.
         dtype: Of weights and gradients.
         tried: Measure the spellings that were tried, beside those that the library has, in OUT/roofline/DEVICE_tried.
+        rates: Measure Adam with each rate around it, in OUT/roofline/DEVICE_rates.
     """
     try:
         jax.config.update("jax_default_device", jax.devices(device)[0])
     except RuntimeError as error:
         raise InputError(f"There is no device {device!r} here: {error}") from error
-    folder = out / "roofline" / (f"{device}_tried" if tried else device)
+    folder = out / "roofline" / (device + "_tried" * tried + "_rates" * rates)
     config = {"dtype": dtype, "windows": WINDOWS, "params": params, "leaves": leaves}
     meta = frame.begin(folder, config, overwrite)
     shapes = {
@@ -71,6 +73,8 @@ def run(
     }
     if tried:  # spellings are compared with each other, so without PyTorch
         chosen = prepared(TRIALS)
+    elif rates:
+        chosen = prepared({name: it for name, it in optimizers().items() if name == "adam" or name.endswith("_rate")})
     else:
         chosen = contenders(device if frame.has_pytorch(device, meta) else None)
     rows, others = [], frame.watch_others()
