@@ -1,31 +1,17 @@
 """README, recipes, coming from elsewhere: their code runs as pasted, what they name exists, and the README is short."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.pages import ROOT, typed
+
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 MOST_WORDS = 700  # code included
 
 
 def test_it_is_short():
     assert len(TEXT.split()) < MOST_WORDS
-
-
-def typed(page: Path, folder: Path) -> str:
-    """Type all code of a page, block after block, in one session in a folder; return what it prints."""
-    code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    environment |= {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 @pytest.mark.slow

@@ -1,35 +1,21 @@
 """The page of the docs does what it says, as pasted; `python -m tests.live.test_pages` draws its picture anew."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.pages import ROOT, typed
+
 PAGE, PICTURE = ROOT / "docs" / "live.md", ROOT / "docs" / "live.png"
-
-
-def output_of_the_page(folder: Path) -> str:
-    """Type all of its code, block after block, in one session in a folder; return what it prints."""
-    code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    paths = filter(None, [str(ROOT), environment.get("PYTHONPATH")])
-    environment |= {"JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "120"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 @pytest.mark.slow
 def test_the_page_runs_and_the_net_that_stood_still_learns(tmp_path):
     pytest.importorskip("equinox", reason="the page needs all packages that `make test` installs")
-    output = output_of_the_page(tmp_path)
+    output = typed(PAGE, tmp_path)
     before, after = (int(right) for right in re.findall(r"^(\d+)% right", output, re.MULTILINE))
     assert before < 30
     assert after > 80
@@ -49,5 +35,5 @@ def test_what_the_page_shows_is_what_a_history_prints():
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        print(output_of_the_page(Path(folder)))
+        print(typed(PAGE, Path(folder)))
         shutil.copy(Path(folder) / "live.png", PICTURE)
