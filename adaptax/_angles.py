@@ -3,8 +3,8 @@ r"""The norms of two trees in every layer and the angle between them, each leaf 
 $$ \cos_l = \frac{\langle x_l, y_l \rangle}{\lVert x_l \rVert \lVert y_l \rVert} $$
 
 Squares and products under- or overflow long before norms do. Each leaf is brought into range by a power of 2 (exact) of
-its own, so it must not be kept until the norms of all leaves are known. On a CPU, memory for a copy of every gradient
-and update would have to be mapped in at each call, which takes longer than all the sums.
+its own. So no leaf has to be kept until the norms of all are known. On a CPU the memory for all gradients and updates
+at once would be mapped in anew at each call, which takes longer than the sums.
 """
 
 from collections.abc import Sequence

@@ -45,7 +45,7 @@ class Observation:
     effective_rate: Numbers  # 0 where the gradient is 0
     relative_update: Numbers  # where ‖w‖ is 0: 0 if the layer rests, else ∞
     cosine: Numbers  # of -u and g, in [-1, 1]; 0 where either is 0
-    climbing: Numbers  # the share of weights that u moves up their slope
+    climbing: Numbers  # the share of weights that u moves up their slope; NaN where one of them is NaN
     rates: dict[str, Factors]  # by the name of the function that made the rate; the second of a name is "name 2"
     layers: tuple[str, ...] = dataclasses.field(metadata={"static": True})
 
@@ -81,7 +81,7 @@ def observe(
         ValueError: missing params, params that are not like the gradients; and as `layer_norms`.
 
     Compile an observed step beside the plain one, and let the host call it every twentieth time, say: a plain `update`
-    knows nothing of it. That adds a few per cent to a training on a CPU (`python -m experiments observe-speed`). A rate
+    knows nothing of it. On a CPU this adds a few per cent to a training (`python -m experiments observe-speed`). A rate
     with a factor per weight costs more, since its quantiles are searched in 24 passes.
 
     >>> params = {"dense": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}

@@ -98,7 +98,7 @@ class Layers(NamedTuple):
     def angles(self, one: PyTree, other: PyTree) -> tuple[Array, Array, Array]:
         """Return the norms of two trees in every layer, and the cosine of the angle between them, as `cosines`.
 
-        No leaf must be kept until the norms of all are known, for one more pass over each: that takes less memory.
+        It takes one more pass over each leaf, and less memory: no leaf has to be kept until the norms of all are known.
         """
         members, others = self._members(one), self._members(other)
         norms = angles_of(members, others, _rows(members)) if members else (jnp.zeros(0),) * 3

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import adaptax
-from adaptax.comparison import InputError, record, results, streams
+from adaptax.comparison import InputError, record, results, shared, streams
 from adaptax.comparison.field import Field
 from adaptax.comparison.methods import Method
 from adaptax.comparison.observing import observe
@@ -68,7 +68,7 @@ def test_numbers_are_those_of_numpy(every: int, batch_size: int | None, tmp_path
         np.testing.assert_allclose(list(line.values())[2:], list(of_numpy.values())[2:], rtol=2e-4)
 
 
-def test_observing_changes_no_score_and_may_come_later(tmp_path: Path):
+def test_observing_changes_no_score_and_may_come_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def files(folder: Path) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in (folder / "yours").glob("*.json*")}
 
@@ -77,8 +77,10 @@ def test_observing_changes_no_score_and_may_come_later(tmp_path: Path):
     own_compare(tmp_path / "later", methods=methods)
     before = files(tmp_path / "later")
     assert not (tmp_path / "later" / "yours" / "observed").exists()
+    monkeypatch.setattr(shared, "describe_environment", lambda: {"commit": "another, by which nothing was trained"})
     own_compare(tmp_path / "later", methods=methods, observe=3)
-    assert files(tmp_path / "later")["sgd.jsonl"] == before["sgd.jsonl"] == files(tmp_path / "observed")["sgd.jsonl"]
+    assert files(tmp_path / "later") == before
+    assert files(tmp_path / "observed")["sgd.jsonl"] == before["sgd.jsonl"]
     lines = [results.read(tmp_path / name / "yours").observed for name in ("observed", "later")]
     assert lines[0] == lines[1]
     assert set(lines[0]) == set(methods)

@@ -383,6 +383,7 @@ def test_what_is_wrong_in_one_layer_stays_there(bad):
         assert np.isfinite(one[1])
         np.testing.assert_array_equal(one[1], other[1])
     assert not np.isfinite(ill.gradient_norm[0])
+    assert np.isnan(ill.climbing[0])  # the update is NaN in both cases
 
 
 def test_complex_leaves_count_by_their_real_product():
