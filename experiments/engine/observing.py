@@ -16,7 +16,7 @@ import optax
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.field import Field
 from adaptax.comparison.methods import Method
-from adaptax.comparison.observing import observe
+from adaptax.comparison.observing import check_every, observe
 from adaptax.comparison.program import Programs as MemberPrograms
 from adaptax.comparison.report.observed import drawn
 from adaptax.comparison.results import OBSERVED, read_observed, write_observed
@@ -32,7 +32,8 @@ from experiments.models import Params
 
 
 def check(experiment: Experiment, sets: Mapping[str, Dataset | Folders]) -> None:
-    """Refuse pictures that are streamed."""
+    """Refuse more steps between observations than there are, and pictures that are streamed."""
+    check_every(experiment.observe, experiment.steps)
     if experiment.observe and any(isinstance(data, Folders) for data in sets.values()):
         raise InputError("observe needs data that are held in memory; these are folders of pictures.")
 

@@ -119,6 +119,8 @@ def test_nothing_is_observed_unasked():
 def test_what_cannot_be_observed_is_said(tmp_path):
     with pytest.raises(InputError, match="observe must be at least 1, got 0"):
         Experiment(**{**vars(EXPERIMENT), "observe": 0})
+    with pytest.raises(InputError, match="observe must be from 1 to steps = 7, got 8"):
+        observing.check(Experiment(**{**vars(EXPERIMENT), "observe": 8}), {"one": SPLITS})
     with pytest.raises(InputError, match="observe looks at one device; leave mesh out"):
         trials.place("few", EXPERIMENT, "data=4,model=2")
     folders = Folders({}, np.zeros(3), 0)
