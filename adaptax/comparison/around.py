@@ -1,4 +1,4 @@
-"""Rates around directions, as methods: those of the evidence, and every rate around four directions.
+"""Rates around directions, as methods: those of the evidence, every rate around four directions, and products of rates.
 
 Every public `x_rate` is found. It stands outside the direction, unless its file says otherwise by `PLACE`: "before", on
 the gradient that the direction averages, or "alone", around the gradient itself.
@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 import adaptax
 from adaptax.comparison.method import Method, Rule
 
+Make = Callable[[], adaptax.Rate]
 MOMENTUM = 0.9  # of those that have it and no default for it
 NUMBERS = {"beta": 0.02}  # of rates that have them and no default for them
 
@@ -57,7 +58,35 @@ def combinations() -> dict[str, Method]:
     return found
 
 
-def _rates() -> Iterator[tuple[str, Callable[[], adaptax.Rate], str]]:
+def product(name: str) -> Method | None:
+    """Put several rates around one direction, as `cautious+lsalr_momentum` names them; None for any other name.
+
+    Each rate sees the same gradient and the same direction, never another rate's product, so their order is free.
+    """
+    joined, _, of = name.rpartition("_")
+    slugs, known = joined.split("+"), {slug: (rate, place) for slug, rate, place in _rates()}
+    if of not in DIRECTIONS or len(slugs) < 2 or len(set(slugs)) < len(slugs) or not set(slugs) <= known.keys():
+        return None
+    direction, shown = DIRECTIONS[of]
+    first = [slug for slug in slugs if known[slug][1] == "before"]
+    others = [slug for slug in slugs if slug not in first]
+    if of != "sgd" and any(known[slug][1] == "alone" for slug in others):
+        return None
+    first_shown, others_shown = (", ".join(f"{slug}_rate()" for slug in of_them) for of_them in (first, others))
+    expression = f"rescale({shown}, {others_shown})" if others else shown
+    return Method(
+        make=partial(
+            many,
+            first=tuple(known[slug][0] for slug in first),
+            rates=tuple(known[slug][0] for slug in others),
+            direction=direction,
+        ),
+        needs_matrix=of == "muon",
+        shown=f"chain(scale_by_rate({first_shown}), {expression})" if first else expression,
+    )
+
+
+def _rates() -> Iterator[tuple[str, Make, str]]:
     """Yield slug, rate and place of every rate that numbers alone make."""
     for name, rate in sorted(vars(adaptax).items()):
         if not name.endswith("_rate") or name.startswith(("_", "scale_by")):
@@ -68,22 +97,29 @@ def _rates() -> Iterator[tuple[str, Callable[[], adaptax.Rate], str]]:
             yield name.removesuffix("_rate"), given, getattr(inspect.getmodule(rate), "PLACE", "around")
 
 
-def inside_nesterov(learning_rate: ArrayLike, rate: Callable[[], adaptax.Rate]) -> optax.GradientTransformation:
+def inside_nesterov(learning_rate: ArrayLike, rate: Make) -> optax.GradientTransformation:
     """Put a rate inside the velocity of true Nesterov, as Caffe's solvers do."""
     return optax.chain(adaptax.scale_by_rate(rate()), adaptax.nesterov(learning_rate, MOMENTUM))
 
 
-def outside(
-    learning_rate: ArrayLike, rate: Callable[[], adaptax.Rate], direction: Rule
-) -> optax.GradientTransformation:
+def outside(learning_rate: ArrayLike, rate: Make, direction: Rule) -> optax.GradientTransformation:
     """Put a rate outside a direction that would cancel it inside."""
     return optax.chain(adaptax.rescale(direction(), rate()), optax.scale_by_learning_rate(learning_rate))
 
 
-def before(learning_rate: ArrayLike, rate: Callable[[], adaptax.Rate], direction: Rule) -> optax.GradientTransformation:
+def before(learning_rate: ArrayLike, rate: Make, direction: Rule) -> optax.GradientTransformation:
     """Put a rate on the gradient, before the direction averages it."""
     scaled = optax.chain(adaptax.scale_by_rate(rate()), direction())
     return optax.chain(scaled, optax.scale_by_learning_rate(learning_rate))
+
+
+def many(
+    learning_rate: ArrayLike, first: tuple[Make, ...], rates: tuple[Make, ...], direction: Rule
+) -> optax.GradientTransformation:
+    """Put some rates on the gradient, and others outside the direction."""
+    limited = [adaptax.scale_by_rate(*(make() for make in first))] if first else []
+    scaled = adaptax.rescale(direction(), *(make() for make in rates)) if rates else direction()
+    return optax.chain(*limited, scaled, optax.scale_by_learning_rate(learning_rate))
 
 
 def muon_direction() -> optax.GradientTransformation:

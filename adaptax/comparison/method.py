@@ -31,13 +31,14 @@ class Method:
     numbers: Mapping[str, float] = dataclasses.field(
         default_factory=dict
     )  # methods that differ in these share programs
+    schedules: tuple[str, ...] = ()  # those of `SCHEDULES` under which it is tried; (): those of the comparison
     needs_matrix: bool = False  # whether without a leaf of two axes it would be another method
     most_weights: int | None = None  # beyond which it would take longer than all others together
     shown: str = ""  # the expression that makes it
 
 
 NOT_RECORDED = ("shown",)
-ONLY_IF_SET = ("search", "numbers")  # older records know nothing of them
+ONLY_IF_SET = ("search", "numbers", "schedules")  # older records know nothing of them
 
 
 def describe_method(method: Method) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import optax
 
 import adaptax
 import adaptax.methods
-from adaptax.comparison import around
+from adaptax.comparison import around, schedules
 from adaptax.comparison.around import MOMENTUM
 from adaptax.comparison.errors import InputError, nearest
 from adaptax.comparison.method import Method, Rule
@@ -29,7 +29,9 @@ from adaptax.comparison.record import rounded
 
 def shown(name: str) -> str:
     """Return the expression that makes a known method; a user's own method keeps the name that the user gave it."""
-    return _SHOWN.get(name, name)
+    base, at, schedule = name.partition("@")
+    expression = _SHOWN.get(base) or getattr(around.product(base), "shown", base)
+    return f"{expression}, {schedule}" if at else expression
 
 
 def own(name: str, make: Any, search: Mapping[str, Sequence[Any]] | None = None) -> Method:
@@ -78,12 +80,18 @@ def _standing() -> dict[str, Method]:
 
 def choose(names: Iterable[str]) -> dict[str, Method]:
     """Return some, in the order asked for; nobody asked for nobody means all but the many combinations."""
+    return {name: _named(name) for name in list(names) or list(_standing())}
+
+
+def _named(name: str) -> Method:
+    """Find a method; `NAME@SCHEDULE` puts it under a schedule, `RATE+RATE_DIRECTION` is a product of rates."""
+    base, at, schedule = name.partition("@")
     known = find_all()
-    names = list(names) or list(_standing())
-    for name in names:
-        if name not in known:
-            raise InputError(f"There is no method {name!r}; {nearest(name, known)}.")
-    return {name: known[name] for name in names}
+    method = known.get(base) or around.product(base)
+    if method is None:
+        raise InputError(f"There is no method {base!r}; {nearest(base, known)}.")
+    # A paper's untuned rate is a constant one.
+    return dataclasses.replace(method, schedules=tuple(schedules.choose([schedule])), default=None) if at else method
 
 
 def _ours() -> dict[str, Method]:
@@ -120,6 +128,7 @@ def _optax() -> dict[str, Method]:
         "adagrad": Method(make=partial(optax.adagrad), default=0.01),
         "lamb": Method(make=partial(optax.lamb), default=0.001),
         "adabelief": Method(make=partial(optax.adabelief), default=0.001),
+        "ademamix": Method(make=partial(contrib.ademamix)),
         "prodigy": Method(make=partial(contrib.prodigy), default=1.0),
         "schedule_free_adamw": Method(
             make=partial(contrib.schedule_free_adamw),

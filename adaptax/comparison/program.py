@@ -71,13 +71,16 @@ class Programs:
 
     def of(self, method: Method) -> Program:
         """Give the programs of a method; methods that differ in numbers alone share them."""
-        key = _key(method)
-        return Program(self._of(key), method, tuple(self.schedules))
+        return Program(self._of(_key(method)), method, tuple(self.known(method.schedules)))
+
+    def known(self, names: tuple[str, ...]) -> Mapping[str, Schedule]:
+        """Give the schedules of a method's own, or those of the comparison."""
+        return schedules.choose(names) if names else self.schedules
 
     def _make(self, key: tuple) -> _Compiled:
-        (function, args, keywords), judged_at, _ = key
+        (function, args, keywords), judged_at, of_its_own, _ = key
         make = functools.partial(function, *args, **dict(keywords)) if args or keywords else function
-        return _Compiled(self, Method(make=make, judged_at=judged_at))
+        return _Compiled(self, Method(make=make, judged_at=judged_at, schedules=of_its_own))
 
     def _mean(self, score: Callable[[Any, Any, Batch], jax.Array]) -> OverBlock:
         return OverBlock(
@@ -90,7 +93,7 @@ class Programs:
 
 def _key(method: Method) -> tuple:
     """Tell programs apart: partials of one function with equal settings make the same."""
-    make, others = method.make, (method.judged_at, tuple(sorted({*method.search, *method.numbers})))
+    make, others = method.make, (method.judged_at, method.schedules, tuple(sorted({*method.search, *method.numbers})))
     if isinstance(make, functools.partial):
         key = ((make.func, make.args, tuple(sorted(make.keywords.items()))), *others)
         with contextlib.suppress(TypeError):  # a setting that is a list
@@ -105,7 +108,7 @@ class _Compiled:
     def __init__(self, programs: Programs, method: Method) -> None:
         """Compile nothing yet."""
         task, functions, devices = programs.task, programs.functions, programs.devices
-        known = tuple(programs.schedules.values())
+        known = tuple(programs.known(method.schedules).values())
         self.begin = OverBlock(
             devices, lambda tried, drawn, _, shared: begin(method, known, task, tried, drawn), runs_once=True
         )

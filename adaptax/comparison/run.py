@@ -22,7 +22,7 @@ from adaptax.comparison.processes import check_same, is_main
 from adaptax.comparison.program import Programs
 from adaptax.comparison.protocol import NEW_SEEDS_FROM, Group, Plan, Protocol, Result, best_trial, next_group
 from adaptax.comparison.record import rounded
-from adaptax.comparison.schedules import CONSTANT, Schedule
+from adaptax.comparison.schedules import CONSTANT, WARMUP, Schedule
 from adaptax.comparison.shared import SharedRecord, Timing
 from adaptax.comparison.task import Layout, Task, checksum, config_of, load
 from adaptax.comparison.train import Cost, train
@@ -102,7 +102,7 @@ def layout_of(task: Task) -> Layout:
 
 def plans(methods: Mapping[str, Method], protocol: Protocol) -> dict[str, Plan]:
     """Say what of each method is tried: of every one as much."""
-    of = {name: combinations(protocol.schedules, method.search) for name, method in methods.items()}
+    of = {name: combinations(method.schedules or protocol.schedules, method.search) for name, method in methods.items()}
     counts = rates_each(protocol.rates.count, [len(each) for each in of.values()])
     return {
         name: Plan(protocol.rates.of(count), tuple(of[name]), method.default)
@@ -113,7 +113,10 @@ def plans(methods: Mapping[str, Method], protocol: Protocol) -> dict[str, Plan]:
 def _describe_protocol(protocol: Protocol) -> dict[str, Any]:
     """Write it down; older records know of no schedules, so a constant rate goes without saying."""
     described = describe(protocol)
-    return {name: value for name, value in described.items() if name != "schedules" or value != [CONSTANT]}
+    if described["schedules"] == [CONSTANT]:
+        del described["schedules"]
+        return described
+    return described | {"warmup": WARMUP}
 
 
 def _judge_all(

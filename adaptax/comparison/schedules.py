@@ -1,10 +1,11 @@
 """Schedules of the learning rate: each is a function of the peak and of how many steps there are.
 
-| name | the rate of step t of T, with peak η and warmup W = T / 10 |
+| name | the rate of step t of T, with peak η and warmup W = T / 20 |
 | --- | --- |
 | constant | η |
 | linear | η (1 - t / T) |
 | cosine | η (1 + cos(π t / T)) / 2 |
+| warmup_constant | η (t + 1) / W up to step W, then η: what the authors of schedule-free methods use |
 | warmup_linear | η (t + 1) / W up to step W, then η (1 - (t - W) / (T - W)) |
 | warmup_cosine | η (t + 1) / W up to step W, then η (1 + cos(π (t - W) / (T - W))) / 2 |
 """
@@ -22,7 +23,7 @@ from adaptax.comparison.errors import InputError, nearest
 
 Schedule = Callable[[Any, int], optax.ScalarOrSchedule]  # of (peak, steps)
 CONSTANT = "constant"
-WARMUP = 0.1  # of the steps
+WARMUP = 0.05  # of the steps
 
 
 def _constant(peak: Any, steps: int) -> Any:
@@ -42,19 +43,24 @@ def _share(count: Any, steps: int) -> jax.Array:
     return jnp.asarray(count, jnp.result_type(float)) / steps
 
 
-def _after_warmup(schedule: Callable[[Any, int], Callable[[Any], Any]]) -> Schedule:
+def _after_warmup(schedule: Schedule) -> Schedule:
     def warm(peak: Any, steps: int) -> Callable[[Any], Any]:
         first = max(1, round(WARMUP * steps))
-        then = schedule(peak, steps - first)
+        then = _of_count(schedule(peak, steps - first))
         return lambda count: jnp.where(count < first, peak * _share(count + 1, first), then(count - first))
 
     return warm
+
+
+def _of_count(rate: optax.ScalarOrSchedule) -> Callable[[Any], Any]:
+    return rate if callable(rate) else lambda count: rate
 
 
 SCHEDULES: Mapping[str, Schedule] = {
     CONSTANT: _constant,
     "linear": _linear,
     "cosine": _cosine,
+    "warmup_constant": _after_warmup(_constant),
     "warmup_linear": _after_warmup(_linear),
     "warmup_cosine": _after_warmup(_cosine),
 }
@@ -82,7 +88,7 @@ def learning_rate(schedules: Sequence[Schedule], number: jax.Array, peak: Any, s
     made = [schedule(peak, steps) for schedule in schedules]
     if not any(map(callable, made)):
         return made[0]
-    of_count = [one if callable(one) else lambda count, one=one: one for one in made]
+    of_count = list(map(_of_count, made))
     if len(of_count) == 1:
         return of_count[0]
     dtype = jnp.result_type(float)

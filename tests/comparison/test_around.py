@@ -12,6 +12,7 @@ import pytest
 import adaptax
 import adaptax.rates
 from adaptax.comparison import around, methods
+from adaptax.comparison.errors import InputError
 
 COMBINATIONS = around.combinations()
 PARAMS = {"dense": {"kernel": jnp.array([[0.4, -1.2], [2.0, 0.1]]), "bias": jnp.array([0.3, -0.5])}}
@@ -26,6 +27,11 @@ def steps(optimizer, count=3):
             params = optax.apply_updates(params, updates)
         seen.append(updates)
     return seen
+
+
+def same(ours, expected):
+    for one, other in zip(ours, expected, strict=True):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), one, other)
 
 
 def test_every_rate_of_the_library_is_there():
@@ -62,8 +68,41 @@ def test_descends_as_its_direction_does_at_first(name):
 )
 def test_a_rate_around_a_direction_is_what_one_would_write(name, direction):
     written = optax.chain(adaptax.rescale(direction, adaptax.cautious_rate()), optax.scale_by_learning_rate(0.01))
-    for ours, expected in zip(steps(COMBINATIONS[f"cautious_{name}"].make(0.01)), steps(written), strict=True):
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), ours, expected)
+    same(steps(COMBINATIONS[f"cautious_{name}"].make(0.01)), steps(written))
+
+
+def test_a_product_is_what_one_would_write_in_whatever_order():
+    named = methods.choose(["cautious+lsalr_momentum", "lsalr+cautious_momentum"]).values()
+    rates = adaptax.cautious_rate(), adaptax.lsalr_rate()
+    written = optax.chain(adaptax.rescale(optax.trace(0.9), *rates), optax.scale_by_learning_rate(0.01))
+    for method in named:
+        same(steps(method.make(0.01)), steps(written))
+    assert methods.shown("cautious+lsalr_momentum") == "rescale(trace(0.9), cautious_rate(), lsalr_rate())"
+
+
+def test_in_a_product_a_limit_of_the_gradient_stands_before_the_direction():
+    method = methods.choose(["cautious+adagc_muon"])["cautious+adagc_muon"]
+    limited = adaptax.scale_by_rate(adaptax.adagc_rate())
+    masked = adaptax.rescale(around.muon_direction(), adaptax.cautious_rate())
+    same(steps(method.make(0.01)), steps(optax.chain(limited, masked, optax.scale_by_learning_rate(0.01))))
+    assert method.needs_matrix
+    assert methods.shown("cautious+adagc_muon") == (
+        "chain(scale_by_rate(adagc_rate()), rescale(muon, cautious_rate()))"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cautios+lsalr_adam",
+        "cautious+cautious_adam",
+        "dog+lsalr_adam",  # DoG is the learning rate of the bare gradient
+        "cautious+lsalr_sgdm",
+    ],
+)
+def test_what_is_no_product_is_refused(name):
+    with pytest.raises(InputError, match=rf"^There is no method '{name}'; the nearest is '.*'\.$".replace("+", r"\+")):
+        methods.choose([name])
 
 
 def test_muons_direction_points_uphill_and_makes_matrices_orthogonal():

@@ -11,9 +11,9 @@ import numpy as np
 import optax
 import pytest
 
-from adaptax.comparison import Comparison, InputError, Method, compare, results, run
+from adaptax.comparison import Comparison, InputError, Method, compare, results, run, schedules
 from adaptax.comparison.field import Field
-from adaptax.comparison.methods import own
+from adaptax.comparison.methods import choose, own
 from adaptax.comparison.program import Programs
 from adaptax.comparison.train import train
 from adaptax.comparison.trials import Combination, Trial, at_rates
@@ -112,6 +112,19 @@ def test_methods_that_differ_in_numbers_share_a_program_and_keep_their_numbers()
     assert programs[0].compile_seconds == seconds
     other = own("m", functools.partial(momentum, momentum=0.9, nesterov=True))
     assert field.programs.of(other).train is not programs[0].train
+
+
+def test_a_method_under_a_schedule_of_its_own_is_trained_under_it():
+    """As in a comparison under that schedule; beside it the same method keeps the comparison's own."""
+    linear = choose(["optax_sgd@linear"])["optax_sgd@linear"]
+    trial = Trial(0.05, Combination("linear"))
+    field = Field(Programs(LINE, "vmap"), FLOATS)
+    ours, _ = train(field, field.programs.of(linear), [trial], SEEDS)
+    constant, _ = train(field, field.programs.of(Method(make=optax.sgd)), at_rates((0.05,)), SEEDS)
+    elsewhere = Field(Programs(LINE, "vmap", schedules.choose(["cosine", "linear"])), FLOATS)
+    theirs, _ = train(elsewhere, elsewhere.programs.of(Method(make=optax.sgd)), [trial], SEEDS)
+    np.testing.assert_allclose([c.validation for c in ours], [c.validation for c in theirs], rtol=1e-5)
+    assert not np.allclose([c.validation for c in ours], [c.validation for c in constant], rtol=1e-2)
 
 
 @pytest.mark.slow

@@ -13,15 +13,16 @@ STEPS, PEAK = 40, 0.3
 
 
 def warm(t: int, after: float) -> float:
-    return PEAK * (t + 1) / 4 if t < 4 else after
+    return PEAK * (t + 1) / 2 if t < 2 else after
 
 
-TWINS = {  # of step t, in plain numbers: T = 40, W = 4
+TWINS = {  # of step t, in plain numbers: T = 40, W = 2
     "constant": lambda t: PEAK,
     "linear": lambda t: PEAK * (1 - t / 40),
     "cosine": lambda t: PEAK * (1 + np.cos(np.pi * t / 40)) / 2,
-    "warmup_linear": lambda t: warm(t, PEAK * (1 - (t - 4) / 36)),
-    "warmup_cosine": lambda t: warm(t, PEAK * (1 + np.cos(np.pi * (t - 4) / 36)) / 2),
+    "warmup_constant": lambda t: warm(t, PEAK),
+    "warmup_linear": lambda t: warm(t, PEAK * (1 - (t - 2) / 38)),
+    "warmup_cosine": lambda t: warm(t, PEAK * (1 + np.cos(np.pi * (t - 2) / 38)) / 2),
 }
 
 

@@ -38,6 +38,13 @@ def test_plans_give_all_methods_as_many_trials_between_the_same_ends():
     assert {(plan.grid.low, plan.grid.high) for plan in found.values()} == {(0.01, 1.0)}
 
 
+def test_a_method_may_have_a_schedule_of_its_own():
+    methods = {"plain": Method(make=dict), "decayed": Method(make=dict, schedules=("linear",))}
+    found = plans(methods, Protocol(rates=GRID))
+    assert found["plain"].combinations == (Combination("constant"),)
+    assert found["decayed"].combinations == (Combination("linear"),)
+
+
 def ends(trial: Trial) -> float:
     """Best at .1 with a decay, which beats what is best at 1e-5 without one."""
     decay = dict(trial.combination.settings)["decay"]
