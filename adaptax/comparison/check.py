@@ -15,7 +15,6 @@ from adaptax.comparison.errors import InputError, in_short
 from adaptax.comparison.field import Field
 from adaptax.comparison.methods import Method
 from adaptax.comparison.program import OfSeed
-from adaptax.comparison.trials import Trial, combinations
 
 SEED, SEEDS = jax.ShapeDtypeStruct((), np.uint32), jax.ShapeDtypeStruct((1,), np.uint32)
 
@@ -76,7 +75,7 @@ def check_method(name: str, method: Method, field: Field, params: Any, rest: Any
     if not isinstance(made, optax.GradientTransformation):
         raise InputError(f"The method {name!r} must return an optax.GradientTransformation, got {type(made).__name__}.")
     program = field.programs.of(method)
-    tried = program.tried([[Trial(0.1, combinations(field.programs.schedules, method.search)[0])]])
+    tried = program.tried([program.at([0.1])])
     try:
         members = program.begin.eval_shape(tried, *one((params, rest)), (), ())
         program.train.eval_shape(tried, OfSeed(SEEDS, field.like(1)), members, field.data)

@@ -14,7 +14,6 @@ from adaptax.comparison.check import SEED, SEEDS, batch_of, one
 from adaptax.comparison.field import Field
 from adaptax.comparison.methods import Method
 from adaptax.comparison.program import OfSeed
-from adaptax.comparison.trials import Trial, combinations
 
 DIGITS = 16
 
@@ -35,7 +34,7 @@ def code_of_problem(field: Field, params: Any, rest: Any) -> str:
 def code_of_method(field: Field, method: Method, params: Any, rest: Any) -> str:
     """Tell methods apart by what a step computes."""
     program = field.programs.of(method)
-    tried = program.tried([[Trial(0.1, combinations(field.programs.schedules, method.search)[0])]])
+    tried = program.tried([program.at([0.1])])
     members = program.begin.eval_shape(tried, *one((params, rest)), (), ())
     return fingerprint(program.train.of_block, tried, OfSeed(SEEDS, field.like(1)), members, field.data)
 

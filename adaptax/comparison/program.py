@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -24,7 +24,7 @@ from adaptax.comparison.schedules import CONSTANT, Schedule
 from adaptax.comparison.scoring import mean_over
 from adaptax.comparison.step import Step, take_step
 from adaptax.comparison.task import Batch, Layout, Params, Task
-from adaptax.comparison.trials import Trial
+from adaptax.comparison.trials import Trial, combinations
 
 CHANCE = 0x0DD5  # sets the keys of the steps apart from those of the initial weights
 
@@ -144,6 +144,11 @@ class Program:
     def compile_seconds(self) -> float:
         """Return how long compiling took what only this method, and those that share it, needs."""
         return sum(part.compile_seconds for part in (self.begin, self.train, self.judged))
+
+    def at(self, rates: Iterable[float]) -> list[Trial]:
+        """Return trials that differ in their rates alone: under the first schedule, with the first settings."""
+        first = combinations(self._schedules, self._method.search)[0]
+        return [Trial(rate, first) for rate in rates]
 
     def tried(self, trials: Sequence[Sequence[Trial]]) -> Tried:
         """Write trials, a list for every seed, as numbers: (seeds, trials)."""

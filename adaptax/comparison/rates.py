@@ -23,7 +23,6 @@ from adaptax.comparison.protocol import Grid, parse_grid
 from adaptax.comparison.run import layout_of
 from adaptax.comparison.task import Layout, Task
 from adaptax.comparison.train import train
-from adaptax.comparison.trials import at_rates
 
 SCORED = 1000  # training examples whose loss is compared
 BLUE, RED, GREY = "#0072B2", "#D55E00", "#777777"
@@ -122,8 +121,9 @@ def find_rate(
     grid = rates if isinstance(rates, Grid) else parse_grid(rates)
     field, chosen = Field(Programs(task, layout or layout_of(task)), splits), methods.own("method", method)
     check_method("method", chosen, field, *check_problem(field))
-    trials = at_rates(grid.rate(index) for index in range(grid.count))
-    curves, _ = train(field, field.programs.of(chosen), trials, range(seeds), free=memory)
+    program = field.programs.of(chosen)
+    trials = program.at(grid.rate(index) for index in range(grid.count))
+    curves, _ = train(field, program, trials, range(seeds), free=memory)
     ends = np.array([np.inf if curve.diverged_at else curve.train[-1] for curve in curves]).reshape(seeds, -1).T
     return _choose([trial.rate for trial in trials], ends, field.start(range(seeds)))
 

@@ -23,7 +23,6 @@ from adaptax.comparison.field import Field
 from adaptax.comparison.methods import Method
 from adaptax.comparison.program import OfSeed, Programs
 from adaptax.comparison.task import Layout, Loss, Task
-from adaptax.comparison.trials import Trial
 
 KEPT = 0.5
 
@@ -136,7 +135,7 @@ class _Starts:
         cut = blocks.cut(grid, blocks.shape_of(layout, grid, devices.count, None))
 
         def work(block: Block) -> Any:
-            tried = self._program.tried([[Trial(pairs[k][1])] for k in block.seeds])
+            tried = self._program.tried([self._program.at([pairs[k][1]]) for k in block.seeds])
             seeds = np.array([pairs[k][0] for k in block.seeds], np.uint32)
             done = of_block(tried, seeds, jax.tree.map(lambda leaf: leaf[block.seeds], tree))
             return jax.tree.map(lambda leaf: leaf[: block.counts.seeds], done)

@@ -22,7 +22,6 @@ from adaptax.comparison.run import judge
 from adaptax.comparison.starts import rungs
 from adaptax.comparison.task import Layout, Task, config_of, load
 from adaptax.comparison.train import Evaluation, train
-from adaptax.comparison.trials import at_rates
 from experiments.engine import finder
 from experiments.engine.places import DOCS, RECORDS, RESULTS, Data, Out, Overwrite, Resume, Slug
 from experiments.tasks import heights
@@ -131,7 +130,7 @@ def multistart(
         def tick(evaluation: Evaluation) -> None:
             progress.advance(bar, evaluation.member_steps)
 
-        curves, _ = train(field, program, at_rates([rate]), range(starts), reads_test=True, tick=tick)
+        curves, _ = train(field, program, program.at([rate]), range(starts), reads_test=True, tick=tick)
     record.write(folder, config, describe_environment(), {"starts": list(map(from_curve, curves))})
     render(folder)
     Console().print(Markdown((folder / "table.md").read_text(encoding="utf-8")), f"Picture: {folder / 'figure.png'}")

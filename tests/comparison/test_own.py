@@ -12,6 +12,7 @@ import optax
 import pytest
 
 from adaptax.comparison import Comparison, InputError, Method, compare, results, run, schedules
+from adaptax.comparison.check import check_method, check_problem
 from adaptax.comparison.field import Field
 from adaptax.comparison.methods import choose, own
 from adaptax.comparison.program import Programs
@@ -119,7 +120,11 @@ def test_a_method_under_a_schedule_of_its_own_is_trained_under_it():
     linear = choose(["optax_sgd@linear"])["optax_sgd@linear"]
     trial = Trial(0.05, Combination("linear"))
     field = Field(Programs(LINE, "vmap"), FLOATS)
-    ours, _ = train(field, field.programs.of(linear), [trial], SEEDS)
+    params, rest = check_problem(field)
+    check_method("sgd", linear, field, params, rest)
+    program = field.programs.of(linear)
+    assert program.at([0.05]) == [trial]
+    ours, _ = train(field, program, [trial], SEEDS)
     constant, _ = train(field, field.programs.of(Method(make=optax.sgd)), at_rates((0.05,)), SEEDS)
     elsewhere = Field(Programs(LINE, "vmap", schedules.choose(["cosine", "linear"])), FLOATS)
     theirs, _ = train(elsewhere, elsewhere.programs.of(Method(make=optax.sgd)), [trial], SEEDS)
