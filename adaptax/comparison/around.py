@@ -86,6 +86,11 @@ def product(name: str) -> Method | None:
     )
 
 
+def direction_of(name: str) -> str | None:
+    """Return the direction of a rate, or a product of rates, around one of the four; None for any other method."""
+    return name.rpartition("_")[2] if name in combinations() or product(name) else None
+
+
 def _rates() -> Iterator[tuple[str, Make, str]]:
     """Yield slug, rate and place of every rate that numbers alone make."""
     for name, rate in sorted(vars(adaptax).items()):

@@ -152,8 +152,8 @@ def _sentence(clauses: Sequence[str]) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def of_tasks(records: Sequence[TaskRecord]) -> list[str]:
-    """Say which methods lead over several tasks, and on how many of them."""
+def of_tasks(records: Sequence[TaskRecord], where: str = "") -> list[str]:
+    """Say which methods lead over several tasks, and on how many of them; where, if that is not everywhere."""
     lowest, profile = analysis.times_lowest(records), analysis.profile_scores(records)
     everywhere = [code(shown(name)) for name, times in lowest.items() if times == len(records)]
     leads, they = ("leads", "it is") if len(everywhere) == 1 else ("lead", "they are")
@@ -165,8 +165,8 @@ def of_tasks(records: Sequence[TaskRecord]) -> list[str]:
     leaders = [f"{code(shown(name))} ({times})" for name, times in _leading(lowest)]
     fastest = [f"{code(shown(name))} ({score:.2f})" for name, score in _fastest(profile)]
     return [
-        f"{lead} Of {len(lowest)} methods, each at its own best learning rate, these have the lowest test score at the "
-        f"end, or cannot be told from the lowest by the 95 % interval, on so many of the {len(records)} tasks: "
+        f"{where}{lead} Of {len(lowest)} methods, each at its own best learning rate, these have the lowest test score "
+        f"at the end, or cannot be told from the lowest by the 95 % interval, on so many of the {len(records)} tasks: "
         f"{', '.join(leaders) or 'none'}.",
         "A middling score is reached with the fewest gradients by these, where 1 would be the first on every task: "
         f"{', '.join(fastest) or 'none'}.",

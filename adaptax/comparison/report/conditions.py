@@ -9,14 +9,17 @@ import numpy as np
 from adaptax.comparison import analysis
 from adaptax.comparison.methods import shown
 from adaptax.comparison.report.markup import Cell, Section, Table
-from adaptax.comparison.report.pairs import PAIRS, pair_of
+from adaptax.comparison.report.pairs import pair_of, pairs_among
 from adaptax.comparison.report.show import NOTHING
 from adaptax.comparison.results import TaskRecord
 
 # What is hard about a task, and the tasks of which it is true.
 CONDITIONS = {
-    "gradients vanish with depth": ("mnist_deep_sigmoid", "mnist_autoencoder"),
-    "features are rare": ("sparse_logistic",),
+    "gradients vanish with depth": ("mnist_deep_sigmoid", "mnist_autoencoder", "cifar10_denoising"),
+    "features are rare": ("sparse_logistic", "text_words"),
+    "attention, normalized layers": ("text_transformer", "cifar10_transformer"),
+    "convolutions, normalized and residual": ("cifar10_residual",),
+    "a loop over time": ("text_recurrent",),
     "curvatures differ ten thousandfold": ("quadratic",),
     "batches are full": ("letters", "quadratic"),
     "a small net, rectified units": ("digits", "mnist_mlp", "mnist_lenet", "cifar10_quick"),
@@ -51,7 +54,7 @@ def conditions(records: Sequence[TaskRecord]) -> list[Section]:
 
 def _gains(records: Sequence[TaskRecord], compare: Compare) -> list[Cell]:
     """Count for every pair the tasks on which the first is lower, and on which it is higher."""
-    known = {pair: [pair_of(record, *pair, compare) for record in records] for pair in PAIRS}
+    known = {pair: [pair_of(record, *pair, compare) for record in records] for pair in pairs_among(records)}
     found = {pair: [of for of in each if of and np.isfinite(of.estimate.half_width)] for pair, each in known.items()}
     cells = []
     for verdict, kind in (("lower", "better"), ("higher", "worse")):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from adaptax.comparison import analysis
+from adaptax.comparison import analysis, around
 from adaptax.comparison.report.markup import Cell, Section, Table
 from adaptax.comparison.report.show import NOTHING, label, show
 from adaptax.comparison.results import TaskRecord
 
-# A method, and the one that it puts something around or changes.
+# A method, and the one that it puts something around or changes; products of rates are found, see `pairs_among`.
 PAIRS = (
     ("local_gains", "optax_sgd"),
     ("delta_bar_delta", "optax_sgd"),
@@ -26,7 +26,21 @@ PAIRS = (
     ("smoothed_nesterov", "nesterov"),
     ("nadam", "adam"),
     ("eve", "adam"),
+    ("adam_mini", "adam"),
+    ("lamb", "adam"),
+    ("lars", "optax_momentum"),
 )
+BENEATH = {"sgd": "optax_sgd", "momentum": "optax_momentum", "adam": "adam", "muon": "optax_muon"}  # of directions
+
+
+def pairs_among(records: Sequence[TaskRecord]) -> list[tuple[str, str]]:
+    """Return the pairs of which both took part: those above, then rates and products of rates over their directions."""
+    names = list(dict.fromkeys(name for record in records for name in record.results))
+    known = {name for name, _ in PAIRS}
+    others = [
+        (name, BENEATH[around.direction_of(name)]) for name in names if name not in known and around.direction_of(name)
+    ]
+    return [pair for pair in (*PAIRS, *others) if set(pair) <= set(names)]
 
 
 def pairs(records: Sequence[TaskRecord]) -> list[Section]:
@@ -53,14 +67,12 @@ def pairs(records: Sequence[TaskRecord]) -> list[Section]:
 
 def pair_table(records: Sequence[TaskRecord], compare: Any) -> Table:
     """Compare every pair that took part on every task."""
-    names = {name for record in records for name in record.results}
-    pairs = [pair for pair in PAIRS if set(pair) <= names]
     rows = [
         [
             Cell(" – ".join(label(records[0], of) for of in (name, base))),
-            *(_show_difference(pair_of(r, name, base, compare)) for r in records),
+            *(show_difference(pair_of(r, name, base, compare)) for r in records),
         ]
-        for name, base in pairs
+        for name, base in pairs_among(records)
     ]
     return Table(["pair", *(record.config["task"]["title"] for record in records)], rows)
 
@@ -70,7 +82,8 @@ def pair_of(record: TaskRecord, name: str, base: str, compare: Any) -> analysis.
     return compare(record, name, base) if {name, base} <= record.results.keys() else None
 
 
-def _show_difference(found: analysis.Difference | None) -> Cell:
+def show_difference(found: analysis.Difference | None) -> Cell:
+    """Write a difference, colored by its verdict."""
     if found is None:
         return Cell(NOTHING)
     kind = {"lower": "better", "higher": "worse", "none shown": ""}[found.verdict]

@@ -7,7 +7,7 @@ from functools import partial
 
 from adaptax.comparison import analysis
 from adaptax.comparison.methods import shown
-from adaptax.comparison.report import conclusion, pictures
+from adaptax.comparison.report import conclusion, groups, pictures
 from adaptax.comparison.report.conditions import conditions
 from adaptax.comparison.report.judged import how_judged, steps_of
 from adaptax.comparison.report.markup import Cell, Section, Table
@@ -16,17 +16,32 @@ from adaptax.comparison.report.pairs import pairs
 from adaptax.comparison.report.show import NOTHING, show_ends
 from adaptax.comparison.results import TaskRecord
 
+# What the two groups of a report are called where there are both.
+UNDER, AT = "Under a schedule of the learning rate", "At a constant learning rate"
+
 
 def sections(records: Sequence[TaskRecord]) -> list[Section]:
     """Write the whole report: what it came to, a chart, a table; then what a reader may want to know, folded."""
     if len(records) == 1:
         return _of_one(records[0])
     finals = with_reruns(records)
-    parts = [_opening(finals), how_judged(records[0], bool(finals))]
-    if finals:
-        parts += [_profiles(finals), *_wins(finals), *conditions(finals), *pairs(finals)]
+    constant, scheduled = groups.constant(finals), groups.scheduled(finals)
+    parts = [*_openings(constant, scheduled), *groups.worth(finals)]
+    parts.insert(1, how_judged(records[0], bool(finals)))
+    for group, where in ((scheduled, UNDER if constant else ""), (constant, AT if scheduled else "")):
+        if group:
+            found = [_profiles(group), *_wins(group), *conditions(group), *pairs(group)]
+            parts += [part._replace(title=f"{part.title}{where and ': '}{where}") for part in found]
     parts += [_task(record, record in finals) for record in records]
     return [parts[0], *(part._replace(is_folded=True) for part in parts[1:])]
+
+
+def _openings(constant: Sequence[TaskRecord], scheduled: Sequence[TaskRecord]) -> list[Section]:
+    """Say what it came to; where there are both groups, first under schedules, as nets are trained."""
+    if not (constant and scheduled):
+        return [_opening(scheduled or constant)]
+    first, second = _opening(scheduled, UNDER), _opening(constant, AT)
+    return [first._replace(paragraphs=[*first.paragraphs, second.paragraphs[0]]), second._replace(title=AT)]
 
 
 def with_reruns(records: Sequence[TaskRecord]) -> list[TaskRecord]:
@@ -49,13 +64,13 @@ def _of_one(record: TaskRecord) -> list[Section]:
     return [whole._replace(parts=()), how, *whole.parts, *gained]
 
 
-def _opening(records: Sequence[TaskRecord]) -> Section:
+def _opening(records: Sequence[TaskRecord], where: str = "") -> Section:
     title = "Which method for which task?"
     if not records:
         return Section(title, ["Rates were only tuned: no test split was read, and no method is judged."])
     return Section(
         title,
-        conclusion.of_tasks(records),
+        conclusion.of_tasks(records, f"*{where}*: " if where else ""),
         pictures=partial(pictures.leaders, records, conclusion.named(records)),
         caption="How soon a middling score is reached, by the methods that are named above and by tuned momentum. At 2 "
         "the height is the share of the tasks on which a method is there with at most twice the gradients of whichever "
