@@ -7,7 +7,7 @@ the gradient that the direction averages, or "alone", around the gradient itself
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import optax
@@ -44,7 +44,7 @@ def of_the_evidence() -> dict[str, Method]:
 def combinations() -> dict[str, Method]:
     """Put every rate around descent, momentum, Adam and Muon; rates are found, and say themselves where they belong."""
     found = {}
-    for slug, rate, place in _rates():
+    for slug, (rate, place) in rates().items():
         for name, (direction, shown) in DIRECTIONS.items():
             if (place == "alone" and name != "sgd") or (name == "sgd" and hasattr(adaptax, slug)):
                 continue  # around the bare gradient, a method's rate is the method
@@ -64,7 +64,7 @@ def product(name: str) -> Method | None:
     Each rate sees the same gradient and the same direction, never another rate's product, so their order is free.
     """
     joined, _, of = name.rpartition("_")
-    slugs, known = joined.split("+"), {slug: (rate, place) for slug, rate, place in _rates()}
+    slugs, known = joined.split("+"), rates()
     if of not in DIRECTIONS or len(slugs) < 2 or len(set(slugs)) < len(slugs) or not set(slugs) <= known.keys():
         return None
     direction, shown = DIRECTIONS[of]
@@ -91,15 +91,17 @@ def direction_of(name: str) -> str | None:
     return name.rpartition("_")[2] if name in combinations() or product(name) else None
 
 
-def _rates() -> Iterator[tuple[str, Make, str]]:
-    """Yield slug, rate and place of every rate that numbers alone make."""
+def rates() -> dict[str, tuple[Make, str]]:
+    """Find every rate that numbers alone make, and its place, by slug."""
+    found = {}
     for name, rate in sorted(vars(adaptax).items()):
         if not name.endswith("_rate") or name.startswith(("_", "scale_by")):
             continue
         required = [p.name for p in inspect.signature(rate).parameters.values() if p.default is p.empty]
         if set(required) <= set(NUMBERS):
             given = partial(rate, **{name: NUMBERS[name] for name in required})
-            yield name.removesuffix("_rate"), given, getattr(inspect.getmodule(rate), "PLACE", "around")
+            found[name.removesuffix("_rate")] = given, getattr(inspect.getmodule(rate), "PLACE", "around")
+    return found
 
 
 def inside_nesterov(learning_rate: ArrayLike, rate: Make) -> optax.GradientTransformation:

@@ -36,6 +36,7 @@ COMMANDS = {
     "sweep": "engine.comparing:sweep",
     "compare": "engine.comparing:compare",
     "report": "engine.comparing:report",
+    "search": "engine.searching:search",
     "multistart": "engine.comparing:multistart",
     "ship": "learned.report:ship",
     "roofline": "bench.roofline.run:run",

@@ -1,0 +1,87 @@
+"""The search does what the preregistration says: by validation alone, against the rivals, on tasks it may look at."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from adaptax.comparison import around
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.schedules import WARMUP
+from experiments.engine import finder, searching
+from experiments.engine.searching import Score
+from tests.comparison.test_report import at, final, judged
+
+TEXT = (Path(__file__).parents[2] / "docs" / "preregistration.md").read_text()
+ADAMW, FREE, MUON = searching.RIVALS
+
+
+def test_it_is_the_search_of_the_preregistration():
+    """Tasks, rivals, schedule and counts are those of the page."""
+    development, confirmation = TEXT.split("**Confirmation**")
+    named = set(re.findall(r"`(\w+)`", development.split("**Development**")[1].split("Everything")[0]))
+    assert named == set(searching.ALL)
+    untouched = set(re.findall(r"^\| `(\w+)`", confirmation, re.M))
+    assert len(untouched) == 5
+    assert untouched <= set(finder.tasks())
+    assert untouched.isdisjoint(searching.ALL)
+    assert set(searching.ALL) - set(searching.CHEAP) == {"cifar10_quick", "mnist_lenet"}
+    assert "first 5 % of the steps" in TEXT
+    assert WARMUP == 0.05
+    grid = searching.PROTOCOL.rates
+    assert (grid.low, grid.high, grid.count) == (0.001, 1.0, 7)
+    assert "7 rates from 0.001 to 1, extended at an edge, 3 seeds" in TEXT
+    assert searching.PROTOCOL.tuning_seeds == 3
+    assert searching.PROTOCOL.only_tunes
+
+
+def test_candidates_are_all_rates_around_all_directions():
+    singles = searching.singles()
+    assert {"cautious_sgd", "lsalr_momentum", "trust_ratio_adam", "update_floor_muon", "lsalr", "local_gains"} <= set(
+        singles
+    )
+    assert len(singles) == len(set(singles))
+    assert {rate for name in singles for rate in searching.rates_of(name)} <= set(around.rates())
+    pairs = searching.products([("lsalr", "cautious"), ("dog", "cautious")])
+    assert pairs == [f"cautious+lsalr_{direction}" for direction in around.DIRECTIONS] + ["cautious+dog_sgd"]
+    assert searching.rates_of("cautious+lsalr_sgd") == ["cautious", "lsalr"]
+    assert searching.rates_of("lsalr") == ["lsalr"]
+
+
+def record(slug: str, **ends: float | None):
+    """Give each method's validation score at its best rate; its test scores tell another story."""
+    tuned = {
+        name: [*at(0.1, end, end), *at(0.01, 99.0, 99.0)] if end else at(0.1, None, 1.0) for name, end in ends.items()
+    }
+    return judged(slug, **{name: [*of, *final(1e-3 if name == ADAMW else 1e3)] for name, of in tuned.items()})
+
+
+def test_a_candidate_counts_by_tasks_on_which_it_is_below_every_rival():
+    both = [
+        record("one", **{ADAMW: 4.0, FREE: 3.0, MUON: 5.0, "good": 2.0, "middling": 3.5, "lost": None}),
+        record("two", **{ADAMW: 1.0, FREE: 2.0, "good": 0.9, "middling": 50.0, "lost": 0.5}),
+    ]
+    good = Score(2, (math.log(3 / 2) + math.log(1 / 0.9)) / 2)
+    found = searching.ranking(both, ["middling", "lost", "good", "absent"])
+    assert list(found) == ["good", "lost", "middling", "absent"]
+    assert found["good"] == pytest.approx(good)
+    assert found["middling"] == pytest.approx(Score(0, (math.log(3 / 3.5) - 1) / 2))
+    assert found["lost"] == pytest.approx(Score(1, (-1 + math.log(2)) / 2))
+    assert found["absent"] == Score(0, -1.0)
+
+
+def test_a_score_of_zero_and_tasks_without_rivals():
+    perfect = [record("one", **{ADAMW: 1.0, "zero": 1e-300})]
+    assert searching.score_of(perfect, "zero") == Score(1, 1.0)
+    assert searching._clipped_log(0.0, 0.0) == 0.0
+    assert searching._clipped_log(0.0, 1.0) == -1.0
+    assert searching._clipped_log(1.0, 0.0) == 1.0
+    with pytest.raises(InputError, match=r"^No rival has a score on 'bare'\.$"):
+        searching.score_of([record("bare", good=1.0)], "good")
+
+
+def test_the_best_rates_are_those_of_the_best_candidates():
+    scores = dict.fromkeys(["cautious_muon", "lsalr_momentum", "cautious+lsalr_adam", "trust_ratio_sgd"], Score(0, 0.0))
+    assert searching.best_rates(scores, 2) == ["cautious", "lsalr"]
+    assert searching.best_rates(scores, 9) == ["cautious", "lsalr", "trust_ratio"]
