@@ -139,7 +139,7 @@ def _clipped_log(rival: float, mine: float) -> float:
 
 
 def validation_end(record: TaskRecord, name: str) -> float | None:
-    """Return the mean validation score at the end, at the best rate; None where every rate diverged or none was tried."""
+    """Return the mean validation score at the end, at the best rate; None where no rate came to the end."""
     if (rate := analysis.rate_of(record, name)) is None:
         return None
     found = analysis.sensitivity(record, name)[rate]
