@@ -1,7 +1,9 @@
 """What MkDocs does not do by itself: list the public names by role, show doctests as code, set equations."""
 
 import ast
+import functools
 import html
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -11,6 +13,7 @@ import griffe
 from latex2mathml.converter import convert
 
 PACKAGE = Path(__file__).parent.parent / "adaptax"
+NOTEBOOKS = sorted(PACKAGE.parent.joinpath("notebooks").glob("*.ipynb"))
 MARKER = "<!-- every public name, by role -->"
 DOCTEST = re.compile(r"^>>> .*?(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
 FACT = re.compile(r"^([A-Z]\w+(?: \w+)?) {2,}(?=\S)", re.MULTILINE)
@@ -52,6 +55,31 @@ def facts(docstring: str) -> str:
     return "\n".join([prose, '<dl class="facts" markdown>', *rows, "</dl>", ""])
 
 
+def has_its_own_file(name: str, module: str) -> bool:
+    """Say whether a module is about this public name, so that its docstring is shown on the API page."""
+    stem = name.removesuffix("_rate").removeprefix("rate_")
+    return module.endswith((f".methods.{name}", f".rates.{stem}", f".transforms.{name}"))
+
+
+@functools.cache
+def text_of(path: Path) -> str:
+    """Return a page's text, or what stands in the cells of a notebook."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+    return text
+
+
+def notebooks_with(name: str) -> list[Path]:
+    """Return the notebooks whose code uses a public name."""
+    return [path for path in NOTEBOOKS if re.search(rf"\badaptax\.{name}\b", text_of(path))]
+
+
+def title_of(path: Path) -> str:
+    """Return the first heading of a page or a notebook."""
+    return re.search(r"^# (.*)", text_of(path), re.MULTILINE)[1]
+
+
 def api() -> str:
     """Return the API page's body: roles as headings, names as mkdocstrings blocks, below their files' equations."""
     body = []
@@ -59,16 +87,12 @@ def api() -> str:
         body.append(f"## {role}\n")
         for name, module in names.items():
             block = f"::: adaptax.{name}\n"
-            if module.endswith(
-                (
-                    f".methods.{name}",
-                    f".rates.{name.removesuffix('_rate').removeprefix('rate_')}",
-                    f".transforms.{name}",
-                )
-            ):
+            if has_its_own_file(name, module):
                 path = PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py")
-                docstring = ast.get_docstring(ast.parse(path.read_text()))
-                body.append(f"### {name}\n\n{facts(docstring or '')}")
+                docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+                if links := ", ".join(f"[{title_of(n)}](../notebooks/{n.name})" for n in notebooks_with(name)):
+                    docstring += f"\nNotebooks    {links}.\n"
+                body.append(f"### {name}\n\n{facts(docstring)}")
                 block += "    options:\n      heading_level: 4\n      show_root_toc_entry: false\n"
             body.append(block)
     return "\n".join(body)
@@ -84,8 +108,9 @@ def on_files(files: Any, *, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put the public names where a page asks for them."""
-    return markdown.replace(MARKER, api()) if MARKER in markdown else markdown
+    """Put the public names where a page asks for them; let links to notebooks lead to their pages."""
+    markdown = markdown.replace(MARKER, api()) if MARKER in markdown else markdown
+    return re.sub(r"\]\(\.\./notebooks/(\w+)\.ipynb", r"](notebooks/\1.md", markdown)
 
 
 def on_page_content(content: str, **_: Any) -> str:

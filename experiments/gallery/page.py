@@ -19,7 +19,8 @@ Row = dict[str, str]
 ABOUT = """\
 What each method makes of a gradient, and where it goes: article 003's six signals and seven surfaces, at its settings,
 through the library's own transformations. Every picture and number on this page is made by `make gallery`; two runs on
-one machine give the same numbers, which lie beside the pictures as CSV. A method has one color everywhere."""
+one machine give the same numbers, which lie beside the pictures as CSV. A method has one color everywhere.
+The notebook [Signals](../notebooks/signals.ipynb) goes through the signals one by one."""
 
 
 def to_markdown(folder: Path) -> str:
