@@ -8,14 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.pages import ROOT, code_of
+
 PAGE = ROOT / "docs" / "compare.md"
-BLOCK = re.compile(r"(<!-- not run[^\n]*\n)?```python\n(.*?)```", re.DOTALL)
-
-
-def code_of_the_page() -> str:
-    """Give what a reader would type, block after block."""
-    return "\n".join(code for skipped, code in BLOCK.findall(PAGE.read_text(encoding="utf-8")) if not skipped)
 
 
 def run(*command: object, folder: Path) -> subprocess.CompletedProcess:
@@ -45,8 +40,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     without = run(python, "-c", "import adaptax.comparison", folder=tmp_path)
     assert without.stderr.splitlines()[-1] == "ImportError: adaptax.comparison needs pip install 'adaptax[comparison]'"
 
-    install(python, f"{wheel}[comparison]", "flax", "scikit-learn")
-    code = code_of_the_page() + "print(found.rate, found.edge, Comparison.read('my_comparison').best('mine').rate)\n"
+    install(python, f"{wheel}[comparison]", "flax", "grain", "scikit-learn")
+    code = code_of(PAGE) + "print(found.rate, found.edge, Comparison.read('my_comparison').best('mine').rate)\n"
     done = run(python, "-c", f"from adaptax.comparison import Comparison\n{code}", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     rate, edge, best = map(float, done.stdout.splitlines()[-1].split())
