@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from adaptax._checks import check
 
+Level = str | tuple[str, int] | None  # a pattern, or a pattern and the number of levels that it holds
 
-def llrd(levels: Sequence[str | tuple[str, int] | None], decay: float) -> dict[str, float | list[float]]:
+
+def llrd(levels: Sequence[Level], decay: float) -> dict[str, float | list[float]]:
     r"""Return rates that fall from the output to the input by a constant factor, to fine-tune with.
 
     Args:

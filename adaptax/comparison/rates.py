@@ -7,10 +7,9 @@ initial params, so the curve is of the rates alone, and the edge of stability is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -21,7 +20,7 @@ from adaptax.comparison.field import Field
 from adaptax.comparison.program import Programs
 from adaptax.comparison.protocol import Grid, parse_grid
 from adaptax.comparison.run import layout_of
-from adaptax.comparison.task import Layout, Task
+from adaptax.comparison.task import Init, Layout, Splits, Task
 from adaptax.comparison.train import train
 
 SCORED = 1000  # training examples whose loss is compared
@@ -61,8 +60,8 @@ class FoundRate(NamedTuple):
 
 def find_rate(
     loss: Callable[..., Any],
-    init: Callable[[jax.Array], Any] | None = None,
-    data: Mapping[str, Any] | None = None,
+    init: Init | None = None,
+    data: Splits | None = None,
     method: Any = "adam",
     *,
     model: Callable[..., Any] | None = None,

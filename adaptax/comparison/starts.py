@@ -8,7 +8,7 @@ best arm identification and hyperparameter optimization", AISTATS 2016, algorith
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from adaptax.comparison.errors import InputError
 from adaptax.comparison.field import Field
 from adaptax.comparison.methods import Method
 from adaptax.comparison.program import OfSeed, Programs
-from adaptax.comparison.task import Layout, Loss, Task
+from adaptax.comparison.task import Init, Layout, Loss, Score, Splits, Task
 
 KEPT = 0.5
 
@@ -147,14 +147,14 @@ class _Starts:
 
 def multistart(
     loss: Callable[[Any, Any], jax.Array],
-    init: Callable[[jax.Array], Any],
-    data: Mapping[str, Any],
+    init: Init,
+    data: Splits,
     *,
     method: str = "adam",
     rates: Sequence[float] = (0.001,),
     starts: int = 16,
     halvings: int = 3,
-    score: Callable[[Any, Any], jax.Array] | None = None,
+    score: Score | None = None,
     batch_size: int | None = None,
     steps: int = 1000,
     evaluations: int = 20,

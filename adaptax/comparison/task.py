@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -22,6 +22,9 @@ from adaptax.comparison.errors import InputError
 Batch = Any
 Params = Any
 Splits = Mapping[str, Any]  # by name, a batch of all examples or a function from a seed to batches
+Init = Callable[[jax.Array], Params]  # from a key to initial params
+Score = Callable[[Params, Batch], Any]  # lower is better
+Search = Mapping[str, Mapping[str, Sequence[Any]]]  # by method and by setting, the values to try
 Layout = Literal["vmap", "threads", "threads of rates"]
 SPLITS = ("train", "validation", "test")
 
@@ -47,9 +50,9 @@ class Problem(Protocol):
 class Loss:
     """A user's own loss; judged by it, unless there is a score."""
 
-    init: Callable[[jax.Array], Any]
+    init: Init
     loss: Callable[[Any, Any], jax.Array]
-    judged_by: Callable[[Any, Any], jax.Array] | None = None
+    judged_by: Score | None = None
 
     def score(self, params: Any, batch: Any) -> jax.Array:
         """Give what is judged."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 from rich.console import Console
 
 from adaptax.comparison import methods as known_methods
@@ -20,19 +19,19 @@ from adaptax.comparison.outcome import SLUG, Comparison
 from adaptax.comparison.processes import is_main
 from adaptax.comparison.protocol import Grid, Protocol, parse_grid
 from adaptax.comparison.run import judge
-from adaptax.comparison.task import Layout, Loss, Task, check_splits
+from adaptax.comparison.task import Init, Layout, Loss, Score, Search, Splits, Task, check_splits
 
 
 def compare(
     loss: Callable[..., Any],
-    init: Callable[[jax.Array], Any] | None = None,
-    data: Mapping[str, Any] | None = None,
+    init: Init | None = None,
+    data: Splits | None = None,
     *,
     methods: Sequence[str] | Mapping[str, Any],
     model: Callable[..., Any] | None = None,
     schedules: Sequence[Any] = ("constant",),
-    search: Mapping[str, Mapping[str, Sequence[Any]]] | None = None,
-    score: Callable[[Any, Any], Any] | None = None,
+    search: Search | None = None,
+    score: Score | None = None,
     scored: str = "loss",
     batch_size: int | None = None,
     steps: int = 1000,

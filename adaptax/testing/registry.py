@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from adaptax.testing.subject import Subject
 
+Run = Callable[[], None]  # raises unless the subject passes
+
 
 class Check(NamedTuple):
     """A check, perhaps once for each of several values.
@@ -22,7 +24,7 @@ class Check(NamedTuple):
     when: Callable[[Subject], bool]
     is_heavy: bool
 
-    def of(self, subject: Subject) -> Iterator[tuple[str, Callable[[], None]]]:
+    def of(self, subject: Subject) -> Iterator[tuple[str, Run]]:
         """Yield the name and the call of each of its runs on a subject; none if it is not for it."""
         name = getattr(self.run, "__name__", "check")
         if not self.when(subject):

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-import optax
-
 from adaptax._moments import scale_by_moments
 from adaptax.testing import of_devices, of_jax, of_leaves, of_numbers, of_optax
-from adaptax.testing.registry import CHECKS
-from adaptax.testing.subject import Subject, subject_of
+from adaptax.testing.registry import CHECKS, Run
+from adaptax.testing.subject import Direction, Subject, subject_of
 from adaptax.testing.variants import named, variants
 
 SOURCES = (of_optax, of_jax, of_devices, of_leaves, of_numbers)  # each adds its own to CHECKS
@@ -21,7 +19,7 @@ class Case(NamedTuple):
     """A check of a subject with one choice of its arguments."""
 
     name: str
-    run: Callable[[], None]
+    run: Run
     is_slow: bool  # by what it does, or since it is repeated away from the defaults
 
 
@@ -35,7 +33,7 @@ def cases(subject: Subject) -> Iterator[Case]:
                 yield Case(name + named(settings), run, bool(settings) or check.is_heavy)
 
 
-def _without_skips(run: Callable[[], None]) -> None:
+def _without_skips(run: Run) -> None:
     try:
         run()
     except unittest.SkipTest as skipped:
@@ -46,8 +44,8 @@ def checks(
     constructor: Callable[..., Any],
     *,
     required: Mapping[str, Any] | None = None,
-    direction: Callable[[], optax.GradientTransformation] = scale_by_moments,
-) -> Iterator[tuple[str, Callable[[], None]]]:
+    direction: Direction = scale_by_moments,
+) -> Iterator[tuple[str, Run]]:
     r"""Yield the name and the function of every check, where there is no pytest.
 
     Arguments and errors are those of `conformance`. Calling the function raises unless the check passes; one that needs
@@ -69,9 +67,9 @@ def conformance(
     constructor: Callable[..., Any],
     *,
     required: Mapping[str, Any] | None = None,
-    direction: Callable[[], optax.GradientTransformation] = scale_by_moments,
+    direction: Direction = scale_by_moments,
     slow: Any = (),
-) -> Callable[[Callable[[], None]], None]:
+) -> Callable[[Run], None]:
     r"""Return a test of what every method, direction, transform and rate owes Optax and JAX.
 
     Give it a name that pytest finds, in a file of your own: `test_my_rate = adaptax.testing.conformance(my_rate)`. It
@@ -99,7 +97,7 @@ def conformance(
     @pytest.mark.parametrize(
         "check", [pytest.param(case.run, id=case.name, marks=slow if case.is_slow else ()) for case in found]
     )
-    def test(check: Callable[[], None]) -> None:
+    def test(check: Run) -> None:
         check()
 
     return test

@@ -14,6 +14,7 @@ from adaptax._layers import by_parent
 from adaptax._moments import scale_by_moments
 from adaptax._rate import Rate, rescale
 
+Direction = Callable[[], optax.GradientTransformation]
 LEARNING_RATE = 0.05  # for whoever has one, whatever its default: enough to see steps by
 
 
@@ -28,7 +29,7 @@ class Subject(NamedTuple):
 
     constructor: Callable[..., Any]
     given: Mapping[str, Any]
-    direction: Callable[[], optax.GradientTransformation]
+    direction: Direction
 
     def bare(self, **others: Any) -> Any:
         """Return what the function returns, with other arguments than those given where named."""
@@ -89,7 +90,7 @@ def parameters_of(constructor: Callable[..., Any]) -> list[inspect.Parameter]:
 def subject_of(
     constructor: Callable[..., Any],
     required: Mapping[str, Any] | None = None,
-    direction: Callable[[], optax.GradientTransformation] = scale_by_moments,
+    direction: Direction = scale_by_moments,
 ) -> Subject:
     """Return the function with its defaults, and with what is given for arguments that have none.
 
