@@ -31,9 +31,10 @@ test: $(VENV)/installed  ## the suite, doctests included, but for what is marked
 slow: $(VENV)/installed  ## what is marked slow: the suite is whole only with it
 	XLA_FLAGS="$(COMPILE_QUICKLY)" $(IN_VENV)python -m pytest -n auto --durations 12 -m slow
 
-browser: $(VENV)/installed  ## explorer and report in the system's Chromium: what they show, and that the numbers are right
+browser: $(VENV)/installed  ## explorer, report and site in the system's Chromium: what they show, and that the numbers are right
+	$(IN_VENV)pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
 	ADAPTAX_BROWSER=1 $(IN_VENV)python -m pytest tests/experiments/test_explorer.py \
-		tests/experiments/test_explorer_numbers.py tests/comparison/test_wheel.py
+		tests/experiments/test_explorer_numbers.py tests/comparison/test_wheel.py tests/house/test_site.py
 
 mutants: $(VENV)/installed  ## wrong formulas on purpose: the tests must kill every one
 	$(IN_VENV)python -m tests.mutants $(ONLY)

@@ -117,7 +117,8 @@ def on_page_content(content: str, **_: Any) -> str:
     r"""Set every equation that arithmatex has found, `\(…\)` or `\[…\]`, as MathML, which browsers show as it is."""
 
     def mathml(match: re.Match) -> str:
-        display = "block" if match[1] == "div" else "inline"
-        return convert(html.unescape(match[2]).strip()[2:-2], display=display)
+        is_block = match[1] == "div"
+        equation = convert(html.unescape(match[2]).strip()[2:-2], display="block" if is_block else "inline")
+        return f'<div class="equation">{equation}</div>' if is_block else equation
 
     return re.sub(r'<(div|span) class="arithmatex">(.*?)</\1>', mathml, content, flags=re.DOTALL)

@@ -8,6 +8,7 @@ from _hooks import NOTEBOOKS, has_its_own_file, notebooks_with, roles, text_of, 
 from nbconvert import MarkdownExporter
 
 DOCS = Path(__file__).parent
+BEHIND_THE_PAGES = "---\nsearch:\n  boost: 0.3\n---\n\n"  # a search finds the page that explains first
 # nbconvert indents what a cell prints, as if it were code, and names no picture.
 TEMPLATE = """
 {% extends "markdown/index.md.j2" %}
@@ -35,7 +36,7 @@ def on_files(files: Any, *, config: Any) -> Any:
     for path in NOTEBOOKS:
         resources = {"unique_key": path.stem, "output_files_dir": path.stem}
         body, resources = exporter.from_filename(str(path), resources)
-        page = File.generated(config, f"notebooks/{path.stem}.md", content=with_links(body, path))
+        page = File.generated(config, f"notebooks/{path.stem}.md", content=BEHIND_THE_PAGES + with_links(body, path))
         page.edit_uri = None
         files.append(page)
         for name, data in resources["outputs"].items():
