@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.core.test_conformance import SLUGS
 from tests.pages import ROOT, code_of, typed
 
 DOCS = sorted(ROOT.glob("docs/*.md"))
@@ -20,16 +21,19 @@ def recipes(output: str) -> bool:
     return large < small < 1.6
 
 
-def shown(name: str) -> list[str]:
+def shown(name: str, start: str) -> list[str]:
     """Return what a page shows as the output of its code."""
-    return re.findall(r"^```text\n(layer .*?)^```", PAGES[name].read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```text\n({start}.*?)^```", PAGES[name].read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 SAYS: dict[str, Callable[[str], object]] = {
     "README": lambda output: int(re.search(r"(\d+)% right", output)[1]) > 85,
     "coming_from": lambda output: output == "",
     "how_to_choose": lambda output: "adagrad              3.16 after" in output,
-    "layers": lambda output: [table for table in shown("layers") if table in output] == shown("layers") != [],
+    "index": lambda output: shown("index", "plain descent") == [output.splitlines()[0] + "\n"],
+    "layers": lambda output: (
+        [table for table in shown("layers", "layer ") if table in output] == shown("layers", "layer ") != []
+    ),
     "recipes": recipes,
     "stability": lambda output: output == "",
 }
@@ -59,3 +63,8 @@ def test_no_block_of_python_is_left_out():
 def test_every_notebook_is_linked_from_a_page():
     linked = {name for page in DOCS for name in re.findall(r"\.\./notebooks/(\w+)\.ipynb\)", page.read_text("utf-8"))}
     assert linked == {path.stem for path in ROOT.glob("notebooks/*.ipynb")}
+
+
+def test_every_method_is_in_the_table_of_how_to_choose():
+    rows = re.findall(r"^\| (\[`.*?) \|", PAGES["how_to_choose"].read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(slug for row in rows for slug in re.findall(r"\[`(\w+)`\]", row)) == SLUGS
