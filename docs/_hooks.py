@@ -6,6 +6,7 @@ import html
 import json
 import re
 import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from latex2mathml.converter import convert
 
 PACKAGE = Path(__file__).parent.parent / "adaptax"
 NOTEBOOKS = sorted(PACKAGE.parent.joinpath("notebooks").glob("*.ipynb"))
+ALONE = ("report.html", "explorer.html")  # pages of their own, also outside of the site
+BACK = '<nav><a href="index.html">← adaptax, the documentation</a></nav>'
 MARKER = "<!-- every public name, by role -->"
 DOCTEST = re.compile(r"^>>> .*?(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
 FACT = re.compile(r"^([A-Z]\w+(?: \w+)?) {2,}(?=\S)", re.MULTILINE)
@@ -98,12 +101,23 @@ def api() -> str:
     return "\n".join(body)
 
 
+def on_config(config: Any) -> Any:
+    """Say the version beside the name, on every page."""
+    project = tomllib.loads(PACKAGE.parent.joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    config.site_name = f"{project['name']} {project['version']}"
+    return config
+
+
 def on_files(files: Any, *, config: Any) -> Any:
-    """Let pages show the figures of committed records, as figures/SLUG.png."""
+    """Let pages show the figures of committed records, as figures/SLUG.png; give pages that stand alone a way back."""
     from mkdocs.structure.files import File
 
     for path in sorted((PACKAGE.parent / "experiments" / "results").glob("*/figure.png")):
         files.append(File.generated(config, f"figures/{path.parent.name}.png", abs_src_path=str(path)))
+    for name in ALONE:
+        file = files.get_file_from_path(name)
+        files.remove(file)
+        files.append(File.generated(config, name, content=file.content_string.replace("<body>", f"<body>{BACK}", 1)))
     return files
 
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import adaptax
 from tests.pages import ROOT
 
 WRITTEN = {f"{page.stem}.html" for page in ROOT.glob("docs/*.md")} | {"explorer.html"}
@@ -47,6 +48,16 @@ def test_search_answers_from_a_folder(question, answer, site, browser):
     page.wait_for_function(
         "answer => document.querySelectorAll('.md-search-result__link')[1]?.href.includes(answer)", arg=answer
     )
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["report", "explorer"])
+def test_a_page_that_stands_alone_leads_back(name, site, browser):
+    page = browser.new_page()
+    page.goto((site / f"{name}.html").as_uri())
+    page.get_by_role("link", name="the documentation").click()
+    assert page.url == (site / "index.html").as_uri()
+    assert page.locator(".md-header__title").inner_text().strip().startswith(f"adaptax {adaptax.__version__}")
     page.close()
 
 
