@@ -4,7 +4,9 @@ import ast
 import functools
 import html
 import json
+import posixpath
 import re
+import struct
 import textwrap
 import tomllib
 from pathlib import Path
@@ -96,7 +98,7 @@ def api() -> str:
                 if links := ", ".join(f"[{title_of(n)}](../notebooks/{n.name})" for n in notebooks_with(name)):
                     docstring += f"\nNotebooks    {links}.\n"
                 body.append(f"### {name}\n\n{facts(docstring)}")
-                block += "    options:\n      heading_level: 4\n      show_root_toc_entry: false\n"
+                block += "    options:\n      heading_level: 6\n      show_root_toc_entry: false\n"
             body.append(block)
     return "\n".join(body)
 
@@ -127,7 +129,23 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     return re.sub(r"\]\(\.\./notebooks/(\w+)\.ipynb", r"](notebooks/\1.md", markdown)
 
 
-def on_page_content(content: str, **_: Any) -> str:
+def on_page_content(content: str, *, page: Any, files: Any, **_: Any) -> str:
+    """Set equations, and mark pictures that a phone would make too small to read."""
+
+    def picture(match: re.Match) -> str:
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), match[1]))
+        return match[0].replace("<img", '<img class="wide"') if is_wide(files.get_file_from_path(path)) else match[0]
+
+    return re.sub(r'<img [^>]*?src="([^"]+\.png)"', picture, with_equations(content))
+
+
+def is_wide(file: Any) -> bool:
+    """Say whether a PNG has several panels side by side, going by its size, which stands in its header."""
+    width, height = struct.unpack(">II", file.content_bytes[16:24])
+    return width > 800 or width > 2 * height
+
+
+def with_equations(content: str) -> str:
     r"""Set every equation that arithmatex has found, `\(…\)` or `\[…\]`, as MathML, which browsers show as it is."""
 
     def mathml(match: re.Match) -> str:

@@ -9,8 +9,13 @@ import pytest
 
 from tests.pages import ROOT
 
-PAGES = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-PLACEHOLDERS = {"SLUG": "lsalr_digits", "TASK": "digits", "…": ""}
+PAGES = [
+    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("notebooks/*.ipynb")),
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+]
+PLACEHOLDERS = {"SLUG": "lsalr_digits", "TASK": "digits", "SURFACE": "ripple", "…": ""}
 
 
 def named(start: str) -> set[str]:
