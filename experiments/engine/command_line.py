@@ -1,4 +1,4 @@
-"""The commands of `python -m experiments`: functions whose docstrings are the help; what is called is imported.
+"""The command line of `python -m experiments`: a command is found in the registry, and tyro reads its options.
 
 `run SLUG` has every plain field of that experiment as an option, its present value the default. Settings inside its
 calls have their path in config.json: `model.half_width`, `trials.easy.data.strength`. A setting is a keyword with a
@@ -7,12 +7,13 @@ number, a word or a truth value; it can be replaced by another of the same type.
 
 import dataclasses
 import functools
-import importlib
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import tyro
+from rich.console import Console
 
 from adaptax.comparison.errors import InputError, nearest
 from adaptax.comparison.processes import join
@@ -20,60 +21,35 @@ from experiments.engine import finder
 from experiments.engine.commands import perform
 from experiments.engine.experiment import Experiment
 from experiments.engine.places import RESULTS, Data, Mesh, Out, Overwrite, Resume, Slug
+from experiments.engine.registry import COMMANDS, PROGRAM, example, overview
 from experiments.engine.runner import kind_of
 
-PROGRAM = "python -m experiments"
-COMMANDS = {
-    "list": "engine.commands:list_",
-    "run": "engine.command_line:run",
-    "refresh": "engine.commands:refresh",
-    "table": "engine.commands:table",
-    "figure": "engine.commands:figure",
-    "evidence": "engine.commands:evidence",
-    "calibrate": "engine.commands:calibrate",
-    "demo": "engine.commands:demo",
-    "tasks": "engine.comparing:list_tasks",
-    "sweep": "engine.comparing:sweep",
-    "compare": "engine.comparing:compare",
-    "report": "engine.comparing:report",
-    "search": "engine.searching:search",
-    "multistart": "engine.comparing:multistart",
-    "ship": "learned.report:ship",
-    "roofline": "bench.roofline.run:run",
-    "traffic": "bench.traffic.run:run",
-    "lenet-speed": "bench.lenet.run:run",
-    "observe-speed": "bench.observe:run",
-    "sweep-speed": "bench.sweep:run",
-    "write-folders": "data.folder_commands:write_folders",
-    "pipeline": "data.folder_commands:pipeline",
-    "signals": "gallery.make:signals",
-    "surfaces": "gallery.make:surfaces",
-    "explorer": "explorer.make:explorer",
-    "gallery": "gallery.make:gallery",
-}
 Keys = tuple[str, ...]
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line and run the command; bad input ends in one sentence."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    name, *options = arguments or [""]
+    name, *options = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
-        if name == "run" and options and not options[0].startswith("-"):
+        if name in ("--help", "-h"):
+            Console().print(overview())
+        elif name not in COMMANDS:
+            wrong = f"There is no command {name!r}; {nearest(name, [*COMMANDS, '--help'])}."
+            raise InputError(f"{wrong} `{PROGRAM} --help` lists all.")
+        elif name == "run" and options and not options[0].startswith("-"):
             run_with_options(options)
-        elif name in COMMANDS:
-            tyro.cli(find(name), args=options, prog=f"{PROGRAM} {name}")
         else:
-            commands = {name: find(name) for name in COMMANDS}
-            tyro.extras.subcommand_cli_from_dict(commands, prog=PROGRAM, description=__doc__, args=arguments)
+            _read(COMMANDS[name].find(), name, options, COMMANDS[name].describe())
     except InputError as error:
         sys.exit(str(error))
 
 
-def find(name: str) -> Callable[..., None]:
-    """Import a command."""
-    module, _, function = COMMANDS[name].partition(":")
-    return getattr(importlib.import_module(f"experiments.{module}"), function)
+def _read(command: Callable[..., None], name: str, options: Sequence[str], description: str) -> None:
+    """Call a command with its options; its help begins with what it does and an example."""
+    paragraphs = [*description.split("\n\n"), f"Example: {example(name.split()[0])}"]
+    # tyro breaks no line here, and joins those that begin with a letter.
+    wrapped = "\n\n".join(textwrap.fill(paragraph, 80, subsequent_indent="  ") for paragraph in paragraphs)
+    tyro.cli(command, args=options, prog=f"{PROGRAM} {name}", description=wrapped)
 
 
 def run(slug: Slug) -> None:
@@ -116,7 +92,7 @@ def run_with_options(arguments: Sequence[str]) -> None:
         new = {name: getattr(plan, name) for name in plain if getattr(plan, name) != plain[name]}
         perform(slug, change_settings(change(experiment, new), set_), out, data, resume, mesh, overwrite)
 
-    tyro.cli(command, args=options, prog=f"python -m experiments run {slug}", description=experiment.title)
+    _read(command, f"run {slug}", options, experiment.title)
 
 
 def change(experiment: Experiment, new: dict[str, Any]) -> Experiment:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from rich.console import Console
 from rich.markdown import Markdown
-from tyro.conf import arg
+from tyro.conf import Positional, arg
 
 from adaptax.comparison import methods as known_methods
 from adaptax.comparison import record
@@ -23,17 +23,18 @@ from adaptax.comparison.starts import rungs
 from adaptax.comparison.task import Layout, Task, config_of, load
 from adaptax.comparison.train import Evaluation, train
 from experiments.engine import finder
-from experiments.engine.places import DOCS, RECORDS, RESULTS, Data, Out, Overwrite, Resume, Slug
+from experiments.engine.places import DOCS, RECORDS, RESULTS, Data, Out, Overwrite, Resume
 from experiments.tasks import heights
 from experiments.tasks.surfaces import SURFACES
 
 SWEEPS = Path("comparison")
 HELP_OF_LAYOUT = "How members are computed at once; otherwise vmap, and on a CPU what was fastest there."
+OneTask = Annotated[Positional[str], arg(metavar="TASK")]
 LayoutOption = Annotated[Layout | None, arg(help=HELP_OF_LAYOUT)]
 
 
 def sweep(
-    slug: Slug,
+    slug: OneTask,
     methods: str,
     rates: str = "1e-3:1:7",
     seeds: int | None = None,
@@ -92,7 +93,7 @@ def _names(text: str) -> list[str]:
 
 
 def multistart(
-    slug: Slug,
+    slug: OneTask,
     method: str = "adam",
     rate: float = 0.01,
     starts: int = 256,
@@ -138,7 +139,7 @@ def multistart(
 
 def find(slug: str) -> Task:
     """Return a task, or a surface as one."""
-    return heights.task(slug) if slug in SURFACES else finder.task(slug)
+    return heights.task(slug) if slug in SURFACES else finder.choose(slug, SURFACES | finder.tasks(), "task or surface")
 
 
 def list_tasks() -> None:

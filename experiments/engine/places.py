@@ -10,7 +10,8 @@ RECORDS = Path(__file__).parents[1] / "results"  # the committed ones
 DOCS = RECORDS.parents[1] / "docs"
 GALLERY = DOCS / "gallery"
 
-Slug = Positional[str]
+HELP_OF_SLUG = "An experiment, one of those that `python -m experiments list` lists."
+Slug = Annotated[Positional[str], arg(metavar="SLUG", help=HELP_OF_SLUG)]
 HELP_OF_DATA = "Where data sets lie that are files, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax."
 Data = Annotated[Path | None, arg(help=HELP_OF_DATA)]
 Mesh = Annotated[str | None, arg(help="Over how many devices batches and weights are divided, as data=4,model=2.")]
