@@ -78,5 +78,9 @@ from adaptax._lookahead import lookahead_points as lookahead_points
 from adaptax._lookahead import value_and_grad as value_and_grad
 
 import importlib.metadata as _metadata
+import typing as _typing
 
 __version__ = _metadata.version("adaptax")
+
+if not _typing.TYPE_CHECKING:  # a type checker is to complain of a name that is not above
+    from adaptax._names import __getattr__ as __getattr__  # of a wrong name, say the right one

@@ -1,6 +1,5 @@
 """Blocks within a leaf: the axes over which its numbers are averaged, found by the leaf's path."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 import jax
@@ -9,6 +8,8 @@ from jaxtyping import PyTree
 
 from adaptax._layers import leaf_paths
 from adaptax._mesh import varying_axes
+from adaptax._names import nearest
+from adaptax._tables import search
 
 Axes = int | Sequence[int]
 
@@ -25,17 +26,20 @@ def block_axes(
     table, unused, found = axes or {}, set(axes or ()), []
     paths = leaf_paths(tree)
     for path, leaf in zip(paths, jax.tree.leaves(tree), strict=True):
-        pattern = next((pattern for pattern in table if re.search(pattern, path)), None)
+        pattern = next((pattern for pattern in table if search(method, pattern, path)), None)
         unused.discard(pattern)
         found.append(None if pattern is None else _axes_of(method, path, leaf, table[pattern], stacked))
     if paths and unused:
-        raise ValueError(f"{method}: the pattern {min(unused)!r} of axes comes first for no leaf of {paths}.")
+        pattern = min(unused)
+        raise ValueError(
+            f"{method}: the pattern {pattern!r} of axes comes first for no leaf; {nearest(pattern, paths)}."
+        )
     return found
 
 
 def _axes_of(method: str, path: str, leaf: object, axes: Axes, stacked: str | None) -> tuple[int, ...]:
     axes = (axes,) if isinstance(axes, int) else tuple(axes)
-    first = int(stacked is not None and re.search(stacked, path) is not None)
+    first = int(stacked is not None and search(method, stacked, path) is not None)
     ndim = jnp.ndim(leaf) - first
     for axis in axes:
         if not -ndim <= axis < ndim:

@@ -1,13 +1,13 @@
 """What a layer is: a name given to leaves by a function from paths ("block/dense/kernel") to names."""
 
-import re
 from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from adaptax._tables import Table, look_up, shown
+from adaptax._names import nearest
+from adaptax._tables import Table, look_up, search, shown
 
 LayerOf = Callable[[Sequence[str]], Sequence[str]]
 
@@ -47,17 +47,20 @@ def by_regex(patterns: Sequence[str]) -> LayerOf:
             by "/", or the pattern itself where it has none.
 
     Raises:
-        ValueError: on use, naming a path that no pattern matches or a pattern that matches no path.
+        ValueError: on use, naming a path that no pattern matches, a pattern that comes first for no path, or one that
+            is no regular expression; at once, for a string, whose letters would be patterns.
 
     >>> by_regex([r"(block_\d+)", "head"])(["block_0/attn/kernel", "block_0/mlp/kernel", "head/bias"])
     ['block_0', 'block_0', 'head']
     """
+    if isinstance(patterns, str):
+        raise ValueError(f"by_regex: patterns must be a list, as [{patterns!r}], got {patterns!r}.")
 
     def layer_of(paths: Sequence[str]) -> list[str]:
         names, used = [], set()
         for path in paths:
             for pattern in patterns:
-                if match := re.search(pattern, path):
+                if match := search("by_regex", pattern, path):
                     names.append("/".join(filter(None, match.groups())) or pattern)
                     used.add(pattern)
                     break
@@ -65,7 +68,7 @@ def by_regex(patterns: Sequence[str]) -> LayerOf:
                 raise ValueError(f"by_regex: no pattern of {list(patterns)} matches the leaf {path!r}.")
         for pattern in patterns if paths else ():
             if pattern not in used:
-                raise ValueError(f"by_regex: pattern {pattern!r} comes first for no leaf of {list(paths)}.")
+                raise ValueError(f"by_regex: pattern {pattern!r} comes first for no leaf; {nearest(pattern, paths)}.")
         return names
 
     return layer_of

@@ -5,7 +5,6 @@ array. So small leaves of one type are handled a few at a time, the arithmetic o
 all layers, and that is handed out in short pieces.
 """
 
-import re
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +14,9 @@ from jaxtyping import Array
 
 from adaptax._layers import LayerOf, layer_names
 from adaptax._mesh import types_are_blind, varying_axes
+from adaptax._names import nearest
 from adaptax._numbers import real_dtype
+from adaptax._tables import search
 
 # What 1,000 leaves compile fastest with (`make compile-time`).
 STACK = 128  # so many small leaves are summed in one go
@@ -180,14 +181,14 @@ def _stack_lengths(paths: list[str], leaves: list[Any], names: list[str], stacke
         return [None] * len(leaves)
     lengths = []
     for path, leaf in zip(paths, leaves, strict=True):
-        found, shape = re.search(stacked, path), jnp.shape(leaf)
+        found, shape = search("layers", stacked, path), jnp.shape(leaf)
         if found and not shape:
             raise ValueError(f"layers: stacked={stacked!r} matches {path!r}, which has no axis to be stacked on.")
         if found and not isinstance(shape[0], int):
             raise ValueError(f"layers: the stack {path!r} must have a length that is a number, got {shape[0]}.")
         lengths.append(shape[0] if found else None)
     if paths and all(length is None for length in lengths):
-        raise ValueError(f"layers: stacked={stacked!r} matches no leaf of {paths}.")
+        raise ValueError(f"layers: stacked={stacked!r} matches no leaf; {nearest(stacked, paths)}.")
     layers: dict[str, int | None] = {}
     for path, name, length in zip(paths, names, lengths, strict=True):
         if layers.setdefault(name, length) != length:

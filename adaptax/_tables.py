@@ -9,13 +9,25 @@ from jax.typing import ArrayLike
 Table = Mapping[str, ArrayLike | Sequence[float]]
 
 
+def search(method: str, pattern: str, path: str) -> re.Match[str] | None:
+    """Find a pattern in a leaf's path.
+
+    Raises:
+        ValueError: naming a pattern that is no regular expression.
+    """
+    try:
+        return re.search(pattern, path)
+    except re.error as error:
+        raise ValueError(f"{method}: the pattern {pattern!r} is no regular expression: {error}.") from error
+
+
 def look_up(method: str, table: Table, paths: Sequence[str]) -> list[ArrayLike | Sequence[float]]:
     """Return what a table says of every leaf: the first pattern that `re.search` finds in its path counts.
 
     Raises:
         ValueError: naming the leaves that no pattern matches.
     """
-    found = [next((pattern for pattern in table if re.search(pattern, path)), None) for path in paths]
+    found = [next((pattern for pattern in table if search(method, pattern, path)), None) for path in paths]
     if missing := [path for path, pattern in zip(paths, found, strict=True) if pattern is None]:
         raise ValueError(f"{method}: no pattern of {list(table)} matches the leaves {missing}.")
     return [table[pattern] for pattern in found if pattern is not None]

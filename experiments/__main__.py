@@ -1,9 +1,15 @@
 """`python -m experiments`: the command line, without logic."""
 
 import os
-
-from experiments.engine.command_line import main
+import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("MPLBACKEND", "Agg")  # pictures are files, also where there is a screen
-    main()
+    try:
+        from experiments.engine.command_line import main
+
+        main()
+    except ModuleNotFoundError as error:
+        if (error.name or "experiments").startswith("experiments"):
+            raise
+        sys.exit(f"python -m experiments needs {error.name}, which is not installed: pip install '.[experiments]'")

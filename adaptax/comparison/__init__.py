@@ -16,8 +16,11 @@ starts      the best of many starts; gain: what it is worth
 
 from importlib.util import find_spec
 
-if any(find_spec(name) is None for name in ("matplotlib", "rich")):
-    raise ImportError("adaptax.comparison needs pip install 'adaptax[comparison]'")
+if _missing := [name for name in ("matplotlib", "rich") if find_spec(name) is None]:
+    raise ModuleNotFoundError(
+        f"adaptax.comparison needs {_missing[0]}, which is not installed: pip install 'adaptax[comparison]'",
+        name=_missing[0],
+    )
 
 from adaptax.comparison.errors import InputError as InputError
 from adaptax.comparison.methods import Method as Method

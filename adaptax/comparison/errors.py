@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from adaptax._names import nearest as nearest
 
 
 class InputError(ValueError):
     """Bad input, said in one sentence."""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which of the known names is nearest."""
-    # With cutoff 0 there is always a nearest one.
-    return f"the nearest is {difflib.get_close_matches(name, list(known), n=1, cutoff=0)[0]!r}"
 
 
 def in_short(error: Exception) -> str:

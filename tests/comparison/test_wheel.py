@@ -38,7 +38,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     install(python, str(wheel))
     assert run(python, "-c", "import adaptax", folder=tmp_path).returncode == 0
     without = run(python, "-c", "import adaptax.comparison", folder=tmp_path)
-    assert without.stderr.splitlines()[-1] == "ImportError: adaptax.comparison needs pip install 'adaptax[comparison]'"
+    assert without.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: adaptax.comparison needs matplotlib, which is not installed: "
+        "pip install 'adaptax[comparison]'"
+    )
 
     install(python, f"{wheel}[comparison]", "flax", "grain", "scikit-learn")
     code = code_of(PAGE) + "print(found.rate, found.edge, Comparison.read('my_comparison').best('mine').rate)\n"

@@ -106,7 +106,7 @@ def test_a_layer_of_two_precisions_is_summed_in_the_wider():
 def test_patterns_and_paths_must_meet():
     with pytest.raises(ValueError, match="no pattern of \\['conv'\\] matches the leaf 'head/bias'"):
         adaptax.layer_norms(TREE, adaptax.by_regex(["conv"]))
-    with pytest.raises(ValueError, match="pattern 'attention' comes first for no leaf of"):
+    with pytest.raises(ValueError, match="pattern 'attention' comes first for no leaf; the nearest is"):
         adaptax.layer_norms(TREE, adaptax.by_regex(["attention", "conv", "head"]))
 
 
@@ -279,7 +279,7 @@ class TestStacked:
     @pytest.mark.parametrize(
         ("tree", "stacked", "message"),
         [
-            (TREE, "attention", "stacked='attention' matches no leaf of"),
+            (TREE, "attention", "stacked='attention' matches no leaf; the nearest is"),
             (TREE, "blocks/kernel", "layer 'blocks' mixes leaves stacked None and 3 deep"),
             ({"scale": np.float32(1)}, "scale", "stacked='scale' matches 'scale', which has no axis"),
         ],
