@@ -4,7 +4,8 @@ function chooseWorld(name) {
   chosen.world = name;
   chosen.t = Infinity; // the whole run
   const { title, about } = (isSurface() ? LAB.surfaces : LAB.signals)[name];
-  document.body.className = isSurface() ? "surfaces" : "signals";
+  document.body.className = kind();
+  if (!(kind() in LAB.methods[chosen.inspected].worlds)) chosen.inspected = shownHere()[0] ?? "adam";
   $("world-title").textContent = title;
   $("world-about").textContent = about ? `${about}.` : "What one weight's gradient does over 300 epochs.";
   recomputeAll();
@@ -12,7 +13,7 @@ function chooseWorld(name) {
 
 function show(slug, shown) {
   chosen.shown = Object.keys(LAB.methods).filter((other) => (other === slug ? shown : chosen.shown.includes(other)));
-  if (shown || chosen.inspected === slug) chosen.inspected = shown ? slug : (chosen.shown[0] ?? slug);
+  if (shown || chosen.inspected === slug) chosen.inspected = shown ? slug : (shownHere()[0] ?? slug);
   recomputeAll();
 }
 
@@ -62,6 +63,7 @@ function buildMethods() {
   for (const [slug, { label }] of Object.entries(LAB.methods)) {
     const chip = chipOf("checkbox", slug, `${swatch(slug)}${label}`, (input) => show(slug, input.checked));
     chip.querySelector("input").checked = chosen.shown.includes(slug);
+    chip.classList.toggle("of-surfaces", !("signals" in LAB.methods[slug].worlds));
     $("methods").append(chip);
   }
 }
@@ -69,7 +71,7 @@ function buildMethods() {
 function buildTabs() {
   const focused = $("inspected").contains(document.activeElement);
   $("inspected").querySelectorAll(".chip").forEach((chip) => chip.remove());
-  for (const slug of chosen.shown) {
+  for (const slug of shownHere()) {
     const chip = chipOf("radio", slug, LAB.methods[slug].label, () => inspect(slug));
     chip.querySelector("input").name = "inspected";
     chip.querySelector("input").checked = slug === chosen.inspected;

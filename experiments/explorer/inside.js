@@ -11,8 +11,8 @@ function buildInside() {
 }
 
 function buildSettings() {
-  const kind = isSurface() ? "surfaces" : "signals", slug = chosen.inspected, mine = chosen.settings[kind][slug];
-  const sliders = Object.entries(LAB.methods[slug].worlds[kind]);
+  const slug = chosen.inspected, mine = chosen.settings[kind()][slug];
+  const sliders = Object.entries(LAB.methods[slug].worlds[kind()]);
   $("settings").replaceChildren($("settings").querySelector("legend"));
   for (const [key, { name, values }] of sliders) {
     const box = sliderOf(`set-${key}`, name, values.length - 1, values.indexOf(mine[key]), (at) => {

@@ -19,14 +19,15 @@ from matplotlib.markers import MarkerStyle
 
 import adaptax
 from experiments.engine.places import DOCS
-from experiments.gallery.methods import INK, METHODS, Method
+from experiments.explorer.methods import EXPLORED, OF_THE_WEIGHTS, RATES
+from experiments.gallery.methods import INK, Method
 from experiments.gallery.paths import LEVELS
 from experiments.gallery.phase_maps import FAR
 from experiments.tasks.signals import SIGNALS, title
 from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES, describe
 
 # What computes, what draws, what reacts.
-PROGRAMS = "surfaces methods run draw ground paths curves page inside controls".split()
+PROGRAMS = "surfaces methods rates run draw ground paths curves page inside controls".split()
 WORLDS = ("surfaces", "signals")
 
 
@@ -40,7 +41,7 @@ def page() -> str:
     """Return the page."""
     # JavaScript, which unlike JSON has an Infinity; no tag may end the script.
     script = json.dumps(tables(), ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
-    parts = {"STYLE": _read("style.css"), "TABLES": f"const LAB = {script};\n"}
+    parts = {"STYLE": _read("style.css"), "COUNT": str(len(EXPLORED)), "TABLES": f"const LAB = {script};\n"}
     parts["PROGRAMS"] = "\n".join(_read(f"{name}.js") for name in PROGRAMS)
     text = _read("template.html")
     for name, part in parts.items():
@@ -68,7 +69,7 @@ def tables() -> dict[str, Any]:
             name: {"title": title(name), "values": [float(f"{value:.12g}") for value in values]}
             for name, values in SIGNALS.items()
         },
-        "methods": {slug: _method(slug, method) for slug, method in METHODS.items()},
+        "methods": {slug: _method(slug, method) for slug, method in EXPLORED.items()},
     }
 
 
@@ -80,7 +81,7 @@ def grays() -> list[str]:
 
 
 def _method(slug: str, method: Method) -> dict[str, Any]:
-    defaults = numbers(getattr(adaptax, slug)) if hasattr(adaptax, slug) else {}
+    defaults = numbers(getattr(adaptax, slug)) if hasattr(adaptax, slug) else numbers(method.build)
     (about, equation), marker = _words(slug, method.style.label), MarkerStyle(method.style.marker)
     outlines = marker.get_path().transformed(marker.get_transform()).to_polygons()
     return {
@@ -94,15 +95,20 @@ def _method(slug: str, method: Method) -> dict[str, Any]:
         "looksAhead": method.looks_ahead,
         # What has no slider: the library's defaults.
         "fixed": {key: value for key, value in defaults.items() if key not in ("learning_rate", *CHOICES)},
-        "worlds": {world: {key: of._asdict() for key, of in sliders(method, world).items()} for world in WORLDS},
+        "worlds": {world: {key: of._asdict() for key, of in sliders(method, world).items()} for world in worlds(slug)},
     }
+
+
+def worlds(slug: str) -> tuple[str, ...]:
+    """Return in which worlds a method can be stepped."""
+    return WORLDS[: 1 if slug in OF_THE_WEIGHTS else None]
 
 
 def labels(method: Method) -> list[str]:
     """Return the names of a method's inner quantities, in their order."""
     settings = {key: of.usual for key, of in sliders(method, "surfaces").items()}
     optimizer, w = method.build(**settings), jnp.ones(2)
-    _, state = optimizer.update(w, optimizer.init(w))
+    _, state = optimizer.update(w, optimizer.init(w), w)
     return list(method.inner(w, state, settings))
 
 
@@ -110,7 +116,7 @@ def _words(slug: str, label: str) -> tuple[str, str]:
     """Return a method's first sentence, without its name, and its equations as MathML, from its docstring."""
     if slug == "momentum":  # the one method that is Optax's
         return "Steps that add up while they agree.", _mathml(r"v_t = \mu v_{t-1} - \eta g_t, \qquad \Delta w = v_t")
-    docstring = inspect.getdoc(inspect.getmodule(getattr(adaptax, slug))) or ""
+    docstring = inspect.getdoc(inspect.getmodule(RATES.get(slug) or getattr(adaptax, slug))) or ""
     about = docstring.splitlines()[0]
     name, _, rest = about.partition(": ")
     about = rest[0].upper() + rest[1:] if name.lower() == label.lower() else about
@@ -144,6 +150,11 @@ CHOICES = {
     "penalty": ("penalty p", (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)),
     "kappa": ("bonus κ", (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)),
     "phi": ("loss φ", (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)),
+    "increase": ("growth of Δ", (1.05, 1.1, 1.2, 1.5, 2.0)),
+    "decrease": ("shrinking of Δ", (0.25, 0.5, 0.7, 0.9)),
+    "opposed": ("rate where signs oppose γ", (0.0, 0.1, 0.25, 0.5, 1.0)),
+    "beta": ("speed of the factor β", (0.0, 0.02, 0.05, 0.1, 0.2, 0.5)),
+    "floor": ("floor ρ", (0.0, 0.1, 0.35, 1.0, 2.0, 5.0)),
     "theta": ("decay of the average θ", (0.0, *DECAYS)),
 }
 FACTORS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # on a method's usual learning rate

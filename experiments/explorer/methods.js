@@ -122,7 +122,19 @@ function velocity_gains({ learning_rate: η, momentum: μ, bonus: b, penalty: p,
   };
 }
 
-// The one rule that sees a whole layer, here all weights, through the norm of its gradient.
+// iRprop-: a step by the sign alone, whose size follows the sign; where it has turned the weight rests.
+function rprop({ learning_rate: η, increase, decrease, low, high }) {
+  let c = 1, previous = 0;
+  return (g) => {
+    const agreed = Math.sign(g) * Math.sign(previous);
+    if (agreed > 0) c = Math.min(c * increase, high);
+    if (agreed < 0) c = Math.max(c * decrease, low);
+    previous = agreed < 0 ? 0 : g;
+    return { update: -η * Math.sign(previous) * c, inside: [c] };
+  };
+}
+
+// The one method that sees a whole layer, here all weights, through the norm of its gradient.
 function lsalr({ learning_rate: t, momentum: μ }) {
   let v = 0;
   return (g, norm) => {
@@ -134,5 +146,5 @@ function lsalr({ learning_rate: t, momentum: μ }) {
 
 const METHODS = {
   momentum, nesterov, smoothed_nesterov: nesterov, adagrad, rmsprop, adadelta, adam, adamax, nadam, local_gains,
-  delta_bar_delta, velocity_gains, lsalr,
+  delta_bar_delta, velocity_gains, lsalr, rprop,
 };

@@ -14,19 +14,21 @@ let world, runs, trust; // what follows; runs by method
 
 function usualSettings() {
   const usual = (of) => Object.fromEntries(Object.entries(of).map(([key, slider]) => [key, slider.usual]));
-  const ofKind = (kind) => Object.entries(LAB.methods).map(([slug, method]) => [slug, usual(method.worlds[kind])]);
+  const ofKind = (kind) => Object.entries(LAB.methods).map(([slug, method]) => [slug, usual(method.worlds[kind] ?? {})]);
   return { surfaces: Object.fromEntries(ofKind("surfaces")), signals: Object.fromEntries(ofKind("signals")) };
 }
 
 const isSurface = () => chosen.world in SURFACES;
+const kind = () => (isSurface() ? "surfaces" : "signals");
+const shownHere = () => chosen.shown.filter((slug) => kind() in LAB.methods[slug].worlds);
 const settingsOf = (slug) => chosen.settings[world.kind][slug];
 const stepOf = (slug) => runs[slug]?.[Math.min(chosen.t, runs[slug].length) - 1]; // none before the first
 
 function recompute() {
   world = isSurface() ? surfaceWorld(chosen.world, chosen.start) : signalWorld(chosen.world);
-  runs = Object.fromEntries(chosen.shown.map((slug) => [slug, run(world, slug, settingsOf(slug))]));
+  runs = Object.fromEntries(shownHere().map((slug) => [slug, run(world, slug, settingsOf(slug))]));
   trust = Object.fromEntries(
-    chosen.shown.map((slug) => [slug, trusted(world, slug, settingsOf(slug), runs[slug])]));
+    shownHere().map((slug) => [slug, trusted(world, slug, settingsOf(slug), runs[slug])]));
   chosen.t = Math.min(chosen.t, world.steps);
   $("time").max = world.steps;
   draw();
@@ -38,7 +40,7 @@ function draw() {
   $("time").value = t;
   $("time").setAttribute("aria-valuetext", `${word} ${t} of ${world.steps}`);
   $("status").textContent = `${word} ${t} of ${world.steps}`;
-  const paths = chosen.shown.map((slug) => ({ slug, steps: runs[slug] }));
+  const paths = shownHere().map((slug) => ({ slug, steps: runs[slug] }));
   if (isSurface()) drawSurface($("picture"), chosen.world, chosen.start, paths, t, chosen.inspected);
   else drawSignal(paths);
   drawStandings();
@@ -50,7 +52,7 @@ function draw() {
 // What a picture shows, for who cannot see it.
 function tell() {
   const { title } = (isSurface() ? LAB.surfaces : LAB.signals)[chosen.world];
-  const where = chosen.shown.map((slug) => {
+  const where = shownHere().map((slug) => {
     const [a, b] = standing(slug);
     return `${LAB.methods[slug].label} at ${isSurface() ? `${a}, ${b}` : b}`;
   });
@@ -103,7 +105,7 @@ function remark(slug) {
 function drawStandings() {
   const heads = isSurface() ? ["method", "x", "y", "height"] : ["method", "gradient", "step", "traveled"];
   $("standings").tHead.innerHTML = `<tr>${heads.map((head) => `<th scope="col">${head}</th>`).join("")}</tr>`;
-  $("standings").tBodies[0].innerHTML = chosen.shown.map((slug) => {
+  $("standings").tBodies[0].innerHTML = shownHere().map((slug) => {
     const cells = standing(slug).map((text) => `<td>${text}</td>`), note = remark(slug);
     if (note) cells[2] = cells[2].replace("</td>", `<small>${note}</small></td>`);
     return `<tr><th scope="row">${swatch(slug)}${LAB.methods[slug].label}</th>${cells.join("")}</tr>`;

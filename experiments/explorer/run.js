@@ -36,14 +36,11 @@ function readAt(signal, epoch) {
 // Steps, each with the weights and height it leads to, the gradient it used and where that was taken, the update and
 // what is inside, [label][weight]. A path that is far away or no number any more has diverged and ends.
 function run(world, slug, settings, nudge = (point) => point) {
-  const everything = { ...LAB.methods[slug].fixed, ...settings };
-  const rules = world.start.map(() => METHODS[slug](everything));
-  const steps = [];
+  const rule = ruleOf(slug, settings), steps = [];
   let w = world.start, ahead = [w];
   while (steps.length < world.steps) {
     const gradient = mean(ahead.map((point) => world.slope(nudge(point))));
-    const norm = Math.hypot(...gradient);
-    const results = rules.map((rule, i) => rule(gradient[i], norm));
+    const results = rule(gradient, w);
     const update = results.map((result) => result.update);
     const inside = LAB.methods[slug].labels.map((_, k) => results.map((result) => result.inside[k]));
     w = world.move(w, update);

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments.explorer import make
-from experiments.gallery.methods import METHODS
+from experiments.explorer.methods import EXPLORED, OF_THE_WEIGHTS
 from experiments.tasks.signals import SIGNALS, title
 from experiments.tasks.surfaces import SURFACES
 
@@ -26,6 +26,11 @@ def test_the_page_is_what_the_command_makes():
 def test_a_slider_must_hold_its_default():
     with pytest.raises(ValueError, match=r"values of momentum must hold the usual one, got 0.6"):
         make.slider("momentum", 0.6)
+
+
+def test_every_method_has_a_look_of_its_own():
+    looks = [(method.style.color, method.style.marker) for method in EXPLORED.values()]
+    assert len(set(looks)) == len(looks) == 18
 
 
 @pytest.fixture
@@ -96,8 +101,8 @@ def test_every_world_and_method_can_be_chosen(explorer):
         assert said(explorer, "#status") == ("step 125 of 125" if name in SURFACES else "epoch 300 of 300")
         assert pixels(explorer) != before or name == "hills_and_canyon"
     explorer.select_option("#world", "wobbly")
-    for slug in METHODS:
-        label = METHODS[slug].style.label
+    for slug in EXPLORED:
+        label = EXPLORED[slug].style.label
         explorer.uncheck(f"#methods [value={slug}]")
         assert label not in heights(explorer)
         explorer.check(f"#methods [value={slug}]")
@@ -109,12 +114,40 @@ def test_every_world_and_method_can_be_chosen(explorer):
         assert explorer.locator("#charts output").last.inner_text().startswith("x ")
 
 
+def test_what_compares_steps_with_weights_runs_over_surfaces_alone(explorer):
+    for slug in OF_THE_WEIGHTS:
+        explorer.check(f"#methods [value={slug}]")
+    labels = {EXPLORED[slug].style.label for slug in OF_THE_WEIGHTS}
+    before = heights(explorer)
+    assert labels < set(before)
+    explorer.select_option("#world", "noisy_sin")
+    assert said(explorer, "#method-title") == "Nesterov", "the first one that is shown here"
+    assert not any(explorer.is_visible(f"#methods .chip:has([value={slug}])") for slug in OF_THE_WEIGHTS)
+    assert not any(label in explorer.inner_text("main") for label in labels)
+    explorer.select_option("#world", "hills_and_canyon")
+    assert heights(explorer) == before, "they are there again"
+
+
+def test_without_another_method_a_signal_has_one_to_look_inside(explorer):
+    for slug in ("nesterov", "rmsprop", "adam", "velocity_gains"):
+        explorer.uncheck(f"#methods [value={slug}]")
+    explorer.check("#methods [value=trust_ratio]")
+    explorer.select_option("#world", "noisy_sin")
+    assert said(explorer, "#method-title") == "Adam"
+    assert explorer.locator("#standings tbody tr").count() == 0
+
+
+def test_the_page_says_how_many_methods_it_has(explorer):
+    assert explorer.locator("#methods input").count() == len(EXPLORED)
+    assert said(explorer, "header p").startswith(f"{len(EXPLORED)} methods and rates of adaptax")
+
+
 def test_every_slider_does_what_it_says(explorer):
     for slug in ("nesterov", "rmsprop", "adam", "velocity_gains"):
         explorer.uncheck(f"#methods [value={slug}]")
     assert explorer.locator("#standings tbody tr").count() == 0
     explorer.select_option("#world", "wobbly")
-    for slug, method in METHODS.items():
+    for slug, method in EXPLORED.items():
         explorer.check(f"#methods [value={slug}]")
         usual = explorer.evaluate(f"JSON.stringify(runs.{slug})")
         for key, of in make.sliders(method, "surfaces").items():

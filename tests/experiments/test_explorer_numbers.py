@@ -9,8 +9,8 @@ import pytest
 from helpers import x64
 
 import adaptax
-from experiments.explorer.make import labels, sliders
-from experiments.gallery.methods import METHODS
+from experiments.explorer.make import labels, sliders, worlds
+from experiments.explorer.methods import EXPLORED, OF_THE_WEIGHTS
 from experiments.tasks.signals import EPOCHS, SIGNALS, read_at
 from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES
 
@@ -62,12 +62,16 @@ class Library:
         inside = jnp.stack([inside[label] for label in labels(self.method)]) if inside else jnp.zeros((0, 2))
         return (w, gradient, update, inside), state, jnp.stack(ahead)
 
-    def run(self, starts, cases, gradient_at, steps, moves):
-        """Return w, gradient, update and what is inside after each step: arrays (step, world, case, …)."""
+    def run(self, starts, cases, gradient_at, steps, moves, weights=None):
+        """Return w, gradient, update and what is inside after each step: arrays (step, world, case, …).
+
+        With `weights` every step is taken from those, not from where the step before led.
+        """
         settings = {key: jnp.asarray(padded([case["settings"][key] for case in cases])) for key in cases[0]["settings"]}
         w = jnp.broadcast_to(jnp.asarray(padded(starts)), (len(SURFACES), CASES, 2))
         state, points, seen = self.init(w, settings), w[:, :, None], []
         for t in range(steps):
+            w = w if weights is None else jnp.asarray(weights[t])
             numbers, state, points = self.step(gradient_at(t, points), state, w, settings, moves)
             w = numbers[0]
             seen.append(numbers)
@@ -120,15 +124,15 @@ def test_surfaces_are_the_librarys(page):
         np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-11, err_msg=name)
 
 
-@pytest.fixture(scope="module", params=METHODS)
+@pytest.fixture(scope="module", params=EXPLORED)
 def library(request):
-    return request.param, Library(METHODS[request.param])
+    return request.param, Library(EXPLORED[request.param])
 
 
 def test_paths_are_the_librarys(library, page):
     """As far as the page itself trusts its numbers, for beyond it a path is chaotic."""
     slug, by_library = library
-    cases = make_cases(METHODS[slug], "surfaces")
+    cases = make_cases(EXPLORED[slug], "surfaces")
     starts = [case["start"] for case in cases]
     got = ask(page, slug, "surfaces", cases)
     with x64(True):
@@ -147,21 +151,22 @@ def test_paths_are_the_librarys(library, page):
 
 
 def test_every_step_of_chaotic_paths_is_the_librarys_too(library, page):
-    """The library, given the page's own gradients, takes the page's steps; and those gradients are right."""
+    """The library, given the page's own weights and gradients, takes its steps; and those gradients are right."""
     slug, by_library = library
-    cases = make_cases(METHODS[slug], "surfaces")
+    cases = make_cases(EXPLORED[slug], "surfaces")
     got = ask(page, slug, "surfaces", cases)
     count = {"smoothed_nesterov": 4}.get(slug, 1)
     taken = np.zeros((STEPS, len(SURFACES), CASES, count, 2))
-    pulled = np.zeros((STEPS, len(SURFACES), CASES, 2))
+    pulled, before = np.zeros((2, STEPS, len(SURFACES), CASES, 2))
     for s, on_surface in enumerate(got):
         for c, case in enumerate(on_surface):
             points = [step["taken"] * (count // len(step["taken"])) for step in case["steps"]]
             taken[: len(points), s, c] = points
             pulled[: len(points), s, c] = column(case["steps"], "gradient")
+            before[: len(points), s, c] = [cases[c]["start"], *(step["w"] for step in case["steps"][:-1])]
     with x64(True):
         starts = [case["start"] for case in cases]
-        w, _, update, inside = by_library.run(starts, cases, lambda t, _: jnp.asarray(pulled[t]), STEPS, True)
+        w, _, update, inside = by_library.run(starts, cases, lambda t, _: jnp.asarray(pulled[t]), STEPS, True, before)
         gradient = np.stack([slopes(jnp.asarray(at)) for at in taken])
     for s, name in enumerate(SURFACES):
         for c, case in enumerate(cases):
@@ -171,9 +176,29 @@ def test_every_step_of_chaotic_paths_is_the_librarys_too(library, page):
                 same(column(steps, key), theirs[:n, s, c], f"{slug} on {name}, {case}, {key}")
 
 
-def test_responses_to_signals_are_the_librarys(library, page):
-    slug, by_library = library
-    cases = make_cases(METHODS[slug], "signals")
+@pytest.mark.parametrize("slug", OF_THE_WEIGHTS)
+@pytest.mark.parametrize("gradient", [(3.0, 4.0), (0.0, 0.0)])
+def test_without_weights_or_slopes_a_rate_is_the_librarys(page, slug, gradient):
+    method, w = EXPLORED[slug], np.array([[0.0, 0.0], [2.0, 0.0]])
+    ask_one = "([slug, settings, g, ws]) => ws.map((w) => ruleOf(slug, settings)(g, w).map((of) => of.inside[1]))"
+    got = page.evaluate(ask_one, [slug, dict(method.on_surfaces), gradient, w.tolist()])
+    with x64(True):
+        optimizer, g = method.build(**method.on_surfaces), jnp.asarray(gradient)
+        states = [optimizer.update(g, optimizer.init(at), at)[1] for at in jnp.asarray(w)]
+        np.testing.assert_allclose(got, [method.inner(g, state, {})["rate r"] for state in states], rtol=1e-12)
+
+
+@pytest.fixture
+def along_signals(library):
+    """A method that can be stepped along a signal."""
+    if "signals" not in worlds(library[0]):
+        pytest.skip("it compares steps with weights")
+    return library
+
+
+def test_responses_to_signals_are_the_librarys(along_signals, page):
+    slug, by_library = along_signals
+    cases = make_cases(EXPLORED[slug], "signals")
     got = ask(page, slug, "signals", cases)
     signals = np.array(page.evaluate("Object.values(LAB.signals).map((signal) => signal.values)"))
     np.testing.assert_allclose(signals, list(SIGNALS.values()), rtol=1e-11)
@@ -204,14 +229,14 @@ HARD = {
     "huge": 1e9 * np.random.default_rng(6).normal(1.0, size=EPOCHS),
 }
 RULE = """([slug, cases, signals]) => JSON.stringify(signals.map((signal) => cases.map(({ settings }) => {
-  const rule = METHODS[slug]({ ...LAB.methods[slug].fixed, ...settings });
-  return signal.map((g) => rule(g, Math.abs(g)));
+  const rule = ruleOf(slug, settings);
+  return signal.map((g) => rule([g], [0])[0]);
 })))"""
 
 
-def test_rules_are_the_librarys_at_hard_gradients(library, page):
-    slug, by_library = library
-    cases = make_cases(METHODS[slug], "signals")
+def test_rules_are_the_librarys_at_hard_gradients(along_signals, page):
+    slug, by_library = along_signals
+    cases = make_cases(EXPLORED[slug], "signals")
     signals = np.stack(list(HARD.values()))
     got = json.loads(page.evaluate(RULE, [slug, cases, signals.tolist()]))
     with x64(True):
