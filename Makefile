@@ -5,7 +5,7 @@ IN_VENV := $(VENV)/bin/
 EXTRAS ?= dev
 OLDEST ?= adaptax tests
 
-.PHONY: demo compare test slow browser oldest traffic mutants costs compile-time notebooks gallery docs lint format clean
+.PHONY: demo compare test slow browser oldest traffic mutants costs compile-time notebooks gallery docs release lint format clean
 
 # One environment for everything, made when missing and again when the pins or the requirements change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -88,5 +88,20 @@ traffic: traffic-h100 traffic-v5e  ## the bytes of every step by those compilers
 traffic-%: .venv-traffic/installed
 	.venv-traffic/bin/python -m experiments traffic --target $* --out experiments/results
 
+# Both archives, made and checked in environments of their own; nothing is uploaded. hatchling packs what it finds, so
+# what is not committed would be packed, too.
+.venv-release/installed: Makefile
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/pip install --quiet --disable-pip-version-check build check-wheel-contents twine
+	@touch $@
+
+release: .venv-release/installed  ## sdist and wheel in dist/, checked, and each extra tried in a fresh environment
+	@test -z "$$(git status --porcelain)" || { echo "release: commit or remove these first:"; git status --short; false; }
+	rm -rf dist
+	.venv-release/bin/python -m build
+	.venv-release/bin/twine check --strict dist/*
+	.venv-release/bin/check-wheel-contents dist/*.whl
+	.venv-release/bin/python -m tests.release
+
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-traffic site results comparison
+	rm -rf $(VENV) .venv-oldest .venv-release .venv-traffic dist site results comparison
