@@ -5,7 +5,7 @@ IN_VENV := $(VENV)/bin/
 EXTRAS ?= dev
 OLDEST ?= adaptax tests
 
-.PHONY: demo compare test slow browser oldest traffic mutants costs compile-time notebooks gallery docs release lint format clean
+.PHONY: demo compare test slow browser oldest newest traffic mutants costs compile-time notebooks gallery docs release lint format clean
 
 # One environment for everything, made when missing and again when the pins or the requirements change.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -64,15 +64,18 @@ format: $(VENV)/installed
 	$(IN_VENV)ruff format .
 	$(IN_VENV)ruff check --fix .
 
-# The same library tests at the oldest JAX and Optax that pyproject.toml promises, in an environment of their own.
-.venv-oldest/installed: pyproject.toml constraints-oldest.txt
-	$(PYTHON) -m venv .venv-oldest
-	.venv-oldest/bin/pip install --quiet --disable-pip-version-check --constraint constraints-oldest.txt \
+# The same library tests at the oldest JAX and Optax that pyproject.toml promises, and at the newest that there are, in
+# environments of their own. `make newest PYTHON=python3.13` also takes another Python.
+.venv-oldest/installed: constraints-oldest.txt
+.venv-oldest/installed .venv-newest/installed: .venv-%/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/pip install --quiet --disable-pip-version-check \
+		$(if $(filter oldest,$*),--constraint constraints-oldest.txt) \
 		--editable . beartype chex hypothesis pytest pytest-xdist scikit-learn
 	@touch $@
 
-oldest: .venv-oldest/installed
-	.venv-oldest/bin/python -m pytest -n auto $(OLDEST) --ignore adaptax/comparison --ignore adaptax/live \
+oldest newest: %: .venv-%/installed
+	.venv-$*/bin/python -m pytest -n auto $(OLDEST) --ignore adaptax/comparison --ignore adaptax/live \
 		--ignore tests/core/test_frameworks.py --ignore tests/comparison --ignore tests/experiments --ignore tests/live
 
 # XLA's compilers for GPU and TPU, from wheels alone: no such device, no driver, none of NVIDIA's libraries.
@@ -104,4 +107,4 @@ release: .venv-release/installed  ## sdist and wheel in dist/, checked, and each
 	.venv-release/bin/python -m tests.release
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-release .venv-traffic dist site results comparison
+	rm -rf $(VENV) .venv-oldest .venv-newest .venv-release .venv-traffic dist site results comparison
