@@ -56,6 +56,8 @@ GROUPS = {
         "lenet-speed": Command("bench.lenet.run:run", "--out experiments/results"),
         "observe-speed": Command("bench.observe:run", "--out experiments/results"),
         "sweep-speed": Command("bench.sweep:run", "--out experiments/results"),
+        "tsne": Command("bench.tsne.run:run", "--sets digits --out experiments/results"),
+        "tsne-film": Command("bench.tsne.film:film", ""),
         "write-folders": Command("data.folder_commands:write_folders", "--out folders --limit 2000"),
         "pipeline": Command("data.folder_commands:pipeline", "--data folders --workers 0 2"),
         "signals": Command("gallery.make:signals", ""),
