@@ -17,6 +17,7 @@ from experiments.bench.lenet import run as lenet
 from experiments.bench.roofline import run as roofline
 from experiments.bench.traffic import run
 from experiments.bench.traffic import run as traffic
+from experiments.bench.tsne import run as tsne
 from experiments.engine.command_line import main
 from experiments.engine.places import RECORDS
 
@@ -26,6 +27,7 @@ REPORTS = {
     "roofline": roofline,
     "sweep_speed": sweep,
     "traffic": traffic,
+    "tsne": tsne,
 }
 COMMITTED = [folder for slug in REPORTS for folder in sorted((RECORDS / slug).iterdir())]
 
@@ -57,6 +59,8 @@ def test_a_picture_is_drawn_of_a_record(tmp_path):
         (["lenet-speed"], "lenet_speed/cpu", "rounds"),
         (["observe-speed"], "observe_speed/cpu", "rounds"),
         (["sweep-speed"], "sweep_speed/cpu", "rounds"),
+        (["tsne"], "tsne/digits_cpu", "rounds"),
+        (["tsne", "--sets", "mnist"], "tsne/mnist_cpu", "rounds"),
     ],
 )
 def test_a_record_with_other_settings_is_kept_before_anything_is_measured(
