@@ -142,15 +142,15 @@ def sections(of: Record) -> Iterator[Section]:
     config, meta = of.config, of.meta
     versions = [f"{of} {meta['versions'][of]}" for of in ("scikit-learn", "openTSNE") if of in meta["versions"]]
     conditions = (
-        f"{meta['points']:,} pictures, {config['neighbors']:,} neighbors each, {config['rounds']} starts. C: of the "
-        "last points, in float64 and by the same affinities; mean ± 95 % interval, then lowest and highest. Own "
-        "figure: what a program says of C, mean. Seconds: from pictures to points, median. Measured on "
-        f"{', '.join([frame.machine(meta), *versions])}; others kept {meta['cores_of_others']} cores busy. Of the "
-        f"seconds, affinities took {meta['seconds_of_affinities']}. To compile `{OURS}` took "
+        f"{meta['points']:,} pictures, {config['neighbors']:,} neighbors each, {config['rounds']} starts. C is the "
+        "divergence of the last points, in float64 and by the same affinities: mean ± 95 % interval, then lowest and "
+        "highest. Own figure: what a program says of its C, a mean. Seconds, from pictures to points, are medians. "
+        f"Measured on {', '.join([frame.machine(meta), *versions])}; others kept {meta['cores_of_others']} cores busy. "
+        f"Affinities alone took {meta['seconds_of_affinities']} seconds. To compile `{OURS}` took "
         f"{meta['seconds_of_compiling'][OURS]} seconds, which are not counted."
     )
     rows = frame.grouped(of.lines["rows"], "contender")
-    header = ("program", "C", "in single starts", "less ours", "own figure", "seconds", "times ours")
+    header = ("program", "C", "in single starts", "minus ours", "own figure", "seconds", "times ours")
     yield Section("", [conditions], frame.table(header, (compare(name, of, rows[OURS]) for name, of in rows.items())))
 
 
