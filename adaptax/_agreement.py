@@ -1,12 +1,12 @@
-r"""Sign agreement: does a weight's slope keep its direction, and what that does to its gain.
+r"""Sign agreement: whether a weight's slope keeps its sign, and how its gain changes.
 
 $$ a = \operatorname{sign}(g_t)\,\operatorname{sign}(g_{t-1}), \qquad
    c_t = \operatorname{clip}(a > 0: c_{t-1} + b,\; a < 0: c_{t-1}\,p,\; a = 0: c_{t-1}) $$
 
-Signs are multiplied, never the numbers: a product of small gradients underflows and would read as "no change".
-Implementations differ in what an exact zero does (dead units, sparse gradients), so the convention is an argument.
+The signs are multiplied, not the numbers: a product of small gradients underflows to 0.
+Implementations treat an exact zero (dead units, sparse gradients) differently, so the convention is an argument.
 
-A gain is positive, so its sign is free to remember the slope's: `pack` and `unpack` keep both in one number, exactly.
+A gain is positive, so its sign bit can store the slope's sign: `pack` and `unpack` keep both in one number, exactly.
 """
 
 import re
@@ -24,8 +24,8 @@ from adaptax._tags import numbered
 
 Zero = Literal["hold", "decay"]
 
-HIDDEN = 2.0**-64  # the factor, exact in floating point, by which a packed gain says that its slope had no sign
-PACKED = 2.0**31  # packed gains lie within 1/PACKED and PACKED, so that hidden ones can not be taken for others
+HIDDEN = 2.0**-64  # a packed gain is multiplied by it, exactly, where the slope has no sign: it is "hidden"
+PACKED = 2.0**31  # packed gains lie between 1/PACKED and PACKED, so `unpack` can tell which are hidden
 
 
 def agreement(
@@ -36,7 +36,7 @@ def agreement(
 ) -> Float[Array, "*n"]:
     """Return 1 where the signs of two slopes agree, -1 where they oppose, and at a zero 0 ("hold") or -1 ("decay").
 
-    Where there is no slope to speak of, NaN now or `known` false before, the answer is neither under either convention.
+    Where a slope is missing, the result is neither 1 nor -1 under both conventions: `current` is NaN, or `known` false.
     """
     product = jnp.sign(current) * jnp.sign(previous)
     return jnp.where((product == 0) & known, -1.0, product) if zero == "decay" else product
@@ -50,15 +50,15 @@ def adapt_gain(
     low: ArrayLike,
     high: ArrayLike,
 ) -> Float[Array, "*n"]:
-    """Return gain + bonus where signs agree, gain · penalty where they oppose; from [low, high] to [low, high]."""
+    """Return gain + bonus where signs agree, gain · penalty where they oppose; it stays in [low, high]."""
     bonus, penalty, low, high = (scalar(number, gain) for number in (bonus, penalty, low, high))
-    # Bounded inside the choice, not after it: XLA on CPU computes a trailing clip, and all before it, once per reader.
+    # The bounds are inside the choice: XLA on CPU computes a clip at the end, and all before it, again for each reader.
     raised, lowered = jnp.minimum(gain + bonus, high), jnp.maximum(gain * penalty, low)
     return jnp.where(agreed > 0, raised, jnp.where(agreed < 0, lowered, gain))
 
 
 def pack(gain: Float[Array, "*n"], slope: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Return the gain with the slope's sign; hidden at a zero slope, hidden and negative where there is none (NaN).
+    """Return the gain with the slope's sign; hidden at a zero slope, hidden and negative at a NaN.
 
     >>> packed = pack(jnp.full(4, 1.5), jnp.array([7.0, -7.0, 0.0, jnp.nan]))
     >>> print(packed[:2], packed[2:] / HIDDEN)
@@ -95,8 +95,8 @@ def gains(opt_state: PyTree) -> PyTree:
             it: in a chain, under `optax.MultiSteps`, `optax.masked`, ...
 
     Returns:
-        A tree like params of positive numbers without unit, 1 at the start. Of several gain methods a dict of such
-        trees, in the order of the state: "local_gains", …, of one name the second is "local_gains 2".
+        A tree like params; its numbers are positive, without unit, and 1 at the start. Several gain methods give a dict
+        of such trees, in the order of the state: "local_gains", …; a second one of that name is "local_gains 2".
 
     Raises:
         ValueError: no gain method in the state.
@@ -124,13 +124,13 @@ def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
 
 def check_gain(method: str, low: ArrayLike, high: ArrayLike, zero: str = "hold") -> None:
     """Raise `ValueError` for bounds that exclude the start, 1, or an unknown convention at zero."""
-    check(method, "low", low, lambda v: 0 <= v <= 1, "in [0, 1], for gains start at 1")
-    check(method, "high", high, lambda v: v >= 1, "at least 1, for gains start at 1")
+    check(method, "low", low, lambda v: 0 <= v <= 1, "in [0, 1], since gains start at 1")
+    check(method, "high", high, lambda v: v >= 1, "at least 1, since gains start at 1")
     check_choice(method, "zero", zero, get_args(Zero))
 
 
 def check_packed(method: str, low: ArrayLike, high: ArrayLike, zero: str = "hold") -> None:
-    """Raise `ValueError` as `check_gain`, and for bounds between which a gain could be taken for a hidden one."""
+    """Raise `ValueError` as `check_gain`, and for bounds that do not tell a gain from a hidden one."""
     check_gain(method, low, high, zero)
     check(method, "low", low, lambda v: v * PACKED >= 1, f"at least {1 / PACKED}")
     check(method, "high", high, lambda v: v <= PACKED, f"at most {PACKED}")

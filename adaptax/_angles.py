@@ -2,9 +2,9 @@ r"""The norms of two trees in every layer and the angle between them, each leaf 
 
 $$ \cos_l = \frac{\langle x_l, y_l \rangle}{\lVert x_l \rVert \lVert y_l \rVert} $$
 
-Squares and products under- or overflow long before norms do. Each leaf is brought into range by a power of 2 (exact) of
-its own. So no leaf has to be kept until the norms of all are known. On a CPU the memory for all gradients and updates
-at once would be mapped in anew at each call, which takes longer than the sums.
+Squares and products under- or overflow long before norms do. Each leaf is scaled into range by its own power of 2,
+which is exact. So no leaf has to be kept until the norms of all leaves are known. On a CPU the memory for all gradients
+and updates at once would be mapped anew at each call, which takes longer than the sums.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def _product(group: Group, scale: Sequence[Array], i: int, j: int) -> Array:
 
 
 def _power_of_2(x: Array, axis: int) -> Array:
-    """Return the power of 2 at or below the greatest number behind an axis; 1 where that is 0 or not finite."""
+    """Return the power of 2 at or below the greatest number, over the axes from `axis` on; 1 for 0, ∞ and NaN."""
     greatest = jnp.max(jnp.abs(x), tuple(range(axis, x.ndim)), keepdims=True, initial=0)
     power = jnp.ldexp(jnp.ones_like(greatest), jnp.frexp(greatest)[1] - 1)
     return jnp.where((greatest >= jnp.finfo(power.dtype).tiny) & (greatest < jnp.inf), power, 1)

@@ -20,8 +20,8 @@ def block_axes(
     """Return the axes of each leaf to take a mean over, counted from its first; None for a leaf that no pattern names.
 
     Raises:
-        ValueError: a pattern that comes first for no leaf, an axis that a leaf does not have, a leaf that is named and
-            sharded inside `shard_map`: along which of its axes, its type does not tell.
+        ValueError: a pattern that is the first match of no leaf, an axis that a leaf does not have, a named leaf that
+            is sharded inside `shard_map` (its type does not tell along which axis).
     """
     table, unused, found = axes or {}, set(axes or ()), []
     paths = leaf_paths(tree)
@@ -32,7 +32,7 @@ def block_axes(
     if paths and unused:
         pattern = min(unused)
         raise ValueError(
-            f"{method}: the pattern {pattern!r} of axes comes first for no leaf; {nearest(pattern, paths)}."
+            f"{method}: the pattern {pattern!r} of axes is the first match of no leaf; {nearest(pattern, paths)}."
         )
     return found
 

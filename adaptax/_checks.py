@@ -15,7 +15,7 @@ from jaxtyping import PyTree
 
 
 def check(method: str, name: str, value: object, holds: Callable, condition: str) -> None:
-    """Raise `ValueError` unless `holds(value)`; values that are no Python numbers pass."""
+    """Raise `ValueError` unless `holds(value)`; values that are not Python numbers pass."""
     if isinstance(value, numbers.Real) and not holds(value):
         raise ValueError(f"{method}: {name} must be {condition}, got {value!r}.")
 
@@ -39,7 +39,7 @@ def check_order(method: str, low: object, high: object) -> None:
 
 
 def check_choice(method: str, name: str, value: object, choices: tuple) -> None:
-    """Raise `ValueError` for what is not among the choices."""
+    """Raise `ValueError` for a value that is not among the choices."""
     if value not in choices:
         raise ValueError(f"{method}: {name} must be one of {choices}, got {value!r}.")
 
@@ -98,6 +98,6 @@ def check_gradients(method: str, gradients: PyTree, like: PyTree, *, real: bool 
 
 
 def check_params(method: str, params: PyTree) -> None:
-    """Raise `ValueError` where an update that reads the params was given none."""
+    """Raise `ValueError` if an update that reads the params got none."""
     if params is None:
         raise ValueError(f"{method}: params must be given, as in update(gradients, state, params), got None.")

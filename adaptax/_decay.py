@@ -1,4 +1,4 @@
-"""Weight decay: λ w beside the direction, in the dtype of the updates, whatever that of the params is."""
+"""Weight decay: λ w beside the direction, in the dtype of the updates, not of the params."""
 
 from typing import Any
 

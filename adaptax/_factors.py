@@ -11,7 +11,7 @@ from adaptax._numbers import scalar
 from adaptax._per_layer import Layers
 from adaptax._tags import Applied
 
-HALVINGS = 24  # of the range between least and greatest factor, in search of a quantile: to its 16 millionth part
+HALVINGS = 24  # bisections of the range from least to greatest factor find a quantile to 1 / 16,777,216 of the range
 
 
 class Factors(NamedTuple):
@@ -34,7 +34,7 @@ class Factors(NamedTuple):
     median: Float[Array, " layers"]
     high: Float[Array, " layers"]  # 95 % of the weights have this factor or a smaller one
     greatest: Float[Array, " layers"]
-    at_bound: Float[Array, " layers"] | None  # the share of weights at a bound; None for a rate that states none
+    at_bound: Float[Array, " layers"] | None  # the share of weights at a bound; None for a rate without bounds
 
 
 def summarize(layers: Layers, applied: Applied, updates: PyTree) -> Factors:
@@ -78,16 +78,16 @@ def summarize(layers: Layers, applied: Applied, updates: PyTree) -> Factors:
 
 
 def _spread(layers: Layers, applied: Applied, paths: list[str], updates: PyTree) -> tuple[PyTree, PyTree]:
-    """Return each leaf's factors and how many weights each of them is for.
+    """Return each leaf's factors and the number of weights that each factor multiplies.
 
-    A factor for a whole leaf, or for a whole slice of a stack, stays one number: so a rate per layer costs next to
-    nothing to summarize.
+    A factor for a whole leaf, or for a whole slice of a stack, stays one number. So the summary of a rate per layer
+    costs almost nothing.
     """
     by_leaf = layers._replace(layer_of=list)
     sizes = jax.tree.leaves(by_leaf.at_leaves(by_leaf.sizes(updates), updates))
     factors, weights = [], []
     for path, update, size in zip(paths, jax.tree.leaves(updates), sizes, strict=True):
-        factor = scalar(applied.factors.get(path, 1.0), update)  # as it is when it multiplies the update
+        factor = scalar(applied.factors.get(path, 1.0), update)  # in the dtype in which it multiplies
         is_one = jnp.broadcast_shapes(factor.shape, size.shape) == size.shape
         if is_one:
             factor, weight = jnp.broadcast_to(factor, size.shape), size.astype(factor.dtype)

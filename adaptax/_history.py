@@ -43,11 +43,11 @@ class ScaleByHistoryState(NamedTuple):
     """State of `scale_by_history`."""
 
     s: PyTree  # like params, real, float32 at least: sum or average of abs(g)^power; starts at `initial`
-    dither: Any = ()  # what the rounding of s is seeded with, if any
+    dither: Any = ()  # the seed of the rounding of s, if s is rounded
 
 
 def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
-    """Return the sum of squares, with a decay their mean, and the rate that it leaves."""
+    """Return the sum of squares (the mean if there is a decay), and the rate that follows from it."""
     del gradients
     eta, eps = settings["learning_rate"], settings["eps"]
     s = find(state, ScaleByHistoryState).s
@@ -72,13 +72,13 @@ def scale_by_history(
         power: p > 0: s collects abs(g)^p.
         exponent: q at least 0; None: 1/power, the root that makes the step independent of the gradient's unit.
         decay: None for the sum of all history, or the average's decay in [0, 1).
-        eps: at least 0, in the unit of abs(g)^p; a zero gradient without history gives a zero step also for 0.
+        eps: at least 0, in the unit of abs(g)^p; even with 0, a zero gradient without history gives a zero step.
         initial: at least 0, the start of s, same unit.
-        state_dtype: "bfloat16" halves the state: s is rounded stochastically (real leaves only), and the update is made
-            of the rounded one. None keeps float32, or the params' own dtype where wider.
+        state_dtype: "bfloat16" halves the state: s is rounded stochastically (real leaves only), and the update uses
+            the rounded s. None keeps float32, or the params' own dtype where that is wider.
 
     Raises:
-        ValueError: a number out of range, or a leaf that is no floating number.
+        ValueError: a number out of range, or a leaf that is not floating.
 
     >>> import jax.numpy as jnp
     >>> no_root = scale_by_history(power=1.0, eps=0.0)  # absolute values, summed

@@ -1,14 +1,14 @@
 """What can be read inside a method after a step: accumulators, moments, gains, effective rates.
 
-The file of every method has a function for it, of one name and one signature:
+The file of every method has a function for this, always with this name and signature:
 
     inner(gradients, state, settings) -> {label: a tree like gradients}
 
 gradients    what the step was given.
 state        the optimizer's state after the step; the method may stand anywhere in it, as in a chain.
-settings     the method's arguments by name, those at least that the equation of a rate names; numbers, no schedules.
-Labels       end with the symbol in the equation. One that begins with "rate" is what the gradient, or its average, is
-             multiplied by.
+settings     the method's arguments by name, at least those in the equation of a rate; numbers, not schedules.
+Labels       end with the symbol in the equation. A label that begins with "rate" names the factor that multiplies the
+             gradient or its average.
 
 >>> import jax.numpy as jnp, adaptax
 >>> settings = {"learning_rate": 0.1, "eps": 0.0}

@@ -1,4 +1,4 @@
-"""What a layer is: a name given to leaves by a function from paths ("block/dense/kernel") to names."""
+"""Layers: a function from paths ("block/dense/kernel") to names; leaves with the same name are one layer."""
 
 from collections.abc import Callable, Sequence
 
@@ -31,7 +31,7 @@ def by_leaf(paths: Sequence[str]) -> list[str]:
 
 
 def by_tree(paths: Sequence[str]) -> list[str]:
-    """All leaves are one layer: what is measured is one number for the whole model.
+    """All leaves are one layer: every measurement is one number for the whole model.
 
     >>> by_tree(["conv/kernel", "head/bias"])
     ['', '']
@@ -40,7 +40,7 @@ def by_tree(paths: Sequence[str]) -> list[str]:
 
 
 def by_regex(patterns: Sequence[str]) -> LayerOf:
-    r"""Leaves whose path the same pattern matches first (`re.search`) are one layer; groups tell layers apart.
+    r"""Leaves with the same first matching pattern (`re.search`) are one layer; its groups tell layers apart.
 
     Args:
         patterns: regular expressions, tried in order. The layer's name is the text of the pattern's groups joined
@@ -68,7 +68,7 @@ def by_regex(patterns: Sequence[str]) -> LayerOf:
                 raise ValueError(f"by_regex: no pattern of {list(patterns)} matches the leaf {path!r}.")
         for pattern in patterns if paths else ():
             if pattern not in used:
-                raise ValueError(f"by_regex: pattern {pattern!r} comes first for no leaf; {nearest(pattern, paths)}.")
+                raise ValueError(f"by_regex: pattern {pattern!r} is the first match of no leaf; {nearest(pattern, paths)}.")
         return names
 
     return layer_of
@@ -76,7 +76,7 @@ def by_regex(patterns: Sequence[str]) -> LayerOf:
 
 def _is_box(node: object) -> bool:
     # flax hands `init` boxes around arrays (nnx.Variable, linen's Partitioned) and `update` bare arrays. A layer must
-    # have one name in both, so a box is a leaf here and its inner ".value" no part of the path.
+    # have one name in both, so here a box is a leaf, and its inner ".value" is not part of the path.
     return hasattr(node, "get_raw_value") or hasattr(node, "unbox")
 
 
@@ -88,7 +88,7 @@ def leaf_paths(tree: PyTree) -> list[str]:
             `{"a/b": {"c": x}, "a": {"b": {"d": y}}}`: their layers could not be told apart.
     """
     boxes = jax.tree_util.tree_leaves_with_path(tree, is_leaf=_is_box)
-    first: dict[tuple[str, str], tuple[tuple, tuple]] = {}  # the first node that reads so, and its leaf
+    first: dict[tuple[str, str], tuple[tuple, tuple]] = {}  # the first node with this text, and its leaf
     for keys, _ in boxes:
         path = _joined(keys)
         for what, text, node in (("paths", path, keys), ("parents", path.rpartition("/")[0], keys[:-1])):

@@ -1,4 +1,4 @@
-"""The weights of the learned optimizer's net: those that come with the library, and what any must look like."""
+"""The weights of the learned optimizer's net: the ones in the library, and the shapes that all must have."""
 
 import functools
 import importlib.resources
@@ -11,11 +11,11 @@ from jaxtyping import PyTree
 from adaptax._checks import check_floating
 
 UNITS = 20  # the paper's
-SHIPPED = ("quadratic", "mnist")  # each in methods/learned_lstm_<name>.npz, with how it was made beside it
+SHIPPED = ("quadratic", "mnist")  # each in methods/learned_lstm_<name>.npz, with a record of its training beside it
 
 
 def shipped(method: str, name: str | None) -> PyTree:
-    """Return the weights of that name; None is the first."""
+    """Return the weights of that name; None means the first name."""
     name = SHIPPED[0] if name is None else name
     if name not in SHIPPED:
         raise ValueError(f"{method}: weights must be one of {SHIPPED} or a dict of arrays, got {name!r}.")

@@ -1,4 +1,4 @@
-"""The learning rate, a number or a schedule: multiplied by minus it, a direction descends."""
+"""The learning rate, a number or a schedule: its negative times a direction descends."""
 
 import optax
 

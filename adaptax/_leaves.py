@@ -16,7 +16,7 @@ def map_leaves(rule: Rule, gradients: PyTree, *slots: PyTree) -> tuple[PyTree, .
     """Apply `rule(gradient, *slots) -> (update, *slots)` at every leaf.
 
     Args:
-        rule: takes a gradient and what each slot keeps for it; returns the update, or the rate, and each slot anew.
+        rule: takes a gradient and what each slot keeps for it; returns the update, or the rate, and the new slots.
         gradients: as they arrive.
         *slots: trees like `gradients`, parts of the state.
 

@@ -8,7 +8,7 @@ Level = str | tuple[str, int] | None  # a pattern, or a pattern and the number o
 
 
 def llrd(levels: Sequence[Level], decay: float) -> dict[str, float | list[float]]:
-    r"""Return rates that fall from the output to the input by a constant factor, to fine-tune with.
+    r"""Return rates for fine-tuning: they fall by a constant factor per level, from the output to the input.
 
     Args:
         levels: from the input to the output, a regular expression for the leaves of each level. A pair (pattern, n) is
@@ -16,7 +16,7 @@ def llrd(levels: Sequence[Level], decay: float) -> dict[str, float | list[float]
         decay: d in (0, 1]: the factor from one level to the next nearer the input (.65 to .9).
 
     Raises:
-        ValueError: a decay out of range, no level, two levels of one pattern.
+        ValueError: a decay out of range, no level, two levels with the same pattern.
 
     The last level has rate 1, the k-th before it d^k. BEiT's (arXiv:2106.08254) levels are the patches, the blocks, and
     all the rest. ELECTRA's (arXiv:2003.10555) are the embeddings, the layers, None, and the head: its program skips one

@@ -3,11 +3,11 @@ r"""Gradients taken ahead of the parameters: at x + r_k v, along the velocity v.
 $$ y_k = x + r_k v, \qquad v \leftarrow \mu v - \tfrac{\eta}{K} \textstyle\sum_k \nabla f(y_k), \qquad
    x \leftarrow x + v $$
 
-Nesterov's method is K = 1, r = μ; the smoothed one reads K points r_k = μ k / K. The params an optimizer carries stay
-x; where to take the gradient is found in its state. `optax.sgd(nesterov=True)` and its kin carry the points y instead,
-so what they evaluate, save and report is not x.
+Nesterov's method is K = 1, r = μ; the smoothed one reads K points r_k = μ k / K. The params stay x; the optimizer's
+state tells where to take the gradient. With `optax.sgd(nesterov=True)` and similar optimizers the params are the points
+y instead, so users evaluate, save and report y, not x.
 
-Who forgets and passes the gradient at x has v = μ v - η ∇f(x), x += v: classical (heavy-ball) momentum, not Nesterov.
+A gradient passed at x by mistake gives v = μ v - η ∇f(x), x += v: classical (heavy-ball) momentum, not Nesterov.
 """
 
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def scale_by_lookahead(
         del params, extra_args
         check_gradients(method, updates, state.velocity)
         learning_rate_t = value_at(learning_rate, state.count)
-        momentum_t = state.reach[-1]  # the one the gradients were taken with, also when a schedule has moved on
+        momentum_t = state.reach[-1]  # the gradients were taken with it, even if a schedule has moved on
 
         def rule(gradient: ArrayLike, v: Array) -> tuple:
             g = wide(gradient).astype(v.dtype)
@@ -144,7 +144,7 @@ def _ahead(params: PyTree, velocity: PyTree, reach: Float[Array, ""]) -> PyTree:
 
 
 def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
-    """Return how far ahead the next gradient is taken, at the farthest of its points, downhill."""
+    """Return the distance from the params to the farthest point of the next gradient, with the sign of a gradient."""
     del settings
     farthest = lookahead_points(full_like(gradients, 0), state)[-1]
     return {"look-ahead μ v": jax.tree.map(jnp.negative, farthest)}
@@ -168,7 +168,7 @@ def value_and_grad(loss: Callable, has_aux: bool = False) -> Callable:
         gradients.
 
     Raises:
-        ValueError: a loss that is no real scalar, or as `lookahead_points`.
+        ValueError: a loss that is not a real scalar; and those of `lookahead_points`.
 
     >>> import jax.numpy as jnp, optax, adaptax
     >>> loss = lambda x: jnp.sum(x**2)

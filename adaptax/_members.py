@@ -1,8 +1,8 @@
 """Which leaf belongs to which layers: members and their rows in the vector of all layers.
 
-XLA on CPU takes a time to compile that grows with the number of operations, and with the square of the readers of one
-array. So small leaves of one type are handled a few at a time, the arithmetic on norms is done once, on the vector of
-all layers, and that is handed out in short pieces.
+The compile time of XLA on CPU grows with the number of operations, and with the square of the number of readers of one
+array. So small leaves of one type are handled several at a time. The arithmetic on norms is done once, on the vector of
+all layers, and the leaves read this vector in short pieces.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -18,18 +18,18 @@ from adaptax._names import nearest
 from adaptax._numbers import real_dtype
 from adaptax._tables import search
 
-# What 1,000 leaves compile fastest with (`make compile-time`).
-STACK = 128  # so many small leaves are summed in one go
-PIECES = 16  # so many leaves get their numbers in one go
+# With these numbers 1,000 leaves compile fastest (`make compile-time`).
+STACK = 128  # number of small leaves that are summed together
+PIECES = 16  # number of leaves that get their numbers together
 SMALL = 2**14  # weights: larger leaves are not worth a copy
 
 AxisName = Hashable | Sequence[Hashable]
 
 
 class Member(NamedTuple):
-    """A leaf as a member of its layer, or of as many layers as are stacked in it."""
+    """A leaf as a member of its layer, or of all layers that are stacked in it."""
 
-    leaf: Array  # in the dtype it is computed in; an integer or a truth value only where such are counted
+    leaf: Array  # in the dtype it is computed in; an integer or a boolean only where these are counted
     rows: range  # of its layers, in the vector of all layers
     is_stacked: bool
     axes: tuple[Hashable, ...]  # the mesh axes over which its sums are summed
@@ -37,11 +37,11 @@ class Member(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Leaves that are handled in one go: one, or a few small ones of one type; of one tree, or of several alike."""
+    """Leaves that are handled together: one, or several small ones of one type; of one tree, or of similar trees."""
 
-    arrays: tuple[Array, ...]  # one of each tree: its leaves, stacked
+    arrays: tuple[Array, ...]  # one per tree: its leaves, stacked
     rows: list[int]  # of their layers, one leaf after the other
-    axis: int  # the first axis to be summed over: behind which leaf, and which slice of a stacked one
+    axis: int  # the first axis to sum over; the axes before it are leaf and slice
     axes: tuple[Hashable, ...]  # the mesh axes over which sums are summed
 
     def at(self, values: Array) -> Array:
@@ -86,13 +86,13 @@ def _rows(names: list[str], lengths: list[int | None]) -> dict[str, range]:
 
 
 def widest(leaves: list[Array]) -> jnp.dtype:
-    """Return the widest real dtype of some leaves, float32 at least and where they are counted."""
+    """Return the widest real dtype of some leaves, float32 at least; float32 if leaves are counted."""
     reals = [real_dtype(leaf) if jnp.issubdtype(leaf.dtype, jnp.inexact) else jnp.float32 for leaf in leaves]
     return max(map(jnp.dtype, reals), key=lambda dtype: dtype.itemsize)
 
 
 def groups_of(*trees: list[Member]) -> list[Group]:
-    """Return the leaves in groups that can be summed in one go; all trees have the same leaves, of their own dtypes."""
+    """Return the leaves in groups that can be summed together; the trees differ in dtypes only."""
     groups: list[list[tuple[Member, ...]]] = []
     latest: dict[Hashable, list[tuple[Member, ...]]] = {}
     for index, members in enumerate(zip(*trees, strict=True)):
@@ -106,7 +106,7 @@ def groups_of(*trees: list[Member]) -> list[Group]:
 
 
 def _group(members: list[tuple[Member, ...]]) -> Group:
-    """Return some leaves as one group; each comes with those in its place in the other trees."""
+    """Return some leaves as one group; each comes with its counterparts in the other trees."""
     first = members[0]
     arrays = tuple(jnp.stack([member.leaf for member in of_tree]) for of_tree in zip(*members, strict=True))
     axes = tuple(dict.fromkeys(axis for member in first for axis in member.axes))
@@ -137,7 +137,7 @@ def at_leaves(values: Array, members: list[Member]) -> list[Array]:
 
 
 class Reduction(NamedTuple):
-    """How many numbers become one: within an array, over devices, and what none of them is."""
+    """How many numbers become one: within an array, over devices, and the result for no numbers."""
 
     over_axes: Callable[..., Array]  # (x, axis=…)
     over_devices: Callable[..., list[Array]]  # (arrays, axes)
@@ -149,7 +149,7 @@ MAXIMUM = Reduction(lambda x, axis: jnp.max(x, axis, initial=-jnp.inf), jax.lax.
 
 
 def by_row(groups: list[Group], numbers: list[Array], rows: int, dtype: jnp.dtype, reduction: Reduction = SUM) -> Array:
-    """Return one number for every layer, by default the sum of its numbers; each group's are shaped like its arrays."""
+    """Return one number for every layer, by default their sum; a group's numbers have the shape of its arrays."""
     parts = []
     for group, x in zip(groups, numbers, strict=True):
         part = reduction.over_axes(x, axis=tuple(range(group.axis, x.ndim)))
@@ -164,12 +164,12 @@ def by_row(groups: list[Group], numbers: list[Array], rows: int, dtype: jnp.dtyp
 
 
 def _by_row(values: Array, rows: list[int], number: int, reduction: Reduction) -> Array:
-    """Reduce the values of each row, as a gather: XLA on CPU makes a slow loop of a scatter."""
+    """Reduce the values of each row by a gather: XLA on CPU compiles a scatter to a slow loop."""
     positions: list[list[int]] = [[] for _ in range(number)]
     for position, row in enumerate(rows):
         positions[row].append(position)
     longest = max(map(len, positions))
-    nothing = len(rows)  # the position of what none is
+    nothing = len(rows)  # the position of the result for no numbers
     table = [of_row + [nothing] * (longest - len(of_row)) for of_row in positions]
     padded = jnp.pad(values, (0, 1), constant_values=reduction.of_none)
     return reduction.over_axes(padded[jnp.array(table, jnp.int32)], axis=1)

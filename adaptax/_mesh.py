@@ -12,9 +12,9 @@ def varying_axes(x: Array) -> frozenset[str]:
 
 
 def types_are_blind() -> bool:
-    """Return whether we are inside `shard_map(check_vma=False)`, where every type claims to vary over nothing.
+    """Return whether we are inside `shard_map(check_vma=False)`, where types do not tell what varies.
 
-    A device's own index varies over its axis by definition, so its type betrays whether types are tracked.
+    A device's own index always varies over its axis, so its type shows whether types are tracked.
     """
     axes = jax.sharding.get_abstract_mesh().manual_axes
     return bool(axes) and not varying_axes(jax.lax.axis_index(axes[0]))

@@ -47,7 +47,7 @@ def ema(average: Inexact[Array, "*n"], sample: Inexact[Array, "*n"], decay: Arra
 
 
 def log_decay(decay: ArrayLike) -> Float[Array, ""]:
-    """Return log(decay), from 1 - decay: float32 holds .001 a thousand times better than .999 tells it.
+    """Return log(decay), from 1 - decay: in float32 a stored .001 is a thousand times more exact than 1 - .999.
 
     At 0 it is log(1e-30) with the slope 1e30, in place of -∞ and ∞: `total_weight` is 1 - decay there, and so is its
     derivative.
@@ -67,7 +67,7 @@ def total_weight(log_decays: Float[Array, ""]) -> Float[Array, ""]:
 @total_weight.defjvp
 def _(primals: tuple, tangents: tuple) -> tuple:
     (logs,), (d_logs,) = primals, tangents
-    return total_weight(logs), -jnp.exp(logs) * d_logs  # JAX has expm1 + 1 for exp, which is 0 for small products
+    return total_weight(logs), -jnp.exp(logs) * d_logs  # JAX takes expm1 + 1 for exp, which is 0 for small products
 
 
 def absolute_moment(
@@ -106,29 +106,29 @@ def corrections(
 def over_moments(
     mean: Inexact[Array, "*n"], s: Float[Array, "*n"], power: float, eps: ArrayLike, unit: ArrayLike
 ) -> Inexact[Array, "*n"]:
-    """Return mean / (s^(1/p) + unit · eps), for p = ∞ mean / (s + unit · eps); 0 where nothing was seen."""
+    """Return mean / (s^(1/p) + unit · eps), for p = ∞ mean / (s + unit · eps); 0 where no gradient was seen."""
     size = (s if math.isinf(power) else root(s, power)) + scalar(scalar(eps, unit) * unit, s)
     return divide(mean, size, is_positive(eps) and float(power) >= 1)
 
 
 class ScaleByMomentsState(NamedTuple):
-    """State of `scale_by_moments`; m and s are float32 at least, whatever the params are."""
+    """State of `scale_by_moments`; m and s are float32 at least, for params of any dtype."""
 
     count: Int[Array, ""]  # steps taken
     log_decay_1: Float[Array, ""]  # sum of log b1 over the steps taken
     log_decay_2: Float[Array, ""]  # the same of b2
     m: PyTree  # moving average of g
     s: PyTree  # moving average of abs(g)^power, or the decaying maximum of abs(g)
-    dither: Any = ()  # what the rounding of m and s is seeded with, if any
+    dither: Any = ()  # the seed of the rounding of m and s, if they are rounded
 
 
 def corrected(average: PyTree, log_decays: Float[Array, ""]) -> PyTree:
-    """Return an average that started at 0, over the weight of what it has seen."""
+    """Return an average that started at 0, divided by the total weight of its samples."""
     return jax.tree.map(lambda leaf: leaf / scalar(total_weight(log_decays), leaf), average)
 
 
 def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
-    """Return Adam's moments, corrected for their start at 0, and the rate; where no gradient was ever seen it is 0."""
+    """Return Adam's moments, corrected for their start at 0, and the rate, 0 where no gradient was ever seen."""
     del gradients
     moments = find(state, ScaleByMomentsState)
     v = corrected(moments.s, moments.log_decay_2)
@@ -158,15 +158,15 @@ def scale_by_moments(
             b2^p here; pass `b2**p` to follow it.
         eps: at least 0, in the gradient's unit, outside the root. Where s is 0 too, the step is 0.
         power: p > 0, a Python number, since it picks the formula; `math.inf` for AdaMax's maximum. abs(g)^p over-
-            and underflows float32 early for large p: at p = 2 above abs(g) = 1.8e19, after which s stays infinite and
-            the weight still. Clip or guard where gradients may come near it.
+            and underflows float32 early for large p. At p = 2 it overflows above abs(g) = 1.8e19: s stays infinite and
+            the weight stops. Clip or guard gradients that may be so large.
         nesterov: look a step ahead in m (Dozat). A scheduled b1 is read at t and t + 1.
         bias_correction: divide by 1 minus the product of the decays, exact also for scheduled ones.
         state_dtype: "bfloat16" halves the state: m and s are rounded stochastically (real leaves only), and the update
-            is made of the rounded ones. None keeps float32, or the params' own dtype where wider.
+            uses the rounded ones. None keeps float32, or the params' own dtype where that is wider.
 
     Raises:
-        ValueError: a number out of range, or a leaf that is no floating number.
+        ValueError: a number out of range, or a leaf that is not floating.
 
     Differs from `optax.scale_by_adam`: averages are kept in float32 for half-precision params too (bfloat16 stalls
     at half the true second moment), so a zero fp16 gradient gives a zero step, not NaN; b1 and b2 take schedules.

@@ -14,25 +14,25 @@ Optimizer = Literal["adam", "sgd"]
 
 
 def mup(params: PyTree, base_params: PyTree, optimizer: Optimizer = "adam") -> dict[str, float]:
-    r"""Return the rates with which a wide net trains at the learning rate that was tuned on a narrow one.
+    r"""Return rates for a wide net, so that it trains at the learning rate tuned on a narrow net.
 
     Args:
-        params: those of the wide net, or `jax.eval_shape`'s description of them.
-        base_params: those of the narrow net, of the same tree.
-        optimizer: "adam" for all that divide by the gradient's size, "sgd" for those that do not, momentum included.
+        params: the params of the wide net, or their shapes by `jax.eval_shape`.
+        base_params: the params of the narrow net, a tree of the same structure.
+        optimizer: "adam" for methods that divide by the gradient's size, "sgd" for all others, such as momentum.
 
     Returns:
-        A pattern and a number for each leaf. An axis on which both nets differ is a width. A leaf with two widths, from
-        m times as many inputs to n times as many outputs, has rate 1/m with Adam, n/m with SGD; inputs come before
-        outputs, as in the kernels of flax. One with a single width, m times the narrow one, has 1 with Adam, m with
-        SGD. All others have 1.
+        A pattern and a number for each leaf. An axis on which the nets differ is a width. A leaf with two widths, m
+        times as many inputs and n times as many outputs, has rate 1/m with Adam, n/m with SGD; inputs come before
+        outputs, as in the kernels of flax. A leaf with one width, m times the narrow one, has rate 1 with Adam, m with
+        SGD. All other leaves have rate 1.
 
     Raises:
-        ValueError: trees of other leaves, a leaf that differs on more than two axes.
+        ValueError: trees with different leaves, a leaf that differs on more than two axes.
 
-    Rates alone are not the parametrization: the output must also be multiplied by 1/m, hidden weights start with a
-    variance of 1 over their inputs, and attention divides by the width of a head, not by its root. Yang et al.,
-    arXiv:2203.03466, Table 8, and their program. A decay inside the direction is scaled along.
+    The parametrization is more than its rates: multiply the output by 1/m, start hidden weights with a variance of 1
+    over their number of inputs, and divide attention by the width of a head, not by its root. Yang et al.,
+    arXiv:2203.03466, Table 8, and their program. The rates also scale a weight decay inside the direction.
 
     >>> wide = {"inlet": jnp.zeros((3, 256)), "hidden": jnp.zeros((256, 256)), "outlet": jnp.zeros((256, 10))}
     >>> narrow = {"inlet": jnp.zeros((3, 64)), "hidden": jnp.zeros((64, 64)), "outlet": jnp.zeros((64, 10))}

@@ -2,9 +2,9 @@ r"""The norm of every layer, without over- or underflow.
 
 $$ \lVert g_l \rVert_2 = \sqrt{\textstyle\sum_{w \in l} |g_w|^2} $$
 
-Squares under- or overflow long before norms do. Then the squares of numbers that a power of 2 (exact) brings into range
-are summed instead. On CPU that is a second pass, run only where it is needed. Accelerators wait for memory, not for
-arithmetic: there all sums are taken in one pass, since a second one would move more bytes and need a copy of a leaf.
+Squares under- or overflow long before norms do. Then the numbers are first scaled into range by a power of 2, which is
+exact. On CPU this is a second pass, run only when needed. Accelerators wait for memory, not for arithmetic: there all
+sums are taken in one pass, since a second pass would move more bytes and need a copy of a leaf.
 """
 
 import functools
@@ -20,12 +20,12 @@ from adaptax._powers import safe_sqrt
 
 
 def norms_of(members: list[Member], rows: int) -> Array:
-    """Return the norms of all layers; there are so many as `rows`."""
+    """Return the norms of all `rows` layers."""
     places = tuple(member._replace(leaf=None) for member in members)
     return _norms_of([member.leaf for member in members], places, rows)
 
 
-# Jitted, since the branches below would else be compiled anew in every call that is outside of `jit`.
+# Jitted: otherwise every call outside `jit` would compile the branches below anew.
 @functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
 def _norms_of(leaves: list[Array], places: tuple[Member, ...], rows: int) -> Array:
     members = [place._replace(leaf=leaf) for place, leaf in zip(places, leaves, strict=True)]
@@ -41,15 +41,15 @@ def _norms_of(leaves: list[Array], places: tuple[Member, ...], rows: int) -> Arr
     unit = jnp.where(sums == jnp.inf, huge, jnp.where(sums < tiny, tiny, 1)).astype(dtype)
 
     def in_units(x: Array, group: Group) -> Array:
-        # Behind a barrier: of constants XLA would make x² / unit², 0 / 0.
+        # The barrier keeps XLA from turning constants into x² / unit², which is 0 / 0.
         return jax.lax.optimization_barrier(x / group.at(unit))
 
     def second_pass(sums: Array) -> Array:
         return jax.lax.cond(jnp.any(unit != 1), lambda _: sums_of_squares(in_units), lambda sums: sums, sums)
 
     def same_pass(sums: Array) -> Array:
-        # Where a sum is tiny, all its numbers are small; where it overflows, numbers up to 1 do not count. The others
-        # are left out: they might overflow, and of constants XLA would make x² / tiny².
+        # All numbers of a tiny sum are small; in a sum that overflows, numbers up to 1 do not count. All others are
+        # left out: they might overflow, and XLA would turn constants into x² / tiny².
         of_small = sums_of_squares(lambda x, _: jnp.where(jnp.abs(x) < small, x / tiny, 0))
         of_large = sums_of_squares(lambda x, _: jnp.where(jnp.abs(x) > 1, x / huge, 0))
         return jnp.where(unit == huge, of_large, jnp.where(unit == tiny, of_small, sums))

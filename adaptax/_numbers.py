@@ -1,4 +1,4 @@
-"""How numbers are held: float32 at least inside, the gradient's dtype outside."""
+"""Dtypes: methods compute in float32 at least, and return updates in the gradient's dtype."""
 
 import numbers
 from collections.abc import Callable
@@ -52,12 +52,12 @@ def full_like(tree: PyTree, value: ArrayLike, dtype_of: Callable = wide_dtype) -
 
 
 def is_positive(number: object) -> bool:
-    """Return whether a number is known to be above 0, and by so much that float32 never takes it for 0."""
+    """Return whether a number is known to be above 0, also after rounding to float32."""
     return isinstance(number, numbers.Real) and float(number) >= 1e-30
 
 
 def divide(numerator: Array, denominator: Array, never_zero: bool = False) -> Array:
     """Return numerator / denominator, and 0 where the denominator is 0: no history, no step."""
-    if never_zero:  # by an eps that is known: a guard would cost a tenth of the step
+    if never_zero:  # thanks to a known eps; a guard would cost a tenth of the step
         return numerator / denominator
     return jnp.where(denominator == 0, 0, numerator / jnp.where(denominator == 0, 1, denominator))

@@ -24,7 +24,7 @@ from adaptax._members import AxisName
 from adaptax._per_layer import Layers
 from adaptax._tags import Applied, applied_in
 
-# Anything, where JAX puts something else in their place: shardings, axes, nothing.
+# `Any`, since JAX also builds this dataclass with shardings, axes or None in place of the numbers.
 Numbers = Float[Array, "*observations layers"] | Any
 
 
@@ -43,10 +43,10 @@ class Observation:
     update_norm: Numbers  # ‖u‖
     param_norm: Numbers  # ‖w‖, before the step
     effective_rate: Numbers  # 0 where the gradient is 0
-    relative_update: Numbers  # where ‖w‖ is 0: 0 if the layer rests, else ∞
+    relative_update: Numbers  # where ‖w‖ is 0: 0 if ‖u‖ is 0, too, else ∞
     cosine: Numbers  # of -u and g, in [-1, 1]; 0 where either is 0
     climbing: Numbers  # the share of weights that u moves up their slope; NaN where one of them is NaN
-    rates: dict[str, Factors]  # by the name of the function that made the rate; the second of a name is "name 2"
+    rates: dict[str, Factors]  # by the name of the function that made the rate; a second one is "name 2"
     layers: tuple[str, ...] = dataclasses.field(metadata={"static": True})
 
 
@@ -61,28 +61,28 @@ def observe(
     axis_name: AxisName | None = None,
     **extra_args: Any,
 ) -> tuple[PyTree, PyTree, Observation]:
-    """Do the update of any optimizer, and say what it does to every layer.
+    """Compute the update of any optimizer, and measure what it does to every layer.
 
     Args:
         optimizer: any Optax transformation: chained, wrapped, adaptax's or not.
-        gradients: what `optimizer.update` would be given.
+        gradients: as for `optimizer.update`.
         state: the optimizer's state.
         params: the params that the update will be added to.
         layer_of: what a layer is, see `layer_norms`.
         stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
-        **extra_args: what else `optimizer.update` would be given, such as `value=loss`.
+        **extra_args: further arguments of `optimizer.update`, such as `value=loss`.
 
     Returns:
         updates and state, those of `optimizer.update` bit for bit, and an `Observation`, which `jax.jit` can return.
         Factors that a rate applies inside a branch or a loop, as under `optax.MultiSteps`, are not reported.
 
     Raises:
-        ValueError: missing params, params that are not like the gradients; and as `layer_norms`.
+        ValueError: missing params, params that are not like the gradients; and those of `layer_norms`.
 
-    Compile an observed step beside the plain one, and let the host call it every twentieth time, say: a plain `update`
-    knows nothing of it. On a CPU this adds a few per cent to a training (`python -m experiments observe-speed`). A rate
-    with a factor per weight costs more, since its quantiles are searched in 24 passes.
+    Compile an observed step beside the plain one, and call it from the host at every twentieth step, for example; the
+    plain steps cost what they did before. On a CPU this adds a few percent to the time of a training run (`python -m
+    experiments observe-speed`). A rate with a factor per weight costs more, since its quantiles take 24 passes.
 
     >>> params = {"dense": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}
     >>> gradients = jax.tree.map(lambda w: 0.5 * w, params)
@@ -105,15 +105,15 @@ def observe(
 
 
 def _apart(tree: PyTree) -> PyTree:
-    """Return the same numbers, of which the compiler does not know: what is computed of them changes no update's bits.
+    """Return the same numbers behind a compiler barrier: computing with them changes no bit of the updates.
 
-    Each leaf has its own barrier. A common one would make all of them vary over the mesh axes of any.
+    Each leaf has its own barrier. A common barrier would make every leaf vary over the mesh axes of all leaves.
     """
     return jax.tree.map(jax.lax.optimization_barrier, tree)
 
 
 def _retreed(what: str, tree: PyTree, like: PyTree) -> PyTree:
-    """Return a tree in another's structure, to whose leaves its own must belong one by one."""
+    """Return a tree in the structure of another tree; the shapes of their leaves must be equal."""
     leaves, structure = jax.tree.leaves(tree), jax.tree.structure(like)
     shapes, expected = list(map(jnp.shape, leaves)), list(map(jnp.shape, jax.tree.leaves(like)))
     if shapes != expected:
@@ -140,15 +140,15 @@ def _observed(layers: Layers, g: PyTree, u: PyTree, w: PyTree, applied: dict[str
 
 
 def _ratio(numerator: Array, denominator: Array, of_nothing: float) -> Array:
-    """Return the ratio of two norms; 0 of 0, and `of_nothing` where a norm stands over 0."""
+    """Return the ratio of two norms; 0 for 0 / 0, and `of_nothing` for any other norm over 0."""
     ratio = numerator / jnp.where(denominator == 0, 1, denominator)
     return jnp.where(denominator == 0, jnp.where(numerator == 0, 0, of_nothing), ratio)
 
 
 def _climbs(u: Array, g: Array) -> Array:
-    """Return 1 where an update leads up its slope, else 0; NaN where one of them is.
+    """Return 1 where an update leads up its slope, else 0; NaN where either is NaN.
 
-    As a maximum of numbers: XLA on CPU sums them in one pass, where it would write truth values down first.
+    It is a maximum of numbers because XLA on CPU sums these in one pass; it would store booleans first.
     """
     product = jnp.maximum(jnp.real(jnp.conj(jnp.sign(u)) * jnp.sign(g).astype(u.dtype)), 0)
     return jnp.ceil(product) if jnp.iscomplexobj(u) else product

@@ -1,7 +1,7 @@
-"""One number per layer: norms, sums, means and sizes of layers, as vectors to calculate with, and given to leaves.
+"""One number per layer: norms, sums, means and sizes of layers, as vectors for calculations, and at the leaves.
 
-Optax's per-layer rules (`lamb`, `lars`, …) take one norm per leaf, also of a scan-stacked leaf, and one per shard
-inside `shard_map`. Here stacked slices and shards count as what they are.
+Optax's per-layer rules (`lamb`, `lars`, …) take one norm per leaf, even if it is scan-stacked, and one per shard
+inside `shard_map`. Here each slice of a stack is a layer, and all shards of a leaf belong to one layer.
 """
 
 import re
@@ -36,10 +36,10 @@ from adaptax._numbers import wide, wide_dtype
 
 
 class Layers(NamedTuple):
-    """What layers are; its methods take a tree and give, or take, a vector of one number per layer.
+    """What a layer is; the methods take a tree and return, or take, a vector of one number per layer.
 
-    The layers of all trees of one structure come in one order, so their vectors can be combined. A layer's number can
-    be kept in a state: the vector is no tree like params.
+    Trees of the same structure have their layers in the same order, so their vectors can be combined. A vector can be
+    kept in a state; it is not a tree like params.
     """
 
     layer_of: LayerOf
@@ -60,7 +60,7 @@ class Layers(NamedTuple):
         return norms_of(members, _rows(members)).astype(float) if members else jnp.zeros(0)
 
     def sums(self, *trees: PyTree, of: Callable[..., Array] = lambda x: x) -> Array:
-        """Return every layer's sum of a function of the trees' numbers, weight by weight; truth values are counted.
+        """Return every layer's sum of a function of the trees' numbers, weight by weight; booleans are counted.
 
         The function is given arrays in which several small leaves may be stacked, since that compiles faster.
         """
@@ -72,17 +72,17 @@ class Layers(NamedTuple):
         return self._reduced(trees, numbers, SUM)
 
     def maxima(self, tree: PyTree) -> Array:
-        """Return every layer's greatest number; -∞ of none."""
+        """Return every layer's greatest number; -∞ for a layer without numbers."""
         return self._reduced([tree], lambda group: group.arrays[0], MAXIMUM)
 
     def means(self, *trees: PyTree, of: Callable[..., Array] = lambda x: x) -> Array:
-        """Return every layer's mean of such a function over all its weights, wherever they lie."""
+        """Return every layer's mean of such a function over all its weights on all devices."""
         return self.sums(*trees, of=of) / jnp.maximum(self.sizes(trees[0]), 1)
 
     def cosines(self, one: PyTree, other: PyTree, norms: Sequence[Array]) -> Array:
         """Return the cosine of the angle between two trees in every layer; 0 where a norm is 0 or not finite.
 
-        Each is divided by its norm, which is given, first: so no product over- or underflows.
+        Each tree is first divided by its given norms, so no product over- or underflows.
         """
         known = [(norm > 0) & (norm < jnp.inf) for norm in norms]
         divisors = [jnp.where(*of, 1) for of in zip(known, norms, strict=True)]
@@ -98,7 +98,7 @@ class Layers(NamedTuple):
     def angles(self, one: PyTree, other: PyTree) -> tuple[Array, Array, Array]:
         """Return the norms of two trees in every layer, and the cosine of the angle between them, as `cosines`.
 
-        It takes one more pass over each leaf, and less memory: no leaf has to be kept until the norms of all are known.
+        It takes one more pass over each leaf, and less memory: no leaf waits until the norms of all leaves are known.
         """
         members, others = self._members(one), self._members(other)
         norms = angles_of(members, others, _rows(members)) if members else (jnp.zeros(0),) * 3
@@ -130,7 +130,7 @@ class Layers(NamedTuple):
         return structure.unflatten(kept)
 
     def names(self, tree: PyTree) -> tuple[str, ...]:
-        """Return every layer's name, a slice's with its number."""
+        """Return every layer's name; that of a slice ends with its number."""
         members, names = self._members(tree), {}
         for name, member in zip(layer_names(self.layer_of, leaf_paths(tree)), members, strict=True):
             for index, row in enumerate(member.rows):
@@ -171,10 +171,9 @@ def layer_norms(
         stacked: a regular expression; leaves whose path it matches (`re.search`) have a leading layer axis, as
             `nn.scan` or `jax.vmap` makes them, and get one norm per slice, of shape (layers, 1, …, 1).
         axis_name: inside `jax.shard_map`, the mesh axis or axes over which leaves are sharded; each leaf is summed
-            over those of them that it varies over, so a replicated leaf counts once. A stacked axis must itself be
-            whole on every device. Under `check_vma=False` types do not tell what varies: there only
-            `axis_name=()` is accepted, by which you state that no leaf is sharded. Under plain `jit`, sharded
-            arrays need nothing.
+            over the named axes that it varies over, so a replicated leaf counts once. A stacked axis must be whole on
+            every device. Under `check_vma=False` types do not tell what varies: only `axis_name=()` is accepted
+            there, and states that no leaf is sharded. Under plain `jit`, sharded arrays need no `axis_name`.
 
     Returns:
         A tree like `tree`: at each leaf a float32 scalar (float64 in a layer with a float64 leaf), or a column where
@@ -199,8 +198,8 @@ def layer_sums(
 ) -> PyTree:
     r"""Return the sum of every layer, at each of its leaves.
 
-    The tree holds whatever is to be summed, weight by weight: `jax.tree.map(lambda u, g: u * g, …)`, or truth values,
-    which are counted, exactly up to 2^31 a leaf.
+    The tree holds the numbers to sum, weight by weight: `jax.tree.map(lambda u, g: u * g, …)`, or booleans, which are
+    counted, exactly up to 2^31 a leaf.
 
     Args:
         tree: real floating leaves, or booleans.
@@ -209,7 +208,7 @@ def layer_sums(
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
     Returns:
-        A tree like `tree`, as that of `layer_norms`.
+        A tree like `tree`, with numbers shaped as in `layer_norms`.
 
     Raises:
         ValueError: as `layer_norms`.

@@ -3,8 +3,9 @@ r"""Powers and roots whose derivative is finite at 0, where a weight has seen no
 $$ \frac{d x^q}{d x} = q\, x^{q - 1}, \quad \text{but } 0 \text{ at } x = 0 \text{ for } q < 1, \qquad
    \frac{d x^q}{d q} = x^q \log x, \quad \text{but } 0 \text{ at } x = 0 $$
 
-The derivative of a root is infinite at 0. In a second moment it meets the derivative of a square, which is 0 there, and
-0 · ∞ makes NaN of every gradient taken through the update. The values are those of `jnp.sqrt` and `**`, to the bit.
+The derivative of a root is infinite at 0. In a second moment it multiplies the derivative of a square, which is 0
+there, and 0 · ∞ turns every gradient through the update into NaN. The values are those of `jnp.sqrt` and `**`, bit for
+bit.
 """
 
 import jax

@@ -1,10 +1,10 @@
 """The algebra: update = -learning_rate · u · rate_1 · rate_2 · …, with u = direction(g).
 
-A *direction* says which way and is any `optax.GradientTransformation`. A *rate* says how far, as multipliers that are
-finite and at least 0, measured from the gradient g that arrives there, the direction's output u and the params. All
-rates of one `rescale` see the same g and the same u, never another rate's product, so their order does not matter. A
-`rescale` is a direction itself: a rate that must see another's product stands in a `rescale` around it. Where the rate
-stands in an Optax chain decides whether it acts inside or outside a momentum buffer.
+A *direction* tells which way the weights move; it is any `optax.GradientTransformation`. A *rate* tells how far, by
+multipliers that are finite and at least 0. It is measured from the gradient g that arrives there, the direction's
+output u and the params. All rates of one `rescale` see the same g and u, never another rate's product, so their order
+does not matter. A `rescale` is itself a direction: a rate that must see another rate's product goes into an outer
+`rescale`. The place of a rate in an Optax chain decides whether it acts inside or outside a momentum buffer.
 """
 
 import inspect
@@ -26,11 +26,11 @@ class Rate(NamedTuple):
 
     Attributes:
         init: `init(params) -> state`; must work on `jax.ShapeDtypeStruct` leaves and empty trees.
-        measure: `measure(gradients, state, params, *, direction, **extra_args) -> (rates, state)`. `gradients` is what
-            arrives at the `rescale`, `direction` what its direction makes of it, before any rate. `rates` is a tree or
-            tree prefix of multipliers that are finite, at least 0 and without unit, each of a shape that broadcasts to
-            its gradient. 0 is a mask.
-        bounds: the least and the greatest rate, where these are numbers and a rate can stay at them, for `observe`.
+        measure: `measure(gradients, state, params, *, direction, **extra_args) -> (rates, state)`. `gradients`
+            arrive at the `rescale`; `direction` is the direction's output for them, before any rate. `rates` is a tree
+            or tree prefix of multipliers that are finite, at least 0 and without unit, each of a shape that broadcasts
+            to its gradient. 0 is a mask.
+        bounds: the least and the greatest rate, for `observe`, if they are numbers and a rate can stay at them.
 
     A rate is a value: measure it alone to log or plot it.
 
@@ -86,11 +86,11 @@ def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.Grad
         Updates keep the dtype the direction gives them and point uphill, as all of Optax's `scale_by_*`.
 
     Raises:
-        ValueError: no rate, something that is no `Rate`, a `measure` that takes no `direction`, or a leaf that is no
-            floating number.
+        ValueError: no rate, a rate that is not a `Rate`, a `measure` that takes no `direction`, or a leaf that is not
+            floating.
 
-    `optax.scale_by_learning_rate` makes the chain descend. A finished optimizer such as `adam(1e-3)`
-    contains it. Where a direction belongs, it makes the chain climb, without an error.
+    `optax.scale_by_learning_rate` makes the chain descend. A finished optimizer such as `adam(1e-3)` contains it:
+    used as a direction, such an optimizer makes the chain climb, without an error.
 
     >>> import jax.numpy as jnp, optax, adaptax
     >>> rate, descent = adaptax.lsalr_rate(), optax.scale_by_learning_rate(0.1)
@@ -109,7 +109,7 @@ def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.Grad
             raise ValueError(f"rescale: rates must be of type Rate, got {rate!r}.")
         if "direction" not in inspect.signature(rate.measure).parameters:
             raise ValueError(
-                "rescale: measure of a Rate must take the direction's output by name: add `*, direction` behind "
+                "rescale: measure of a Rate must take the direction's output by name: add `*, direction` after "
                 "params, as in measure(gradients, state, params, *, direction, **extra_args); "
                 f"got {_described(rate.measure)}."
             )
@@ -120,7 +120,7 @@ def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.Grad
         return RescaleState(direction=direction.init(params), rates=tuple(rate.init(params) for rate in rates))
 
     def update(updates: PyTree, state: RescaleState, params: PyTree = None, **extra_args: Any) -> tuple:
-        gradients = updates  # what every rate sees, whatever the direction makes of it
+        gradients = updates  # every rate sees them as they arrive
         check_floating("rescale", gradients)
         u, direction_state = direction.update(gradients, state.direction, params, **extra_args)
         updates = u

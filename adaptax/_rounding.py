@@ -1,17 +1,17 @@
-r"""State in two bytes per number: stochastic rounding to bfloat16, right on average.
+r"""State in two bytes per number: stochastic rounding to bfloat16, which is exact on average.
 
 $$ \operatorname{round}(x) \in \{\lfloor x \rfloor, \lceil x \rceil\}, \qquad
    \operatorname{E} \operatorname{round}(x) = x $$
 
-Rounded to the nearest, an average whose steps are smaller than half the spacing of bfloat16 (1/128 to 1/256 of itself)
-stands still: a second moment of unit gradients stops at a quarter, a gain of 16 never gets its bonus of .05. Rounded up
-with the probability that makes the mean right, both arrive, with a noise of about the spacing.
+With rounding to nearest, an average does not move if its steps are smaller than half the spacing of bfloat16 (1/128 to
+1/256 of the number): a second moment of unit gradients stops at a quarter, a gain of 16 never gets its bonus of .05.
+With stochastic rounding both reach their values, with a noise of about the spacing.
 
-To round: add random bits to those that will be cut, then cut; what bfloat16 can hold is not changed. In one step the
-bits of a leaf's weights are a Weyl sequence (multiples of 2^32 / golden ratio), spread more evenly than chance; its
-start is a hash of step, leaf and slot, so that for each weight the steps are independent. That is one multiplication,
-where a generator such as JAX's takes some hundred operations, and the step is to run at the speed of memory. Shards of
-a leaf inside `jax.shard_map` share their bits.
+To round, add random bits to the bits that will be cut, then cut; a number that bfloat16 can hold does not change. In
+one step the random bits of a leaf's weights are a Weyl sequence (multiples of 2^32 / golden ratio), which is more even
+than random bits. Its start is a hash of step, leaf and slot, so the steps of each weight are independent. This takes
+one multiplication per number; a generator such as JAX's takes some hundred operations, but a step should take no
+longer than its memory traffic. Shards of a leaf inside `jax.shard_map` share their bits.
 
 Gupta, Agrawal, Gopalakrishnan & Narayanan, Deep Learning with Limited Numerical Precision, ICML 2015, section 3.
 """
@@ -29,14 +29,14 @@ GOLDEN = 0x9E3779B9  # 2^32 / golden ratio
 
 
 def hashed(x: UInt32[Array, "*n"]) -> UInt32[Array, "*n"]:
-    """Return 32 bits in which every bit of x has its part (Wellons' lowbias32)."""
+    """Return 32 bits, each of which depends on every bit of x (Wellons' lowbias32)."""
     x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
     x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)
     return x ^ (x >> 16)
 
 
 def round_stochastically(x: Float[Array, "*n"], seed: UInt32[Array, ""]) -> Float[Array, "*n"]:
-    """Return x in bfloat16, up or down at random, so that the mean is x; what is not finite stays what it is.
+    """Return x in bfloat16, up or down at random, so that the mean is x; infinite numbers and NaN stay.
 
     >>> mean = round_stochastically(jnp.full(100_000, 1.001), jnp.uint32(7)).astype("float32").mean()
     >>> print(f"{mean:.4f}")  # neighbors: 1 and 1.0078
@@ -50,7 +50,7 @@ def round_stochastically(x: Float[Array, "*n"], seed: UInt32[Array, ""]) -> Floa
 
 
 def keep(x: Array, seed: UInt32[Array, ""] | None, slot: int = 0) -> Array:
-    """Return what a state slot keeps of x: all of it, or with a seed its bfloat16."""
+    """Return x as a state slot keeps it: unchanged, or rounded to bfloat16 if there is a seed."""
     return x if seed is None else round_stochastically(x, seed + jnp.uint32(slot))
 
 
@@ -61,17 +61,17 @@ def check_state_dtype(method: str, state_dtype: DTypeLike | None) -> None:
 
 
 def stored_as(state_dtype: DTypeLike | None, exact: Callable[[Any], jnp.dtype]) -> Callable[[Any], jnp.dtype]:
-    """Return the function from leaves to the dtype of a slot that would be `exact(leaf)` in full."""
+    """Return the function from a leaf to its slot's dtype: `exact`, or always bfloat16."""
     return exact if state_dtype is None else lambda leaf: jnp.dtype(jnp.bfloat16)
 
 
 def first_dither(state_dtype: DTypeLike | None) -> Any:
-    """Return what the state of a method starts its noise from: nothing where nothing is rounded."""
+    """Return the first state of a method's rounding noise, empty if nothing is rounded."""
     return () if state_dtype is None else jnp.zeros([], jnp.uint32)
 
 
 def next_dither(dither: Any) -> Any:
-    """Return the noise's state one step on."""
+    """Return the state of the noise for the next step."""
     return () if isinstance(dither, tuple) else dither + jnp.uint32(1)
 
 

@@ -22,7 +22,7 @@ def search(method: str, pattern: str, path: str) -> re.Match[str] | None:
 
 
 def look_up(method: str, table: Table, paths: Sequence[str]) -> list[ArrayLike | Sequence[float]]:
-    """Return what a table says of every leaf: the first pattern that `re.search` finds in its path counts.
+    """Return the table's entry for every leaf: that of the first pattern that `re.search` finds in its path.
 
     Raises:
         ValueError: naming the leaves that no pattern matches.
@@ -34,6 +34,6 @@ def look_up(method: str, table: Table, paths: Sequence[str]) -> list[ArrayLike |
 
 
 def shown(number: ArrayLike | Sequence[float]) -> str:
-    """Return a rate, or those of a stack from the first to the last, as a person reads them."""
+    """Return a rate as text; for a stack, its first and its last rate."""
     ends = jnp.ravel(jnp.asarray(number))
     return " … ".join(f"{float(end):.3g}" for end in (ends if len(ends) < 2 else (ends[0], ends[-1])))

@@ -1,6 +1,6 @@
 """Factors that rates apply, tagged by name in the program of an update, where `observe` finds them.
 
-A tag is an identity that the compiler drops, so who does not observe pays nothing.
+A tag is an identity operation that the compiler drops, so it costs nothing without `observe`.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ PREFIX, BETWEEN = "adaptax.rate", "\n"  # no path has a line break
 
 
 class Applied(NamedTuple):
-    """What a rate applied, once in a program."""
+    """The factors that a rate applies at one place of a program."""
 
     factors: dict[str, Array]  # by the path of the leaf
-    bounds: list[Array]  # the least and the greatest, or none
+    bounds: list[Array]  # the least and the greatest, or empty
 
 
 def tagged(rate: Any, factors: PyTree) -> PyTree:
@@ -38,7 +38,7 @@ def tagged(rate: Any, factors: PyTree) -> PyTree:
 
 
 def applied_in(program: ClosedJaxpr, arguments: list[Any]) -> dict[str, Applied]:
-    """Return the rates that a program applies by name, but for those inside a branch, a loop or a `jit`."""
+    """Return the rates that a program applies by name, except those inside a branch, a loop or a `jit`."""
     tags = [(*tag, equation.invars[0]) for equation in program.jaxpr.eqns if (tag := _tag_of(equation))]
     if not tags:
         return {}
@@ -47,7 +47,7 @@ def applied_in(program: ClosedJaxpr, arguments: list[Any]) -> dict[str, Applied]
     found: list[Applied] = []
     last = ("", 0)
     for (name, number, path, _), factor in zip(tags, jaxpr_as_fun(of_factors)(*arguments), strict=True):
-        if name != last[0] or int(number) <= last[1]:  # numbers rise as long as they are of one rate
+        if name != last[0] or int(number) <= last[1]:  # within one rate the numbers rise
             names.append(name)
             found.append(Applied({}, []))
         last = (name, int(number))
@@ -59,7 +59,7 @@ def applied_in(program: ClosedJaxpr, arguments: list[Any]) -> dict[str, Applied]
 
 
 def numbered(names: Sequence[str]) -> list[str]:
-    """Return names that differ: a name's second is "name 2".
+    """Return distinct names: the second "name" becomes "name 2".
 
     >>> numbered(["a", "b", "a", "a"])
     ['a', 'b', 'a 2', 'a 3']
@@ -69,7 +69,7 @@ def numbered(names: Sequence[str]) -> list[str]:
 
 
 def _tag_of(equation: Any) -> list[str]:
-    """Return what a tag says: a rate's name, a number, a leaf's path; nothing of other equations."""
+    """Return a tag's content: a rate's name, a number, a leaf's path; an empty list for other equations."""
     if equation.primitive.name != "name":
         return []
     prefix, *rest = equation.params["name"].split(BETWEEN)

@@ -6,9 +6,9 @@ $$ D_t = \rho D_{t-1} + (1 - \rho) \Delta_t^2, \qquad \Delta w = \eta\, \Delta_t
 Zeiler, ADADELTA, arXiv:1212.5701, Algorithm 1; article 003, eqs. (16)-(19).
 Symbols      η learning_rate; E mean square of gradients (`squares`); D of steps (`steps`); ρ rho; ε eps.
 Conventions  D takes in the step before the learning rate scales it, as in Lasagne, Keras, Optax and PyTorch.
-             `initial` is D's start. D must be earned by steps, so unlike Adagrad's, a rare weight's steps are not the
-             larger ones; for gradients of constant size they are smaller. From a large start (article: 50) they are
-             large at first, the longer the nearer ρ is to 1, yet D decays all the same while a weight is not met.
+             `initial` is D's start. D grows only by steps. So, unlike in Adagrad, a weight with rare gradients does not
+             take larger steps; with gradients of constant size it takes smaller ones. A large start (article: 50) makes
+             the first steps large, for longer if ρ is nearer to 1; D also decays while a weight has no gradient.
              A gradient whose square would overflow counts as the largest one whose square does not (1.8e19 in float32).
 Elsewhere    `optax.adadelta()` without a learning rate climbs: its default None skips the change of sign.
 Symmetries   each weight alone; odd in g.
@@ -45,9 +45,9 @@ def adadelta_step(
 ) -> Inexact[Array, "*n"]:
     r"""Return sqrt((D_{t-1} + eps) / (E_t + eps)) g_t, uphill, from E_t and D_t (Algorithm 1, lines 5 and 6).
 
-    Line 6 undone: $\Delta_t^2 = g_t^2 (D_t + \rho \epsilon) / (\rho (E_t + \epsilon) + (1 - \rho) g_t^2)$. So the step
-    needs no state that is about to be overwritten, and D_t no root. The quotient of g_t and one root is near 1 for
-    every g_t, where the quotient of both averages underflows.
+    Line 6 gives $\Delta_t^2 = g_t^2 (D_t + \rho \epsilon) / (\rho (E_t + \epsilon) + (1 - \rho) g_t^2)$. So the step
+    reads no state that is about to be overwritten. The quotient of g_t and one root is near 1 for every g_t; the
+    quotient of both averages can underflow.
     """
     weight = scalar(rho, squares) * (squares + scalar(eps, squares)) + scalar(1 - rho, squares) * abs_power(g, 2)
     normalized = divide(g, safe_sqrt(weight), is_positive(rho * eps))
@@ -58,12 +58,12 @@ class ScaleByAdadeltaState(NamedTuple):
     """State of `scale_by_adadelta`."""
 
     squares: PyTree  # like params, real, float32 at least: E, average of abs(g)^2; starts at 0
-    steps: PyTree  # the same of the steps: D; starts at `initial`
-    dither: Any = ()  # what the rounding of both is seeded with, if any
+    steps: PyTree  # the same for the steps: D; starts at `initial`
+    dither: Any = ()  # the seed of the rounding of both, if they are rounded
 
 
 def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
-    """Return both mean squares, and from their ratio the rate of the next step."""
+    """Return both mean squares, and the rate of the next step, from their ratio."""
     del gradients
     eta, eps = settings["learning_rate"], settings["eps"]
     E, D, _ = find(state, ScaleByAdadeltaState)
@@ -100,7 +100,7 @@ def scale_by_adadelta(
             square = abs_power(g, 2).astype(squares.dtype)
             squares = keep(ema(squares, square, rho), seed, 0)
             eps_t = scalar(eps, steps)
-            share = divide(square, wide(squares) + eps_t, is_positive(eps))  # of Δ² in D + eps
+            share = divide(square, wide(squares) + eps_t, is_positive(eps))  # the share of Δ² in D + eps
             steps = keep(ema(steps, (steps + eps_t) * share, rho), seed, 1)
             step = adadelta_step(g, squares.astype(real_dtype(g)), steps.astype(real_dtype(g)), rho, eps)
             return narrow(step, gradient), squares, steps
@@ -122,14 +122,14 @@ def adadelta(
     r"""Scale by the ratio of past steps' size to past gradients' size.
 
     Args:
-        learning_rate: η, a number or a schedule; the paper has none, that is 1.
+        learning_rate: η, a number or a schedule; the paper has none, which means 1.
         rho: ρ in [0, 1), decay of both averages (paper: .95).
-        eps: ε at least 0 (paper: 1e-6). It starts the method: with eps and `initial` 0 no step is ever taken.
-        initial: at least 0, what D starts from, in the weight's unit squared.
+        eps: ε at least 0 (paper: 1e-6). It starts the method: if eps and `initial` are 0, no weight ever moves.
+        initial: at least 0, the start of D, in the weight's unit squared.
         state_dtype: "bfloat16" halves the state, see `scale_by_history`.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number.
+        ValueError: a number out of range, a leaf that is not floating.
 
     >>> import adaptax
     >>> cautious, bold = adaptax.adadelta(), adaptax.adadelta(initial=50.0)

@@ -1,4 +1,4 @@
-r"""Adagrad: each weight's steps shrink with all it has ever been pushed.
+r"""Adagrad: each weight's steps shrink with the sum of all its squared gradients.
 
 $$ G_t = G_{t-1} + g_t^2, \qquad \Delta w = -\frac{\eta}{\sqrt{G_t + \epsilon}}\, g_t $$
 
@@ -8,7 +8,7 @@ Conventions  eps inside the root, as in the article; Duchi et al. and PyTorch ad
 Elsewhere    Optax and Keras start G at .1, which caps the first steps, and Optax has eps = 1e-7: pass `initial=.1,
              eps=1e-7` for the same trajectory.
 Symmetries   each weight alone; odd in g; invariant to the scale of g up to eps and `initial`.
-Good for     rare features. The sum never forgets: on long runs steps die out (`rmsprop`, `adadelta`).
+Good for     rare features. The sum never forgets: in long runs the steps vanish (`rmsprop` and `adadelta` forget).
 """
 
 import optax
@@ -29,13 +29,13 @@ def adagrad(
     r"""Divide by the root of the sum of squared gradients.
 
     Args:
-        learning_rate: η, a number or a schedule: about the first step's length in each weight.
+        learning_rate: η, a number or a schedule: about the length of each weight's first step.
         eps: ε at least 0, in the gradient's unit squared (article: 1e-8 to 1e-6).
-        initial: at least 0, what G starts from, same unit.
+        initial: at least 0, the start of G, same unit.
         state_dtype: "bfloat16" halves the state, see `scale_by_history`.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number.
+        ValueError: a number out of range, a leaf that is not floating.
 
     >>> import jax.numpy as jnp
     >>> optimizer = adagrad(0.1)

@@ -30,14 +30,14 @@ def adam(
     r"""Return Adam as published.
 
     Args:
-        learning_rate: η, a number or a schedule: about the most a weight moves in a step (paper: .001).
+        learning_rate: η, a number or a schedule: about the greatest step of a weight (paper: .001).
         b1: β₁ in [0, 1) or a schedule (.9).
         b2: β₂ in [0, 1) or a schedule (.999).
         eps: ε at least 0, in the gradient's unit (1e-8).
         state_dtype: "bfloat16" halves the state, see `scale_by_moments`.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number.
+        ValueError: a number out of range, a leaf that is not floating.
 
     >>> import jax.numpy as jnp
     >>> optimizer = adam()

@@ -6,9 +6,9 @@ $$ v_b \leftarrow \beta_2 v_b + (1 - \beta_2)\, \operatorname{mean}_{i \in b} g_
 Zhang et al., Adam-mini: Use Fewer Learning Rates To Gain More, arXiv:2406.16793, 2024.
 Symbols      η learning_rate; m moving average of g; v of its mean square in block b; β b1 and b2; ε eps; λ
              weight_decay.
-Conventions  blocks are what `layer_of` and `axes` say; by default every leaf is one. The authors' blocks for a
+Conventions  `layer_of` and `axes` define the blocks; by default every leaf is one. The authors' blocks for a
              transformer in Flax are {"embedding": 1, "(query|key)/kernel": (0, 2), "(value|out|mlp).*kernel": 0}, with
-             the names of your model: one per token, per head, per output unit.
+             the names of your model: one block per token, per head, per output unit.
 Elsewhere    see `scale_by_block_moments`.
 Symmetries   permuting the weights of a block; odd in g; invariant to the scale of g up to eps.
 """
@@ -34,7 +34,7 @@ from adaptax.transforms.scale_by_block_moments import ScaleByBlockMomentsState, 
 
 
 def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
-    """Return the corrected moments, and the rate of each block; where no gradient was ever seen it is 0."""
+    """Return the corrected moments, and the rate of each block, 0 where no gradient was ever seen."""
     moments = find(state, ScaleByBlockMomentsState)
     blocks = corrected(moments.v, moments.log_decay_2)
     v = jax.tree.map(lambda block, gradient: jnp.broadcast_to(block, jnp.shape(gradient)), blocks, gradients)
@@ -65,7 +65,7 @@ def adam_mini(
         b1: β₁ in [0, 1) or a schedule (.9).
         b2: β₂ in [0, 1) or a schedule (.999).
         eps: ε at least 0, in the gradient's unit (1e-8).
-        weight_decay: λ at least 0 (0), decoupled as in `adamw`. Above 0, and where it is traced, every update needs the
+        weight_decay: λ at least 0 (0), decoupled as in `adamw`. If it is above 0 or traced, every update needs the
             params.
         layer_of: the blocks of leaves that `axes` does not name, see `scale_by_block_moments`. None is `by_leaf`.
         axes: blocks within leaves, see `scale_by_block_moments`.
@@ -73,7 +73,7 @@ def adam_mini(
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `scale_by_block_moments`.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number; and as `scale_by_block_moments`.
+        ValueError: a number out of range, a leaf that is not floating; and those of `scale_by_block_moments`.
 
     >>> optimizer = adam_mini(0.1, axes={"kernel": 0})
     >>> params = {"kernel": jnp.zeros((2, 2)), "bias": jnp.zeros(2)}

@@ -25,7 +25,7 @@ from adaptax._numbers import divide, scalar
 
 
 def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
-    """Return the corrected moment, the decaying maximum, and the rate, to whose u ε is added, if there is one."""
+    """Return the corrected moment, the decaying maximum, and the rate; if there is an ε, it is added to u."""
     del gradients
     eta, eps = settings["learning_rate"], settings.get("eps", 0.0)
     moments = find(state, ScaleByMomentsState)
@@ -45,14 +45,14 @@ def adamax(
     r"""Return AdaMax as published.
 
     Args:
-        learning_rate: η, a number or a schedule: the most a weight moves in a step (paper: .002).
+        learning_rate: η, a number or a schedule: the greatest step of a weight (paper: .002).
         b1: β₁ in [0, 1) or a schedule (.9).
         b2: β₂ in [0, 1) or a schedule, decay of the maximum (.999).
         eps: at least 0, added to u, in the gradient's unit (the paper has none).
         state_dtype: "bfloat16" halves the state, see `scale_by_moments`.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number.
+        ValueError: a number out of range, a leaf that is not floating.
 
     >>> import jax.numpy as jnp
     >>> optimizer = adamax()

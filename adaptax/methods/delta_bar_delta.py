@@ -1,4 +1,4 @@
-r"""Jacobs' delta-bar-delta: a gain per weight, judged against the averaged gradient.
+r"""Jacobs' delta-bar-delta: a gain per weight grows while the gradient agrees with its average.
 
 $$ \Delta w = -\eta\, c_t\, \delta_t, \qquad
    c_t = \begin{cases} c_{t-1} + \kappa & \bar\delta_{t-1} \delta_t > 0 \\
@@ -8,9 +8,9 @@ $$ \Delta w = -\eta\, c_t\, \delta_t, \qquad
 Jacobs, Increased rates of convergence through learning rate adaptation, Neural Networks 1, 1988, eqs. (3)-(4).
 Symbols      η learning_rate; c gain; δ gradient; δ̄ its average (`average`); κ, φ, θ as in the paper.
 Conventions  Jacobs adapts the rate itself; here it is the gain on a rate, without a unit, so κ is in units of
-             `learning_rate`. The average is compared before it takes in the new gradient. No momentum, and no bounds
-             unless asked for. A gradient that is not finite is left out of the average, which would never recover.
-             Defaults are those in circulation (ensmallen's, which cites the paper); Jacobs tunes κ, φ, θ to each task.
+             `learning_rate`. The average is compared before it takes in the new gradient. There is no momentum, and by
+             default no bound. A gradient that is not finite is left out of the average, which would never recover.
+             The defaults are ensmallen's, which cites the paper; Jacobs tunes κ, φ, θ to each task.
 Symmetries   each weight alone; flipping the sign of all its gradients; scaling all of them by one positive number.
 """
 
@@ -54,7 +54,7 @@ class DeltaBarDeltaState(NamedTuple):
 
 
 def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
-    """Return the gain, and the averaged gradient that the next one is judged by."""
+    """Return the gain, and the averaged gradient that is compared with the next gradient."""
     del gradients, settings
     return {"gain c": gains(state), "averaged gradient δ̄": find(state, DeltaBarDeltaState).average}
 
@@ -90,7 +90,7 @@ def delta_bar_delta_rate(
         def averaged(delta: Array, average: Array, counts: Array | bool = True) -> Array:
             return jnp.where(jnp.isfinite(delta) & counts, ema(average, delta, theta), average)
 
-        # Gain and average overwrite their arguments. Neither is ever NaN; to ask makes one wait for the other.
+        # Gain and average overwrite their arguments. Neither is ever NaN; the tests for NaN set the order of the loops.
         # XLA on CPU has a loop for each, and must copy the average unless the gain is computed first.
         # On accelerators one loop can write both and the update, but only if the update waits for the average.
         def gain_first(delta: Array, gain: Array, average: Array) -> tuple:

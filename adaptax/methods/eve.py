@@ -1,10 +1,10 @@
-r"""Eve: Adam whose steps shrink while the loss jumps about and grow while it hardly moves.
+r"""Eve: Adam whose steps shrink while the loss changes a lot, and grow while it changes little.
 
 $$ \tilde d_t = \operatorname{clip}\left(\frac{|f_t - f_{t-1}|}{|\min(f_t, f_{t-1}) - f^*|}, \frac{1}{c}, c\right),
    \qquad d_t = \beta_3 d_{t-1} + (1 - \beta_3)\, \tilde d_t, \quad d_1 = 1, \qquad
    \Delta w = -\frac{\eta}{d_t}\, \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon} $$
 
-Its first version compares a proxy instead, which follows the loss by a factor from 1 + k to 1 + K in every step:
+The first version compares with a proxy instead; in every step it follows the loss by a factor from 1 + k to 1 + K:
 
 $$ \hat f_1 = f_1, \quad \hat f_t = \hat f_{t-1} \operatorname{clip}\left(\frac{f_t}{\hat f_{t-1}}, l, u\right), \quad
    (l, u) = (1 + k, 1 + K) \text{ if } f_t > \hat f_{t-1}, \text{ else } (\tfrac{1}{1 + K}, \tfrac{1}{1 + k}) $$
@@ -12,8 +12,8 @@ $$ \hat f_1 = f_1, \quad \hat f_t = \hat f_{t-1} \operatorname{clip}\left(\frac{
 Hayashi, Koushik & Neubig, Eve, arXiv:1611.01505v3, 2018 ("final"); Koushik & Hayashi, v1 of it, 2016 ("first").
 Symbols      η learning_rate; f loss; f* target; c, or k and K, clip; d average change; m, v Adam's moments, β b1 to b3.
 Conventions  eps is Adam's and d divides the whole step, so the rate goes with any direction; the first version prints
-             d √v̂ + ε, ours with ε / d for ε. A loss that is NaN or infinite (first version: or not above f*) is passed
-             over: its step keeps the d before it, and the next loss is compared with the last good one.
+             d √v̂ + ε, which is ours with ε / d for ε. A loss that is NaN or infinite (first version: or not above f*)
+             is skipped: d stays, and the next loss is compared with the last good one.
 Elsewhere    the authors' programs add ε before v is corrected: 32 times as much at the first step. Since their commit
              "Fix proxy loss function" of 2017-02-20 the first version compares f_t with f_{t-1}; ours follows v1.
 Symmetries   all weights share d; invariant to the scale of f and f* together, and to the scale of g up to eps.
@@ -39,7 +39,7 @@ Clip = ArrayLike | tuple[ArrayLike, ArrayLike]
 
 
 def relative_change(f: Float[Array, ""], previous: Float[Array, ""]) -> Float[Array, ""]:
-    """Return |f_t - f_{t-1}| / |min(f_t, f_{t-1})| of losses counted from f*; 1 where both are 0."""
+    """Return |f_t - f_{t-1}| / |min(f_t, f_{t-1})| for losses minus f*; 1 where both are 0."""
     tiny = jnp.finfo(f.dtype).tiny  # as in the authors' program
     return (jnp.abs(f - previous) + tiny) / (jnp.abs(jnp.minimum(f, previous)) + tiny)
 
@@ -52,20 +52,20 @@ def follow(f: Float[Array, ""], proxy: Float[Array, ""], k: Float[Array, ""], K:
 
 
 class EveState(NamedTuple):
-    """State of `eve_rate`: two numbers, whatever the size of the model."""
+    """State of `eve_rate`: two numbers for a model of any size."""
 
-    previous: Float[Array, ""]  # the last good loss or its proxy, counted from f*; ∞: there was none yet
+    previous: Float[Array, ""]  # the last good loss or its proxy, minus f*; ∞ before the first
     d: Float[Array, ""]  # average relative change of the loss, starts at 1
 
 
 def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
-    """Return what Adam has, and d, which divides its rate."""
+    """Return Adam's inner quantities, and d, which divides its rate."""
     d = full_like(gradients, find(state, EveState).d, real_dtype)
     return {**inner_of_adam(gradients, state, settings), "loss's average change d": d}
 
 
 def eve_rate(b3: ArrayLike = 0.999, clip: Clip = 10.0, target: ArrayLike = 0.0, version: Version = "final") -> Rate:
-    """Return 1/d as a `Rate`, one number for all weights, to go around any direction; arguments and errors as `eve`.
+    """Return 1/d as a `Rate`, one number for all weights, for any direction; arguments and errors as `eve`.
 
     >>> rate = eve_rate(b3=0.5)
     >>> state = rate.init(())
@@ -113,23 +113,23 @@ def eve(
     eps: ArrayLike = 1e-8,
     version: Version = "final",
 ) -> optax.GradientTransformationExtraArgs:
-    r"""Return Eve, whose every update needs the loss of its step: `update(gradients, state, params, value=loss)`.
+    r"""Return Eve; every update needs the loss of its step: `update(gradients, state, params, value=loss)`.
 
     Args:
-        learning_rate: η, a number or a schedule (paper: .001); a weight moves c times as far at most.
+        learning_rate: η, a number or a schedule (paper: .001); a step is at most about c η.
         b1: β₁ in [0, 1) or a schedule (.9), as in `adam`.
         b2: β₂ in [0, 1) or a schedule (.999), as in `adam`.
         b3: β₃ in [0, 1), memory of d (.999).
         clip: c at least 1 (10), or a pair (k, K): d stays in [1/c, c] or [k, K], the rate in [1/c, c] or [1/K, 1/k].
-        target: f*, the least loss to hope for, in its unit (0); the first version has none, but counts from it, too.
+        target: f*, the lowest possible loss (0); the published first version has none, ours subtracts it too.
         eps: ε at least 0, in the gradient's unit (1e-8).
         version: "final" or "first", whose thresholds k = .1 and K = 10 are clip=10.
 
-    "How to choose" names the wrappers that pass no loss on, and says what to do instead. `optax.MultiSteps` passes on
-    the loss of the last small batch alone. Inside `jax.shard_map` give every device the same loss.
+    "How to choose" lists the wrappers that do not pass the loss on, and what to do instead. `optax.MultiSteps` passes
+    on the loss of the last small batch only. Inside `jax.shard_map` give every device the same loss.
 
     Raises:
-        ValueError: a number out of range, a missing loss or one that is no scalar, a leaf that is no floating number.
+        ValueError: a number out of range, a missing loss, a loss that is not a scalar, a leaf that is not floating.
 
     >>> optimizer = eve()
     >>> updates, state = optimizer.update(jnp.array([4.0, -0.2]), optimizer.init(jnp.zeros(2)), value=2.3)

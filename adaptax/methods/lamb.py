@@ -1,4 +1,4 @@
-r"""LAMB: Adam with decay, each layer's step made as long as its weights; for large batches.
+r"""LAMB: Adam with decay; each layer's step is scaled to the length of its weights; for large batches.
 
 $$ u_t = \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon} + \lambda\, w_{t-1}, \qquad
    \Delta w_l = -\eta\, \frac{\phi(\lVert w_l \rVert)}{\lVert u_l \rVert}\, u_l, \qquad
@@ -7,12 +7,12 @@ $$ u_t = \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon} + \lambda\, w_{t-1}, \qquad
 You et al., Large Batch Optimization for Deep Learning, arXiv:1904.00962, 2019, Algorithm 2.
 Symbols      η learning_rate; λ weight_decay; φ's bounds a low, b high; l layer; m, v Adam's moments, β b1 and b2; ε
              eps.
-Conventions  moments are corrected for their start at 0. Decay stands inside the norm, for all leaves alike. φ is the
+Conventions  moments are corrected for their start at 0. The norm includes the decay, in all leaves. φ is the
              identity unless bounds are given. Where φ(‖w‖) or ‖u‖ is 0, the ratio is 1.
 Elsewhere    `optax.lamb` is the same in float32, with λ = 0, but has one ratio for a whole scan-stacked leaf and one
-             per shard. pytorch_optimizer bounds ‖w‖ at 10; gluonnlp offers [1e-3, 10] and by default corrects nothing.
-Symmetries   layers do not see each other; invariant to the scale of g up to eps. A rotation of a layer is none, since
-             Adam divides weight by weight.
+             per shard. pytorch_optimizer bounds ‖w‖ at 10; gluonnlp offers [1e-3, 10] and by default does not correct.
+Symmetries   layers are independent; invariant to the scale of g up to eps; not to rotations of a layer, since Adam
+             divides weight by weight.
 """
 
 import jax.numpy as jnp
@@ -59,14 +59,14 @@ def lamb(
         b2: β₂ in [0, 1) or a schedule (.999).
         eps: ε at least 0, in the gradient's unit (1e-6).
         weight_decay: λ at least 0 (.01).
-        low: a at least 0: the least norm of weights that counts (0).
-        high: b at least a: the greatest (∞).
+        low: a at least 0: a smaller norm of the weights counts as a (0).
+        high: b at least a: a larger one counts as b (∞).
         layer_of: what a layer is, see `layer_norms`. None is `by_leaf`, as in the programs named above.
         stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
     Raises:
-        ValueError: a number out of range, missing params, a leaf that is no floating number; and as `layer_norms`.
+        ValueError: a number out of range, missing params, a leaf that is not floating; and those of `layer_norms`.
 
     >>> optimizer, params = lamb(0.01, weight_decay=0.0), jnp.array([3.0, 4.0])
     >>> updates, state = optimizer.update(jnp.array([0.8, -0.6]), optimizer.init(params), params)

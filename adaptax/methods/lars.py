@@ -1,4 +1,4 @@
-r"""LARS: momentum whose every layer's step is a fixed fraction of its weights; for large batches.
+r"""LARS: momentum in which each layer's step is a fixed fraction of its weights; for large batches.
 
 $$ u = g + \lambda\, w, \qquad v \leftarrow \mu\, v + \eta\, c\, \frac{\lVert w_l \rVert}{\lVert u_l \rVert}\, u, \qquad
    \Delta w = -v $$
@@ -7,9 +7,9 @@ You, Gitman & Ginsburg, Large Batch Training of Convolutional Networks, arXiv:17
 Symbols      η learning_rate; μ momentum; λ weight_decay; c coefficient; v velocity; l layer.
 Conventions  ratio and learning rate stand inside the momentum buffer. The ratio divides by the norm of the sum g + λ w,
              as programs do; the paper prints the sum of the norms, ‖g‖ + λ ‖w‖. A layer of zeros moves by η c u.
-Elsewhere    `optax.lars` is the same in float32, except that a layer of zeros moves by η u there, 1,000 times as far,
-             and that a scan-stacked leaf has one ratio for all its slices, a shard one of its own.
-             pytorch_optimizer leaves λ out of the norm and biases out of both.
+Elsewhere    `optax.lars` is the same in float32, with three exceptions: a layer of zeros moves by η u, 1,000 times as
+             far; all slices of a scan-stacked leaf share one ratio; each shard has its own ratio.
+             pytorch_optimizer leaves λ out of the norm, and gives biases neither ratio nor decay.
 Symmetries   rotating the weights of a layer; with λ = 0 invariant to the scale of each layer's gradient.
 """
 
@@ -29,7 +29,7 @@ from adaptax.rates.trust_ratio import trust_ratio_rate
 
 
 def inner(gradients: PyTree, state: PyTree, settings: Settings) -> Inner:
-    """Return the velocity, which was the step."""
+    """Return the velocity, which is the step just taken."""
     del gradients, settings
     return {"velocity v": find(state, optax.TraceState).trace}
 
@@ -58,7 +58,7 @@ def lars(
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
     Raises:
-        ValueError: a number out of range, missing params, a leaf that is no floating number; and as `layer_norms`.
+        ValueError: a number out of range, missing params, a leaf that is not floating; and those of `layer_norms`.
 
     >>> import jax.numpy as jnp
     >>> optimizer, params = lars(1.0, weight_decay=0.0), jnp.array([3.0, 4.0])

@@ -7,16 +7,16 @@ $$ c' = \sigma(z_f + 1)\, c + \sigma(z_i) \tanh z_g, \quad h' = \sigma(z_o) \tan
 Andrychowicz, Denil, Gómez, Hoffman, Pfau, Schaul, Shillingford & de Freitas, Learning to learn by gradient descent
 by gradient descent, NIPS 2016, arXiv:1606.04474, section 2.1 (coordinatewise LSTM) and Appendix A (preprocessing).
 Symbols      η learning_rate; ∇ gradient; m two LSTM layers and a linear one, φ their `weights`, σ the logistic one;
-             h, c hidden and cell of a layer (`hidden`, `cells`), of their own for every weight; x what a layer reads.
-Conventions  1 is added to the forget gate, as in the authors' code (Sonnet); the paper writes no LSTM down. Hidden and
+             h, c hidden and cell of a layer (`hidden`, `cells`), separate for every weight; x the input of a layer.
+Conventions  1 is added to the forget gate, as in the authors' code (Sonnet); the paper gives no equations. Hidden and
              cells start at 0. A net whose first layer reads two numbers gets the gradient preprocessed, one that reads
              one number gets it raw. An output scale of training (paper: .1 on MNIST) is part of the linear layer, so η
              is 1: the net as it was trained.
-Zero gradient  moves a weight: the net has biases, and what it was trained for is to move.
-Elsewhere    The authors' code preprocesses with p = 5 (paper: 10), clips what is out of range instead of choosing a
+Zero gradient  moves a weight: the net has biases.
+Elsewhere    The authors' code preprocesses with p = 5 (paper: 10), clips numbers out of range instead of choosing a
              branch, and scales outputs by .01.
-Cost         state of 80 numbers a weight, and some 10,000 multiplications a weight and step.
-Symmetries   each weight alone, and all alike: to permute weights is to permute steps. None in the gradient.
+Cost         80 numbers of state per weight, and some 10,000 multiplications per weight and step.
+Symmetries   each weight alone; permuting the weights permutes the steps. None in the gradient.
 """
 
 from typing import Any, NamedTuple
@@ -59,7 +59,7 @@ def lstm(
 
 
 class ScaleByLearnedLstmState(NamedTuple):
-    """State of `scale_by_learned_lstm`; leaves are like params, float32 at least, with an axis of units behind."""
+    """State of `scale_by_learned_lstm`; leaves are like params, float32 at least, with units as the last axis."""
 
     hidden: tuple[PyTree, PyTree]  # h of both layers, in (-1, 1); starts at 0
     cells: tuple[PyTree, PyTree]  # c of both layers; starts at 0
@@ -118,21 +118,21 @@ def scale_by_learned_lstm(
 def learned_lstm(
     learning_rate: optax.ScalarOrSchedule = 1.0, weights: PyTree | str | None = None, p: ArrayLike = 10.0
 ) -> optax.GradientTransformationExtraArgs:
-    r"""Step as a net that was trained to optimize says.
+    r"""Take the steps that a trained net computes.
 
     Args:
-        learning_rate: η, a number or a schedule: multiplies the steps; 1 is the net as it was trained.
+        learning_rate: η, a number or a schedule: it multiplies the steps; 1 is the net as it was trained.
         weights: φ. "quadratic" (the default): trained on random 10-dimensional quadratics, from raw gradients.
-            "mnist": trained on MNIST with one hidden layer of 20 sigmoid units, from preprocessed gradients. Or a net
-            of one's own: {"lstm_1": layer, "lstm_2": layer, "linear": layer}, each layer {"kernel": …, "bias": …},
+            "mnist": trained on MNIST with one hidden layer of 20 sigmoid units, from preprocessed gradients. Or your
+            own net: {"lstm_1": layer, "lstm_2": layer, "linear": layer}, each layer {"kernel": …, "bias": …},
             real arrays of shapes (1 + u, 4u) for raw and (2 + u, 4u) for preprocessed gradients, (2u, 4u) and (u, 1)
             for u units, with biases of as many numbers as columns; gates in the order i, f, g, o.
-        p: above 0 (paper: 10), where preprocessing changes from a logarithm to a straight line: at e^-p.
+        p: above 0 (paper: 10): preprocessing is logarithmic above e^-p, and linear below.
 
-    It was trained for 100 steps of problems like those it saw; far from them it promises nothing.
+    Each net was trained for 100 steps on one kind of problem; on other problems or longer runs it may fail.
 
     Raises:
-        ValueError: a number out of range, weights of another structure or shape, a leaf that is no real number.
+        ValueError: a number out of range, weights of another structure or shape, a leaf that is not real.
 
     >>> import adaptax
     >>> optimizer = adaptax.learned_lstm(weights="quadratic")

@@ -5,13 +5,13 @@ $$ \Delta w = -\eta\, c_t\, g_t, \qquad c_0 = 1, \qquad
 
 Hinton, Neural Networks for Machine Learning (Coursera 2012), lecture 6d; article 000 (habr 157179).
 Symbols      η learning_rate; c gain; b bonus; p penalty; g gradient.
-Conventions  c_t uses g_t itself, no step late (`optax.rprop` 0.2.8 emits the step of the gradient before). The
-             lecture's *else* also decays at an exact zero (zero="decay"); the default holds, as Jacobs and Rprop do,
-             so that dead units keep their gain. The first step has c = 1 under both.
+Conventions  c_t uses g_t itself (`optax.rprop` 0.2.8 is one step late). The lecture's *else* also decays at an exact
+             zero (zero="decay"); the default holds, as Jacobs and Rprop do, so dead units keep their gain. The first
+             step has c = 1 under both.
 Elsewhere    OpenANN and the trainer of article 000's author reward *disagreement*: the inverted rule.
 Units        gains are dimensionless; invariant to the scale of the loss.
 Symmetries   each weight alone; flipping the sign of all its gradients; scaling each gradient by a positive number.
-Good for     full batches or large ones: with b + p = 1 random signs drive a gain back to 1, yet make noise of it.
+Good for     full or large batches: with b + p = 1 random signs drive a gain back to 1, but make it noisy.
 """
 
 from typing import Any, NamedTuple
@@ -48,8 +48,8 @@ def local_gain(
 class LocalGainsState(NamedTuple):
     """State of `local_gains_rate`: four bytes per weight, or two; `gains(opt_state)` reads it."""
 
-    packed: PyTree  # like params, float32 at least: gain in [low, high] and sign of the gradient before, see `pack`
-    dither: Any = ()  # what the rounding of gains is seeded with, if any
+    packed: PyTree  # like params, float32 at least: gain in [low, high] and sign of the previous gradient, see `pack`
+    dither: Any = ()  # the seed of the rounding of gains, if they are rounded
 
     @property
     def gains(self) -> PyTree:
@@ -115,16 +115,16 @@ def local_gains(
     r"""Gradient descent with a gain per weight: Δw = -η c g.
 
     Args:
-        learning_rate: η, a number or a schedule; a good one for plain descent is a good one here.
+        learning_rate: η, a number or a schedule; a rate that is good for plain descent is good here.
         bonus: added to the gain where the gradient keeps its sign; at least 0 (lecture: .05).
-        penalty: the gain's factor where it changes sign; in [0, 1] (.95). bonus + penalty = 1 has random signs hover
-            around gain 1.
+        penalty: the gain's factor where the gradient changes sign; in [0, 1] (.95). With bonus + penalty = 1, random
+            signs keep the gain near 1.
         low: least gain, in [0, 1] (.1; the lecture also names .01).
         high: greatest gain, at least 1 (10; also 100).
-        zero: what an exactly zero gradient, now or before, does: "hold" keeps the gain, "decay" multiplies it by the
-            penalty, the lecture's literal *else*.
-        state_dtype: "bfloat16" keeps gain and sign in two bytes: the gain is rounded stochastically, by up to 1/128 of
-            itself, also beyond its bounds; a gain that does not change stays. None: four bytes and exact.
+        zero: what happens if the gradient or the previous one is exactly 0: "hold" keeps the gain, "decay" multiplies
+            it by the penalty, as the lecture's literal *else* does.
+        state_dtype: "bfloat16" keeps gain and sign in two bytes: a gain that changes is rounded stochastically, by up
+            to 1/128 of itself, even beyond its bounds. None: four bytes, exact.
 
     Raises:
         ValueError: a number out of range, a complex or integer leaf (signs mean nothing there).

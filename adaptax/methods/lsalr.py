@@ -6,11 +6,11 @@ $$ t_l = t \left(1 + \log\left(1 + 1 / \lVert g_l \rVert_2\right)\right), \qquad
 Singh, De, Zhang, Goldstein & Taylor, Layer-Specific Adaptive Learning Rates for Deep Networks, ICMLA 2015.
 Symbols      t learning_rate; g_l gradient of layer l; μ momentum; v velocity.
 Conventions  natural log; norm of the gradient that arrives there; a layer is kernel and bias together (`by_parent`),
-             which the paper leaves open: Caffe, where it was made, runs by blob (`by_leaf`). The rate stands inside the
-             momentum buffer, as in Caffe's solvers. At a zero or infinite norm and at NaN the rate is 1, with
+             which the paper leaves open: the authors used Caffe, whose layers are blobs (`by_leaf`). The rate is inside
+             the momentum buffer, as in Caffe's solvers. Where the norm is 0, infinite or NaN, the rate is 1, with
              derivative 0.
-Elsewhere    no other implementation is known to us. `lars` and `lamb` scale by the weights' norm, without a log.
-Units        the rate has no unit but takes the log of one: it is *not* invariant to the scale of the loss.
+Elsewhere    we know of no other implementation. `lars` and `lamb` scale by the weights' norm, without a log.
+Units        the rate takes the log of a norm, which has a unit: it is *not* invariant to the scale of the loss.
 Symmetries   permuting or rotating the weights of a layer; layers are independent of each other.
 """
 
@@ -96,28 +96,28 @@ def lsalr(
 
     Args:
         learning_rate: t, a number ≥ 0 or a schedule. Rates are at least 1, so a learning rate at the edge of stability
-            may need to be a little smaller (the paper's for ImageNet is).
-        momentum: μ in [0, 1). None and 0 keep no buffer. The buffer is float32 at least, whatever the params are.
-        nesterov: Caffe's Nesterov form, in which params are the look-ahead points. For the true one,
+            may have to be a little smaller (as the paper's for ImageNet is).
+        momentum: μ in [0, 1). None and 0 keep no buffer. The buffer is float32 at least, for params of any dtype.
+        nesterov: Caffe's Nesterov form, in which params are the look-ahead points. For true Nesterov use
             `optax.chain(scale_by_rate(lsalr_rate()), nesterov(learning_rate))`.
         layer_of: what a layer is: `by_parent`, `by_leaf`, `by_regex(…)`, see `layer_norms`. None is `by_parent`.
         stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
-    Other bases: `rescale(direction, lsalr_rate())` puts the rate outside, as it must stand around AdaGrad or Adam.
+    Other bases: `rescale(direction, lsalr_rate())` puts the rate outside, where it must be for AdaGrad or Adam.
 
-    `optax.inject_hyperparams(lsalr)` works as it is; an injected momentum keeps its buffer also where it is 0. Optax
-    takes every callable for a schedule, so name a `layer_of` of your own:
+    `optax.inject_hyperparams(lsalr)` works as it is; an injected momentum of 0 keeps its buffer. Optax takes every
+    callable for a schedule, so declare your own `layer_of` as static:
     `optax.inject_hyperparams(lsalr, static_args="layer_of")(0.1, layer_of=by_leaf)`.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number; and as `layer_norms`.
+        ValueError: a number out of range, a leaf that is not floating; and those of `layer_norms`.
 
     >>> import adaptax
     >>> optimizer = adaptax.lsalr(learning_rate=0.01, momentum=0.9, layer_of=adaptax.by_leaf)
     """
     rate = lsalr_rate(by_parent if layer_of is None else layer_of, stacked=stacked, axis_name=axis_name)
-    # A buffer that decays by 0 would be four dead bytes per weight.
+    # A buffer for momentum 0 would waste four bytes per weight.
     no_buffer = momentum is None or is_exactly(momentum, 0)
     inertia = optax.identity() if no_buffer else trace("lsalr", momentum, nesterov)
     return optax.chain(scale_by_rate(rate), scale_by_descent("lsalr", learning_rate), inertia)

@@ -7,7 +7,7 @@ $$ \hat m_t = \frac{\mu_{t+1} m_t}{1 - \prod_{i=1}^{t+1} \mu_i} + \frac{(1 - \mu
 
 Dozat, Incorporating Nesterov Momentum into Adam, ICLR workshop 2016, Algorithm 2.
 Symbols      η learning_rate; μ scheduled momentum; ψ momentum_decay, .004 (that is t / 250).
-Conventions  the algorithm prints a further factor β₂ (its ν) on v; like everybody else we take that for a slip.
+Conventions  the algorithm prints a further factor β₂ (its ν) on v; like all other programs we take it for a misprint.
 Elsewhere    three trajectories go by this name:
 
              | program                                | momentum in m | momentum ahead | first step / η |
@@ -56,7 +56,7 @@ def nadam(
         state_dtype: "bfloat16" halves the state, see `scale_by_moments`.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number.
+        ValueError: a number out of range, a leaf that is not floating.
 
     >>> optimizer = nadam(1.0, momentum_decay=None)
     >>> updates, state = optimizer.update(jnp.array([4.0, -0.2]), optimizer.init(jnp.zeros(2)))

@@ -1,13 +1,13 @@
-r"""Nesterov's accelerated gradient, the true one: the params stay x.
+r"""Nesterov's accelerated gradient in its true form: the params stay x.
 
 $$ v_{t+1} = \mu_t v_t - \eta_t \nabla f(x_t + \mu_t v_t), \qquad x_{t+1} = x_t + v_{t+1} $$
 
 Nesterov 1983 in the form of Sutskever, Martens, Dahl & Hinton 2013, eqs. (3)-(4); article 003, eqs. (6)-(7).
 Symbols      η learning_rate; μ momentum; v velocity, which holds the learning rate.
-Conventions  the gradient is the caller's business and belongs at `lookahead_points(params, state)`. Passed at x by
-             mistake it makes this classical (heavy-ball) momentum.
+Conventions  the caller takes the gradient, at `lookahead_points(params, state)`. A gradient taken at x by mistake makes
+             this classical (heavy-ball) momentum.
 Elsewhere    `optax.sgd(nesterov=True)`, PyTorch and Keras carry the points x + μ v as "the params". With constant η
-             and μ those points are the same as here; once either changes the methods part, since Optax and PyTorch
+             and μ those points are the same as here; once η or μ changes, the methods differ: Optax and PyTorch
              scale their whole history by the new rate.
 Symmetries   each weight alone, given its gradient; linear in the gradients.
 """
@@ -26,13 +26,13 @@ def nesterov(
     Args:
         learning_rate: η, a number or a schedule.
         momentum: μ in [0, 1), a number or a schedule (Sutskever's: 1 - 1 / (2 (⌊t/250⌋ + 1)), up to a maximum). Under
-            `optax.inject_hyperparams` a changed momentum takes effect one step late, since the look-ahead point that
-            the gradient was taken at is the one before.
+            `optax.inject_hyperparams` a changed momentum takes effect one step late, since the gradient was taken at
+            a look-ahead point with the previous momentum.
 
     The update is the velocity: make it the last link of a chain. Clipping and rates go before it.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number.
+        ValueError: a number out of range, a leaf that is not floating.
 
     >>> import jax.numpy as jnp, optax, adaptax
     >>> optimizer = adaptax.nesterov(learning_rate=0.05)

@@ -4,14 +4,14 @@ $$ \Delta_t = \operatorname{clip}(g_t g_{t-1} > 0: 1.2\, \Delta_{t-1},\; < 0: 0.
    \qquad \Delta w = -\operatorname{sign}(g_t)\, \Delta_t $$
 
 Riedmiller & Braun, A Direct Adaptive Method for Faster Backpropagation Learning, ICNN 1993; Igel & Hüsken, Improving
-the Rprop Learning Algorithm, NC 2000, whose variants differ where a sign has turned: Rprop- steps with the smaller Δ;
-the others forget the sign, and iRprop- rests, Rprop+ takes the last step back, iRprop+ does so if the loss has risen.
+the Rprop Learning Algorithm, NC 2000. Its variants differ where a sign changes: Rprop- steps with the smaller Δ; the
+others forget the sign, and iRprop- rests, Rprop+ takes the last step back, iRprop+ does so if the loss has risen.
 Symbols      g gradient; Δ step size, Δ_0 the learning rate; as a rate it is Δ_t / Δ_0.
 Conventions  bounds are relative to Δ_0: the paper's 1e-6 and 50 are 1e-5 and 500 of its .1. A weight without a slope
              rests and forgets its sign; NaN counts as none.
-Elsewhere    `optax.rprop` is a step late: nothing at first, and nothing for two steps where a sign turns. PyTorch's is
+Elsewhere    `optax.rprop` is a step late: no first step, and no step for two steps where a sign changes. PyTorch's is
              iRprop-, but by products of slopes: 0 for two of 1e-25. Shark's iRprop- steps where the paper rests.
-Symmetries   each weight alone; odd in g; invariant to the scale of g. Full batches only: noise turns signs.
+Symmetries   each weight alone; odd in g; invariant to the scale of g. Full batches only: noise changes signs.
 """
 
 from typing import Any, Literal, NamedTuple, get_args
@@ -31,15 +31,15 @@ from adaptax._numbers import full_like, scalar, wide
 from adaptax._rate import Rate, rescale
 
 Variant = Literal["irprop-", "irprop+", "rprop-", "rprop+"]
-PLACE = "alone"  # it stands around the sign of the gradient, as `adaptax.comparison` reads here
+PLACE = "alone"  # the rate goes around the sign of the gradient; `adaptax.comparison` reads this
 
 
 def resilient(
     size: Float[Array, "*n"], slope: Float[Array, "*n"], before: Float[Array, "*n"], undo: Any, *numbers: ArrayLike
 ) -> tuple[Float[Array, "*n"], Float[Array, "*n"], Float[Array, "*n"]]:
-    """Return Δ_t / Δ_0, the rate, and the slope to remember; `undo`: take a turned step back, rest, or None: go on."""
+    """Return Δ_t / Δ_0, the rate, and the slope to store; `undo` at a turn: True undoes, False rests, None goes on."""
     increase, decrease, low, high = (scalar(number, size) for number in numbers)
-    agreed = jnp.sign(slope) * jnp.sign(before)  # NaN is neither above nor below 0, and `pack` takes it for no slope
+    agreed = jnp.sign(slope) * jnp.sign(before)  # NaN is neither above nor below 0; for `pack` it is no slope
     new = jnp.where(agreed > 0, jnp.minimum(size * increase, high), size)
     new = jnp.where(agreed < 0, jnp.maximum(size * decrease, low), new)
     if undo is None:
@@ -52,7 +52,7 @@ class RpropState(NamedTuple):
     """State of `rprop_rate`; `gains(opt_state)` reads it."""
 
     packed: PyTree  # like params, float32 at least: Δ_t / Δ_0 and the slope's sign, hidden where it is forgotten
-    loss: Any  # of the step before, for iRprop+; () for the others
+    loss: Any  # the previous one, for iRprop+; () for the others
 
     @property
     def gains(self) -> PyTree:
@@ -70,7 +70,7 @@ def rprop_rate(
     """Return Rprop's step sizes as a `Rate` around the gradient's sign, `optax.scale_by_sign()`; arguments as `rprop`.
 
     Taking a step back is exact only without momentum and other rates, and at a constant learning rate. Around a
-    finished optimizer such as `optax.adam(1e-3)` the rate multiplies that one's steps, whose own sizes then count.
+    finished optimizer such as `optax.adam(1e-3)` the rate multiplies the steps of that optimizer.
     >>> rate = rprop_rate()
     >>> state = rate.init(jnp.zeros([]))
     >>> for g in (1.0, 1.0, -1.0, 1.0):
@@ -103,7 +103,7 @@ def rprop_rate(
             slope = wide(gradient).astype(size.dtype)
             size, rate, slope = resilient(size, slope, before, undo, increase, decrease, low, high)
             packed = pack(size, slope)
-            # Read from the new state where it can be: then TPUs need one pass in half precision, too.
+            # The rate is read from the new state if possible: then TPUs need one pass in half precision, too.
             return jnp.where(unpack(packed)[1] == 0, 0, unpack(packed)[0]) if undo is False else rate, packed
 
         rates, packed = map_leaves(rule, gradients, state.packed)
@@ -124,12 +124,12 @@ def rprop(
 
     Args:
         learning_rate: Δ_0, a number or a schedule: the first step of every weight (.1).
-        variant: what happens where a sign has turned; "irprop+" needs the loss, `update(…, value=loss)`.
+        variant: what happens where a sign changes; "irprop+" needs the loss, `update(…, value=loss)`.
         increase: factor at least 1 (1.2); decrease: in (0, 1] (.5).
         low: the least step relative to Δ_0, in [2^-31, 1]; high: the greatest, in [1, 2^31].
 
     Raises:
-        ValueError: a number out of range, a missing loss, a leaf that is no real floating number.
+        ValueError: a number out of range, a missing loss, a leaf that is not real and floating.
 
     >>> optimizer = rprop(0.1)
     >>> updates, state = optimizer.update(jnp.array([3.0, -0.001]), optimizer.init(jnp.zeros(2)))

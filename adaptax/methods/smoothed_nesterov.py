@@ -1,9 +1,9 @@
-r"""Smoothed Nesterov: the gradient averaged over points on the way ahead.
+r"""Smoothed Nesterov: the mean gradient at several look-ahead points.
 
 $$ v_{t+1} = \mu v_t - \frac{\eta}{K} \sum_{k=1}^{K} \nabla f\left(x_t + \tfrac{k}{K} \mu v_t\right), \qquad
    x_{t+1} = x_t + v_{t+1} $$
 
-Article 003 (habr 318970), eq. (8), with K = 4: meant for noisy objectives. Its second variant, eq. (9), is lost.
+Article 003 (habr 318970), eq. (8), with K = 4: meant for noisy objectives. Eq. (9), a second variant, is lost.
 Symbols      η learning_rate; μ momentum; K points; v velocity, which holds the learning rate.
 Conventions  as `nesterov`, which is K = 1. The points start at k = 1, so x itself is not among them.
 Cost         K gradients a step: compare methods per gradient, not per step.
@@ -29,7 +29,7 @@ def smoothed_nesterov(
     The update is the velocity: make it the last link of a chain.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number.
+        ValueError: a number out of range, a leaf that is not floating.
 
     >>> import jax.numpy as jnp, adaptax
     >>> optimizer = adaptax.smoothed_nesterov(learning_rate=0.1)

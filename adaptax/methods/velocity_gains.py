@@ -1,4 +1,4 @@
-r"""Gains by agreement of gradient and velocity: Jacobs' and Hinton's advice for momentum, and t-SNE's optimizer.
+r"""Velocity gains: they grow while gradient and velocity agree; Jacobs' and Hinton's advice, and t-SNE's optimizer.
 
 $$ c_t = \begin{cases} c_{t-1} + b & g_t u_{t-1} < 0 \\ c_{t-1}\, p & \text{else} \end{cases}, \qquad
    u_t = \mu\, u_{t-1} - \eta\, c_t\, g_t, \qquad \Delta w = u_t $$
@@ -6,8 +6,8 @@ $$ c_t = \begin{cases} c_{t-1} + b & g_t u_{t-1} < 0 \\ c_{t-1}\, p & \text{else
 Jacobs 1989, in Hinton's lecture 6d; van der Maaten & Hinton 2008 for t-SNE.
 Symbols      η learning_rate; μ momentum; u velocity, which points downhill: gradient and velocity *agree* where
              g u < 0. scikit-learn had this sign inverted until 2017.
-Conventions  what an exact zero does, the first step (u = 0) included, differs between programs; zero="decay" is
-             scikit-learn's.
+Conventions  programs treat an exact zero differently, the first step (u = 0) included; zero="decay" follows
+             scikit-learn.
 
              | program               | rule                                              | first step |
              | --------------------- | ------------------------------------------------- | ---------- |
@@ -45,7 +45,7 @@ def velocity_gain(
     high: ArrayLike,
     zero: Zero,
 ) -> Float[Array, "*n"]:
-    """Return c_t from c_{t-1}, g_t and u_{t-1}; they agree where their signs differ."""
+    """Return c_t from c_{t-1}, g_t and u_{t-1}; g and u agree where their signs differ."""
     return adapt_gain(gain, agreement(gradient, -velocity, zero), bonus, penalty, low, high)
 
 
@@ -72,14 +72,14 @@ def velocity_gains(
         learning_rate: η, a number or a schedule (t-SNE: 200, or points / exaggeration).
         momentum: μ in [0, 1), a number or a schedule (t-SNE: .5, then .8).
         bonus: added to the gain where gradient and velocity agree; at least 0.
-        penalty: the gain's factor where they do not; in [0, 1].
+        penalty: the gain's factor where they disagree; in [0, 1].
         low: least gain, in [0, 1].
         high: greatest gain, at least 1.
-        zero: what an exact zero of gradient or velocity does: "decay" multiplies by the penalty (scikit-learn), "hold"
-            keeps the gain (Jacobs).
+        zero: what happens if gradient or velocity is exactly 0: "decay" multiplies by the penalty (scikit-learn),
+            "hold" keeps the gain (Jacobs).
 
-    The update is the velocity: put nothing behind it in a chain. A gradient that is not finite passes on into the
-    velocity, as in any momentum (guard with `optax.apply_if_finite`), but never into a gain.
+    The update is the velocity: make it the last link of a chain. A gradient that is not finite enters the velocity, as
+    in any momentum (guard with `optax.apply_if_finite`), but never a gain.
 
     Raises:
         ValueError: a number out of range, a complex or integer leaf (signs mean nothing there).

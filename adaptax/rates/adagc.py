@@ -1,4 +1,4 @@
-r"""AdaGC: a layer's gradient is no longer than 1.05 times what the layer is used to.
+r"""AdaGC: the norm of a layer's gradient is clipped at 1.05 times its running average.
 
 $$ r_l = \min\left(1, \lambda_r \frac{\gamma_l}{\lVert g_l \rVert}\right), \qquad
    \gamma_l \leftarrow \beta\, \gamma_l + (1 - \beta)\, r_l \lVert g_l \rVert $$
@@ -6,14 +6,14 @@ $$ \text{while warming up:} \qquad r = \min\left(1, \frac{\lambda_a}{\lVert g \r
    \gamma_l \leftarrow \min(\gamma_l,\ r \lVert g_l \rVert) $$
 
 Wang et al., AdaGC: Adaptive Gradient Clipping, arXiv:2502.11034, 2025.
-Symbols      g gradient of all layers, g_l of layer l; γ the norm that a layer is used to (`usual`); λ_a absolute; λ_r
+Symbols      g gradient of all layers, g_l of layer l; γ the usual norm of a layer (`usual`); λ_a absolute; λ_r
              relative; β decay.
-Conventions  γ follows the clipped norm, so it grows by a factor of 1 + (λ_r - 1)(1 - β), 1.001, in a step at most. A
-             norm that is 0, infinite or NaN is not learned from: by the published rule one gradient of zeros while
+Conventions  γ follows the clipped norm, so in a step it grows at most by a factor of 1 + (λ_r - 1)(1 - β), 1.001. A
+             norm that is 0, infinite or NaN does not change γ: in the published rule one gradient of zeros while
              warming up makes γ = 0, and stops its layer for good. A layer without γ goes on warming up. Where a norm
              is not finite the rate is 1.
 Elsewhere    pytorch_optimizer divides by the square of the global norm, and with a warm-up of one step reads γ before
-             it is set. ZClip clips the global norm where it lies 2.5 deviations above its mean.
+             it is set. ZClip clips the global norm 2.5 standard deviations above its mean.
 Layers       see each other while warming up, by the norm of all.
 Symmetries   rotating the weights of a layer.
 """
@@ -34,7 +34,7 @@ from adaptax._per_layer import Layers
 from adaptax._powers import safe_sqrt
 from adaptax._rate import Rate
 
-PLACE = "before"  # it limits the gradient that momentum averages, as `adaptax.comparison` puts it
+PLACE = "before"  # the rate limits the gradient before momentum; `adaptax.comparison` reads this
 
 
 def limit(norm: Float[Array, "*n"], greatest: Float[Array, "*n"]) -> Float[Array, "*n"]:
@@ -44,7 +44,7 @@ def limit(norm: Float[Array, "*n"], greatest: Float[Array, "*n"]) -> Float[Array
 
 
 def norm_of_all(norms: Float[Array, " layers"]) -> Float[Array, ""]:
-    """Return the norm of all layers together, those that are not finite left out."""
+    """Return the norm of all layers together, without those whose norm is not finite."""
     known = jnp.where(norms < jnp.inf, norms, 0)
     largest = jnp.max(known, initial=0)
     return largest * safe_sqrt(jnp.sum((known / jnp.where(largest == 0, 1, largest)) ** 2))
@@ -54,7 +54,7 @@ class AdagcState(NamedTuple):
     """State of `adagc_rate`."""
 
     count: Int[Array, ""]  # steps taken
-    usual: Float[Array, " layers"]  # γ; ∞ where nothing has been learned yet
+    usual: Float[Array, " layers"]  # γ; ∞ until the first norm
 
 
 def adagc_rate(
@@ -79,11 +79,11 @@ def adagc_rate(
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number; and as `layer_norms`.
+        ValueError: a number out of range, a leaf that is not floating; and those of `layer_norms`.
 
     It limits the gradient, so it belongs before momentum: `chain(scale_by_rate(adagc_rate()), direction, …)`. In
     `rescale(direction, adagc_rate())`, and around a finished optimizer, it still measures the gradient but shortens the
-    step: a spike then is in the momentum all the same.
+    step, so a spike still enters the momentum.
 
     >>> rate = adagc_rate(warm_up=1)
     >>> state = rate.init(jnp.zeros(2))
@@ -112,7 +112,7 @@ def adagc_rate(
         norms = layers.norms(gradients)
         warms_up = (state.count < warm_up) | (state.usual == jnp.inf)
         of_all = limit(norm_of_all(norms), scalar(absolute, norms))
-        learned = jnp.where(warms_up, 1, state.usual)  # the ∞ of a layer that has none would make derivatives NaN
+        learned = jnp.where(warms_up, 1, state.usual)  # an ∞ would make derivatives NaN
         rates = jnp.where(warms_up, of_all, limit(norms, scalar(relative, norms) * learned))
         rates = jnp.where(norms < jnp.inf, rates, 1)
         clipped = rates * norms

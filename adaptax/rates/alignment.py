@@ -1,14 +1,14 @@
-r"""Alignment: a layer goes on the farther, the better its momentum agrees with the gradient of this step.
+r"""Alignment: a layer moves farther if its momentum agrees better with the gradient of this step.
 
 $$ \tilde s_t = \sigma\left(\frac{\cos(\mu_t, g_t)}{\tau}\right), \qquad
    s_t = \beta\, s_{t-1} + (1 - \beta)\, \tilde s_t, \qquad r_l = s_t $$
 
-Magma, arXiv:2602.15322, 2026, by the descriptions and programs of others; we had no access to the paper's algorithm.
+Magma, arXiv:2602.15322, 2026, after others' descriptions and programs; we had no access to the paper's algorithm.
 Symbols      g gradient; μ its moving average, g_t included; τ temperature; β decay; s score; σ the logistic function; l
              layer.
 Conventions  the cosine is over a whole layer, and 0 where a norm is 0. An infinite or NaN norm changes no score. The
              score starts at `initial`: programs differ (rollfast .5, magma-optimizer 1).
-Elsewhere    magma-optimizer blends new and old params, and so scales a decoupled weight decay, too.
+Elsewhere    magma-optimizer blends new and old params, which also scales a decoupled weight decay.
 Symmetries   rotating the weights of a layer; even in g; invariant to the scale of g.
 """
 
@@ -39,7 +39,7 @@ class AlignmentState(NamedTuple):
     """State of `alignment_rate`."""
 
     scores: Float[Array, " layers"]  # s
-    momentum: PyTree  # like params, float32 at least: μ; nothing where the direction is it
+    momentum: PyTree  # like params, float32 at least: μ; empty where the direction is μ
 
 
 def alignment_rate(
@@ -57,20 +57,20 @@ def alignment_rate(
     Args:
         temperature: τ above 0 (2).
         decay: β in [0, 1) (.9).
-        momentum: how μ forgets, in [0, 1) (.9), one number of state a weight. None takes the direction for μ and keeps
-            nothing: exact around `optax.trace` and moving averages, whose scale the cosine does not see. Around Adam it
-            is another rule, for Adam divides weight by weight.
+        momentum: decay of μ, in [0, 1) (.9); it costs one number of state per weight. None takes the direction for μ
+            and keeps no state: this is exact around `optax.trace` and moving averages, since the cosine ignores scale.
+            Around Adam it is another rule, since Adam divides weight by weight.
         initial: s before the first step, in [0, 1].
         layer_of: what a layer is: `by_leaf`, `by_parent`, …, see `layer_norms`.
         stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number; and as `layer_norms`.
+        ValueError: a number out of range, a leaf that is not floating; and those of `layer_norms`.
 
-    For τ = 2 scores lie between .3775 and .6225, and random_mask_rate(.5), with which Magma multiplies them, halves
-    the mean step once more: tune the learning rate anew before you compare. With `momentum=None` a finished optimizer
-    such as `optax.adam(1e-3)` as direction points downhill and turns every score around, without an error.
+    For τ = 2 scores lie between .3775 and .6225. Magma also multiplies by random_mask_rate(.5), which halves the mean
+    step once more: tune the learning rate anew before you compare. With `momentum=None` and a finished optimizer such
+    as `optax.adam(1e-3)` as direction, every score has the wrong sign, without an error.
 
     >>> rate = alignment_rate()
     >>> state = rate.init(jnp.zeros(2))

@@ -1,14 +1,14 @@
-r"""Rates by path: constants that one knows before training, from a table of patterns.
+r"""Rates by path: constant rates, from a table of patterns.
 
 $$ r_l = c_l $$
 
 Layer-wise decay (ELECTRA, arXiv:2003.10555, 2020; BEiT, arXiv:2106.08254), rates per kind of block (arXiv:2502.19002,
 2025) and the maximal update parametrization (arXiv:2203.03466, 2022) are such tables: `llrd` and `mup` make them.
 Symbols      c a number per leaf, or per slice of a stacked leaf.
-Conventions  the first pattern that is found in a leaf's path counts, as in `by_regex`.
-Elsewhere    `optax.partition` with one optimizer per label does the same, but does not compose with other rates. A
-             decay inside the direction is scaled along, one behind it is not.
-Symmetries   blind to g; linear.
+Conventions  the first pattern that is found in a leaf's path counts, as in `by_regex`. The rates scale a weight decay
+             inside the direction, but not one after it.
+Elsewhere    `optax.partition` with one optimizer per label does the same, but does not compose with other rates.
+Symmetries   independent of g; linear.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def column(path: str, number: ArrayLike, leaf: ArrayLike) -> Array:
 
 
 def known(numbers: ArrayLike | Sequence[float]) -> Sequence[Any]:
-    """Return the numbers of a table's row that are known now; those of an array are, unless it is traced."""
+    """Return the numbers of a table's row that are known now: all, except those of a traced array."""
     listed = getattr(numbers, "tolist", None)
     if listed and not isinstance(numbers, Tracer):
         numbers = listed()
@@ -50,15 +50,14 @@ def rate_by_path(table: Table) -> Rate:
 
     Args:
         table: {regular expression: number at least 0}; or for leaves that are stacked along their first axis, as
-            `nn.scan` makes them, a list or array of as many numbers as the stack is long. End with {".*": 1.0} for all
-            other leaves.
+            `nn.scan` makes them, a list or array with one number per slice. End with {".*": 1.0} for all other leaves.
 
     Raises:
         ValueError: a negative number, leaves that no pattern matches, an array whose length is not the stack's, a leaf
-            that is no floating number.
+            that is not floating.
 
-    A rate of 0 stops a leaf, but its direction still costs time and memory: `optax.partition` freezes. Around a
-    finished optimizer such as `optax.adam(1e-3)` it scales the learning rates.
+    A rate of 0 stops a leaf, but its direction still costs time and memory; `optax.partition` saves them. Around a
+    finished optimizer such as `optax.adam(1e-3)` the table scales the learning rate.
 
     >>> rate = rate_by_path({"embed": 10.0, "blocks": [0.25, 0.5], ".*": 1.0})
     >>> params = {"embed": jnp.ones(3), "blocks": jnp.ones((2, 3)), "head": jnp.ones(2)}
@@ -78,7 +77,7 @@ def rate_by_path(table: Table) -> Rate:
 
     def init(params: PyTree) -> tuple:
         check_floating("by_path", params)
-        jax.eval_shape(measured, params)  # raises what does not fit
+        jax.eval_shape(measured, params)  # raises the errors listed above
         return ()
 
     def measure(

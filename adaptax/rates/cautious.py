@@ -1,4 +1,4 @@
-r"""Cautious masks: a weight moves only where its step agrees with its gradient, and the others move more for it.
+r"""Cautious masks: weights whose step disagrees with their gradient stay; the others move farther instead.
 
 $$ \varphi = \mathbb 1[\operatorname{sign} u \cdot \operatorname{sign} g > 0], \qquad
    m = \alpha\, \varphi + \gamma\, (1 - \varphi), \qquad r = \frac{m}{\max(\operatorname{mean}_l m, .001)} $$
@@ -8,11 +8,11 @@ Liang, Chen, Liu & Liu, Cautious Optimizers, arXiv:2411.16085v4, 2024: α = 1, �
 Symbols      g gradient; u direction; α aligned; γ opposed; l layer, in the paper one tensor.
 Conventions  the authors' clamp at .001 since 2025-01: the mean of a layer with fewer than 1 in 1,000 aligned weights is
              not preserved. An exact zero of u or g counts as opposed. With zero="ignore" the mean is over the weights
-             with g ≠ 0; zero="count", the published form, takes all, so an embedding of which 5 % of the rows were in
-             the batch moves these 20 times as far. On gradients without zeros both are the same. Signs are multiplied,
-             never numbers: 1e-25 · 1e-25 is 0 in float32.
+             with g ≠ 0; zero="count", the published form, takes all, so if 5 % of an embedding's rows are in the
+             batch, these move 20 times as far. On gradients without zeros both are the same. Signs are multiplied,
+             not numbers: 1e-25 · 1e-25 is 0 in float32.
 Elsewhere    the authors' first release and their C-Lion divide by (Σ φ + 1) / n, so that a scalar moves half as far. In
-             their current C-AdamW one branch (not capturable, foreach) compares the moment with itself: no caution.
+             their current C-AdamW one branch (not capturable, foreach) compares the moment with itself: no mask.
              C-Muon masks before it makes the matrix orthogonal; `rescale(muon, cautious_rate())` masks after.
 Units        none; invariant to the scale of g and of u.
 Symmetries   permuting the weights of a layer; flipping the signs of g and u together.
@@ -34,18 +34,18 @@ from adaptax._rate import Rate
 
 Zeros = Literal["ignore", "count"]
 
-LEAST_MEAN = 1e-3  # below which a mean is not divided by
+LEAST_MEAN = 1e-3  # the least divisor
 
 
 def agrees(u: Float[ArrayLike, "*n"], g: Float[ArrayLike, "*n"]) -> Bool[Array, "*n"]:
-    """Return where a direction and a gradient have one sign, neither of them 0."""
+    """Return where a direction and a gradient have the same sign, and neither is 0."""
     return jnp.sign(u) * jnp.sign(g) > 0
 
 
 def mean_multiplier(
     aligned_weights: Float[Array, "*n"], weights: Float[Array, "*n"], aligned: ArrayLike, opposed: ArrayLike
 ) -> Float[Array, "*n"]:
-    """Return the mean of α φ + γ (1 - φ) over the weights that count, at least .001; 1 where none counts."""
+    """Return the mean of α φ + γ (1 - φ) over the counted weights, at least .001; 1 if none is counted."""
     fraction = aligned_weights / jnp.maximum(weights, 1)
     mean = scalar(aligned, fraction) * fraction + scalar(opposed, fraction) * (1 - fraction)
     return jnp.where(weights > 0, jnp.maximum(mean, LEAST_MEAN), 1)
@@ -65,20 +65,20 @@ def cautious_rate(
 
     Args:
         aligned: α at least 0: the multiplier where signs agree.
-        opposed: γ at least 0: where they do not.
-        mean: whether to divide by the layer's mean multiplier, so that a layer moves as far as before if its steps are
-            of one size.
-        zero: over which weights the mean is: "ignore" leaves out those whose gradient is exactly 0, "count" counts all.
-        layer_of: over what the mean is: `by_leaf`, as published, `by_parent`, …, see `layer_norms`.
+        opposed: γ at least 0: the multiplier where they do not agree.
+        mean: whether to divide by the layer's mean multiplier, so that a layer moves as far as before if its weights
+            take steps of equal size.
+        zero: which weights the mean counts: "ignore" leaves out those whose gradient is exactly 0, "count" counts all.
+        layer_of: the layer that the mean is over: `by_leaf`, as published, `by_parent`, …, see `layer_norms`.
         stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
     Raises:
-        ValueError: a number out of range, a complex or integer leaf (signs mean nothing there); and as `layer_norms`.
+        ValueError: a number out of range, a complex or integer leaf (signs mean nothing there); those of `layer_norms`.
 
     The direction must point uphill, as all `scale_by_*` and `optax.trace` do. A finished optimizer such as
-    `optax.adam(1e-3)` points downhill: around it the mask keeps exactly the weights that it should stop, and nothing
-    warns.
+    `optax.adam(1e-3)` points downhill: around it the mask keeps exactly the weights that it should stop, without an
+    error.
 
     >>> rate = cautious_rate()
     >>> g, u = jnp.array([-0.5, -1.0, 1.0, 4.0]), jnp.array([0.4, -2.8, 3.7, 0.4])

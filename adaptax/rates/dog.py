@@ -1,4 +1,4 @@
-r"""DoG: the distance that a layer has come over the gradients that it has seen is its learning rate.
+r"""DoG: a layer's learning rate is its distance from the start, divided by the size of all its gradients.
 
 $$ \bar r_t = \max(\bar r_{t-1}, \lVert w_t - w_0 \rVert), \qquad G_t = \epsilon + \sum_{i \le t} \lVert g_i \rVert^2,
    \qquad \eta_t = \frac{\bar r_t}{\sqrt{G_t}}, \qquad \bar r_0 = \alpha\,(1 + \lVert w_0 \rVert) $$
@@ -6,12 +6,12 @@ $$ \bar r_t = \max(\bar r_{t-1}, \lVert w_t - w_0 \rVert), \qquad G_t = \epsilon
 Ivgi, Hinder & Carmon, DoG is SGD's Best Friend, arXiv:2302.12022, 2023, and the authors' program.
 Symbols      w params, w₀ the first ones; g gradient; r̄ the largest distance so far (`distance`); G the sum of squared
              norms (`root` is √G); α start; ε eps.
-Conventions  G includes this step's gradient, the distance is that before the step. A layer is a leaf (L-DoG); with
+Conventions  G includes this step's gradient; the distance is measured before the step. A layer is a leaf (L-DoG); with
              `by_tree` it is the whole model (DoG). ε is added once. An infinite or NaN norm changes nothing.
 Elsewhere    `optax.scale_by_distance_over_gradients` is L-DoG as well. It squares norms, so params of 1e25 in float32
-             make it infinite; gives a scalar param an update of shape (1,); and rounds w₀ to float32. Neither Optax's
-             nor its `contrib.dog` averages, which is part of the method: `average_params`.
-Units        of w over g: the one rate that is a learning rate. Its own is 1.
+             make it infinite; gives a scalar param an update of shape (1,); and rounds w₀ to float32. It does not
+             average the params, nor does `contrib.dog`; the average is part of the method: `average_params`.
+Units        of w over g: this rate alone is itself a learning rate. Use it with the learning rate 1.
 Symmetries   rotating the weights of a layer; scaling the loss, up to ε.
 """
 
@@ -30,7 +30,7 @@ from adaptax._numbers import divide, full_like, scalar, wide
 from adaptax._per_layer import Layers
 from adaptax._rate import Rate
 
-PLACE = "alone"  # it stands around the gradient itself, as `adaptax.comparison` puts it
+PLACE = "alone"  # the rate goes around the gradient itself; `adaptax.comparison` reads this
 
 
 def grow(so_far: Float[Array, "*n"], norm: Float[Array, "*n"]) -> Float[Array, "*n"]:
@@ -39,7 +39,7 @@ def grow(so_far: Float[Array, "*n"], norm: Float[Array, "*n"]) -> Float[Array, "
 
 
 def farthest(so_far: Float[Array, "*n"], distance: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Return the larger distance; the old one where the new is not finite."""
+    """Return the larger distance; the previous one where the new one is not finite."""
     return jnp.where((distance > so_far) & (distance < jnp.inf), distance, so_far)
 
 
@@ -60,7 +60,7 @@ def dog_rate(
     stacked: str | None = None,
     axis_name: AxisName | None = None,
 ) -> Rate:
-    r"""Return distance over gradients as a `Rate`, one number per layer; take learning rate 1 with it.
+    r"""Return distance over gradients as a `Rate`, one number per layer; use it with the learning rate 1.
 
     Args:
         start: α above 0, the length of the first step relative to 1 + ‖w₀‖ (1e-6; with batch norm 1e-4).
@@ -70,11 +70,11 @@ def dog_rate(
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
     Raises:
-        ValueError: a number out of range, missing params, a leaf that is no floating number; and as `layer_norms`.
+        ValueError: a number out of range, missing params, a leaf that is not floating; and those of `layer_norms`.
 
     Use: `chain(scale_by_rate(dog_rate()), scale_by_learning_rate(1.0), average_params())`. It measures the gradient,
-    whatever the direction is. Behind a finished optimizer such as `optax.adam(1e-3)` it multiplies a step that has
-    its learning rate already. The state has a copy of the first params, so `init` needs shapes alone.
+    not the direction. Around a finished optimizer such as `optax.adam(1e-3)` it multiplies a step that has its learning
+    rate already. The first update copies the params into the state, so `init` needs shapes only.
 
     >>> rate, w = dog_rate(0.1), jnp.array([3.0, 4.0])
     >>> rates, _ = rate.measure(jnp.array([1.0, 0.0]), rate.init(w), w)

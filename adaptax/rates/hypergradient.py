@@ -1,18 +1,18 @@
-r"""Hypergradient: the learning rate descends the loss, too; it grows while the gradient points along the last step.
+r"""Hypergradient: gradient descent on the learning rate, which grows while the gradient points along the last step.
 
 $$ c_t = c_{t-1}\,(1 + \beta \cos(g_t, u_{t-1})) \qquad \text{or} \qquad
    c_t = c_{t-1} + \beta\, \langle g_t, u_{t-1} \rangle $$
 
 Baydin et al., Online Learning Rate Adaptation with Hypergradient Descent, arXiv:1703.04782, 2018. The second rule is
-their program's: w_t = w_{t-1} - η c_t u_t makes ∂f/∂c = -η ⟨g, u⟩. We did not check the first against the paper.
+that of their program: w_t = w_{t-1} - η c_t u_t gives ∂f/∂c = -η ⟨g, u⟩. We did not check the first with the paper.
 Symbols      g gradient; u direction, before any rate; c the factor, 1 at first; β beta. With a constant learning rate
              η, their α is η c, and their β is β η.
-Conventions  c changes before the step, and stays between low and high. In the first step, where a norm is 0, infinite
-             or NaN, and for weights where a sign is 0, c stays. Other rates in the same `rescale` are not in u.
-Elsewhere    their AdamHD changes one shared rate tensor by tensor, so that later ones use part of it already, and
-             corrects u for its start behind ε. Nothing bounds their rate, which can turn negative.
-Layers       see each other where one factor is for all.
-Units        the first rule has none. The second's β has that of 1/g²: scaling the loss by k is scaling β by 1/k².
+Conventions  c changes before the step, and is kept between low and high. It does not change in the first step, where a
+             norm is 0, infinite or NaN, or for weights where a sign is 0. u excludes other rates of the same `rescale`.
+Elsewhere    their AdamHD changes one shared rate tensor by tensor, so later tensors use a part of the change already,
+             and corrects u for its start after adding ε. Their rate has no bounds and can become negative.
+Layers       see each other where all share one factor.
+Units        the first rule has none. β of the second has that of 1/g²: scaling the loss by k scales it by 1/k².
 Symmetries   rotating the weights of a scope; the first rule is invariant to the scale of g, and scope by scope.
 """
 
@@ -48,7 +48,7 @@ class HypergradientState(NamedTuple):
     """State of `hypergradient_rate`."""
 
     factors: PyTree  # c: a number per layer, or a tree like params where each weight has its own
-    direction: PyTree  # like params, float32 at least: u of the step before, 0 before the first
+    direction: PyTree  # like params, float32 at least: the previous u, 0 before the first step
 
 
 def hypergradient_rate(
@@ -62,11 +62,11 @@ def hypergradient_rate(
     stacked: str | None = None,
     axis_name: AxisName | None = None,
 ) -> Rate:
-    r"""Return a factor on the learning rate that follows its own slope, as a `Rate`.
+    r"""Return a factor on the learning rate that follows the slope of the loss in this factor, as a `Rate`.
 
     Args:
         beta: β: in [0, 1) for the multiplicative rule, at least 0 for the additive one.
-        scope: what has a factor of its own: "all" params together, each "layer", each "weight".
+        scope: who shares a factor: "all" params, the weights of a "layer", or none: each "weight" has its own.
         rule: "multiplicative", without unit, or "additive", as published.
         low: the least factor, in [0, 1].
         high: the greatest, at least 1.
@@ -75,11 +75,11 @@ def hypergradient_rate(
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no real floating number; and as `layer_norms`.
+        ValueError: a number out of range, a leaf that is not real and floating; and those of `layer_norms`.
 
-    Early gradients agree, so the factor overshoots, and then swings at the edge of stability: keep high low. With
-    mini-batches the factor that is best for one step is too small in the long run. A finished optimizer such as
-    `optax.adam(1e-3)` as direction points downhill: the factor then falls where it should rise.
+    Early gradients agree, so the factor overshoots and then oscillates at the edge of stability: choose a small `high`.
+    With mini-batches the factor that is best for one step is too small in the long run. Around a finished optimizer
+    such as `optax.adam(1e-3)`, which points downhill, the factor falls where it should rise.
 
     >>> rate, w = hypergradient_rate(0.1), jnp.zeros(2)
     >>> state = rate.init(w)

@@ -1,13 +1,12 @@
-r"""Random mask: a coin for every layer and step says whether the layer moves.
+r"""Random mask: in every step each layer moves with a fixed probability.
 
 $$ r_l \sim \operatorname{Bernoulli}(p) $$
 
-Magma, arXiv:2602.15322, 2026, by the descriptions and programs of others, there beside `alignment_rate`.
+Magma, arXiv:2602.15322, 2026, after others' descriptions and programs; it also has `alignment_rate`.
 Symbols      p probability; l layer.
-Conventions  only the step is masked: what the direction remembers, it goes on learning from every gradient. Nothing is
-             divided by p.
+Conventions  only the step is masked: the direction's state follows every gradient. Nothing is divided by p.
 Elsewhere    SkipUpdate, the same without a score, divides by p: chain `optax.scale(1 / p)`.
-Symmetries   layers do not see each other; blind to g.
+Symmetries   layers are independent; independent of g.
 """
 
 from typing import Any, NamedTuple
@@ -26,7 +25,7 @@ from adaptax._rate import Rate
 
 
 def coins(count: Int[Array, ""], number: int, probability: ArrayLike, seed: ArrayLike) -> Float[Array, " layers"]:
-    """Return 1 with the probability, else 0, for each of so many layers; others at every count."""
+    """Return 1 with the probability, else 0, for each of `number` layers; every count has new coins."""
     key = jax.random.fold_in(jax.random.key(seed), count)
     return jax.random.bernoulli(key, probability, (number,)).astype(float)
 
@@ -49,15 +48,15 @@ def random_mask_rate(
 
     Args:
         probability: p in (0, 1], with which a layer moves in a step (.5).
-        seed: an integer; two masks with one seed toss the same coins, on every device and in every member of a `vmap`.
+        seed: an integer; masks with the same seed are the same, on every device and in every member of a `vmap`.
         layer_of: what a layer is: `by_leaf`, `by_parent`, …, see `layer_norms`.
-        stacked: a regular expression for scan-stacked leaves, each of whose slices has a coin, see `layer_norms`.
+        stacked: a regular expression for scan-stacked leaves, each slice is masked alone, see `layer_norms`.
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number; and as `layer_norms`.
+        ValueError: a number out of range, a leaf that is not floating; and those of `layer_norms`.
 
-    Around a finished optimizer such as `optax.adam(1e-3)` it masks whole steps just as well.
+    Around a finished optimizer such as `optax.adam(1e-3)` it also masks whole steps.
 
     >>> rate = random_mask_rate()
     >>> state = rate.init(jnp.zeros(2))
@@ -73,7 +72,7 @@ def random_mask_rate(
 
     def init(params: PyTree) -> RandomMaskState:
         check_floating("random_mask", params)
-        layers.number(params)  # raises what is wrong with the layers
+        layers.number(params)  # raises errors of the layers
         return RandomMaskState(count=jnp.zeros([], jnp.int32))
 
     def measure(

@@ -1,20 +1,20 @@
-r"""Trust ratio: every layer's step is as long as the layer's weights, whatever the size of its gradient.
+r"""Trust ratio: every layer's step is as long as the layer's weights times c, for gradients of any size.
 
 $$ r_l = c\, \frac{\min(\max(\lVert w_l \rVert, a), b)}{\lVert u_l \rVert}, \qquad
    \text{and } c \text{ where the numerator or } \lVert u_l \rVert \text{ is } 0 $$
 
 You, Gitman & Ginsburg, LARS, arXiv:1708.03888, 2017; You et al., LAMB, arXiv:1904.00962, 2019, whose φ is [a, b].
 Symbols      w params; u direction; c coefficient; a low, b high; l layer.
-Conventions  r belongs to the layer that `layer_of` says, so that with `by_parent` a bias of zeros has its kernel's
-             ratio. A layer of zeros has no ratio and moves by c u, as if ‖w‖ were ‖u‖: its coefficient stays. A norm
-             that is infinite or NaN has the rate c as well.
+Conventions  `layer_of` defines the layers, so with `by_parent` a bias of zeros has its kernel's ratio. A layer of
+             zeros has no ratio and moves by c u, as if ‖w‖ were ‖u‖. Where a norm is infinite or NaN, the rate is also
+             c.
 Elsewhere    `optax.lars` gives a layer of zeros the ratio 1, without c = .001: it moves 1,000 times as far as its
-             neighbors. `optax.fromage` floors the norms at 1e-6 instead and all but freezes it. Optax has one ratio per
-             leaf, scan-stacked leaves and shards included. LARS as printed divides by ‖g‖ + λ ‖w‖, all programs named
-             here by ‖g + λ w‖, the norm of the sum. Some skip biases and gains (`optax.masked` does).
-Units        that of w over that of u: the step's size is c, whatever u's. Two rates that both set the size of the step
-             do not combine.
-Symmetries   rotating the weights of a layer; scaling all of a layer's u changes nothing; layers do not see each other.
+             neighbors. `optax.fromage` floors the norms at 1e-6 instead and almost freezes it. Optax has one ratio per
+             leaf, scan-stacked leaves and shards included. LARS as printed divides by ‖g‖ + λ ‖w‖; all programs named
+             here divide by ‖g + λ w‖, the norm of the sum. Some skip biases and gains (use `optax.masked`).
+Units        that of w over that of u: the relative step is c for u of any size. Two rates that both set the size of the
+             step do not combine.
+Symmetries   rotating the weights of a layer; invariant to the scale of a layer's u; layers are independent.
 """
 
 from typing import Any
@@ -51,19 +51,19 @@ def trust_ratio_rate(
 
     Args:
         coefficient: c at least 0: the length of a layer's step, relative to its weights (LARS: .001, LAMB: 1).
-        low: a at least 0: the least norm of weights that counts, in their unit (0; gluonnlp 1e-3).
-        high: b at least a: the greatest (∞; gluonnlp 10).
+        low: a at least 0: a smaller norm of the weights counts as a, in their unit (0; gluonnlp 1e-3).
+        high: b at least a: a larger one counts as b (∞; gluonnlp 10).
         layer_of: what a layer is: `by_parent`, `by_leaf`, …, see `layer_norms`. Optax's is `by_leaf`.
         stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
     Raises:
-        ValueError: a number out of range, missing params, a leaf that is no floating number; and as `layer_norms`.
+        ValueError: a number out of range, missing params, a leaf that is not floating; and those of `layer_norms`.
 
     LAMB is this rate around Adam with decay inside; LARS has rate and learning rate inside the momentum buffer:
     `chain(rescale(add_decayed_weights(λ), trust_ratio_rate(.001)), scale_by_learning_rate(η), trace(.9))`. A
-    finished optimizer such as `optax.adam(1e-3)` as direction loses its learning rate: the step is c ‖w‖ long whatever
-    the rate was.
+    finished optimizer such as `optax.adam(1e-3)` as direction loses its learning rate: the step is c ‖w‖ long for any
+    learning rate.
 
     >>> rate = trust_ratio_rate(0.1)
     >>> params, u = {"w": jnp.array([3.0, 4.0])}, {"w": jnp.array([0.0, 2.0])}

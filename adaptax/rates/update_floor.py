@@ -7,9 +7,9 @@ Symbols      w params; u direction; ρ floor; l layer, there one matrix. With le
 Conventions  at ‖w‖ = 0, at ‖u‖ = 0 and where a norm is infinite or NaN the rate is 1.
 Elsewhere    the record's script floors both norms at 1e-8, which differs only below it. Its readme says that the
              ratio is clamped to ρ; the code has a floor and no ceiling. Its row form has one norm per output unit.
-Units        ρ is that of w over that of u. A tiny u is noise, and is made as long as any: that is the method, and its
-             danger behind directions whose size says how sure they are.
-Symmetries   rotating the weights of a layer; layers do not see each other.
+Units        ρ has that of w over that of u. A tiny u may be noise, and yet becomes as long as any other: a risk with
+             directions whose size tells how certain they are.
+Symmetries   rotating the weights of a layer; layers are independent.
 """
 
 from typing import Any
@@ -43,10 +43,10 @@ def update_floor_rate(
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
     Raises:
-        ValueError: a number out of range, missing params, a leaf that is no floating number; and as `layer_norms`.
+        ValueError: a number out of range, missing params, a leaf that is not floating; and those of `layer_norms`.
 
     Around a finished optimizer such as `optax.adam(1e-3)`, whose output holds the learning rate, the floor is under the
-    step itself: ρ then is the least relative step, .35 far too long for one.
+    step itself: ρ is then the least relative step, and .35 is far too large.
 
     >>> rate = update_floor_rate()
     >>> params, u = {"w": jnp.array([3.0, 4.0])}, {"w": jnp.array([0.6, 0.8])}

@@ -1,1 +1,1 @@
-"""Transformations that are no rates: what stands beside weight decay, behind the learning rate, or as a direction."""
+"""Transformations other than rates: a weight decay, directions, and transformations after the learning rate."""

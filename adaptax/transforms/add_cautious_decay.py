@@ -1,12 +1,12 @@
-r"""Cautious weight decay: only weights that the step already shrinks decay.
+r"""Cautious weight decay: it acts only on weights that the step shrinks anyway.
 
 $$ u' = u + \lambda\, \mathbb 1[\operatorname{sign} u \cdot \operatorname{sign} w \ge 0]\, w $$
 
 Chen et al., Cautious Weight Decay, arXiv:2510.12402, 2025, Algorithm 1.
 Symbols      u the whole update, momentum and preconditioner included, before the learning rate; w params; λ
              weight_decay.
-Conventions  a weight whose u is exactly 0 decays, as in the paper and nanochat. Nothing is scaled up for those that do
-             not; about half of the weights decay in a step. λ needs no other value than plain decay.
+Conventions  a weight whose u is exactly 0 decays, as in the paper and nanochat. About half of the weights decay in a
+             step, and their decay is not scaled up for the others. λ can stay that of plain decay.
 Elsewhere    modded-nanogpt decays where u w > 0: rows of an embedding that were in no batch keep their size there.
 Symmetries   each weight alone; flipping the signs of u and w together.
 """
@@ -24,7 +24,7 @@ from adaptax._numbers import narrow, scalar, value_at, wide
 
 
 def cautious_decay(u: Float[Array, "*n"], w: Float[Array, "*n"], weight_decay: ArrayLike) -> Float[Array, "*n"]:
-    """Return u, and λ w more where the step that u makes shrinks w, or leaves it as it is (Algorithm 1)."""
+    """Return u + λ w where the step along -u shrinks w or leaves it unchanged, else u (Algorithm 1)."""
     shrinks = jnp.sign(u) * jnp.sign(w) >= 0
     return u + jnp.where(shrinks, scalar(weight_decay, u) * w, 0)
 
@@ -36,17 +36,17 @@ class AddCautiousDecayState(NamedTuple):
 
 
 def add_cautious_decay(weight_decay: optax.ScalarOrSchedule) -> optax.GradientTransformationExtraArgs:
-    r"""Add weight decay where the update shrinks the weight anyway; stands where `optax.add_decayed_weights` does.
+    r"""Add weight decay where the update shrinks the weight anyway; it replaces `optax.add_decayed_weights`.
 
     Args:
         weight_decay: λ at least 0, a number or a schedule.
 
     Raises:
-        ValueError: a negative number, missing params, a leaf that is no real floating number (signs mean nothing in
+        ValueError: a negative number, missing params, a leaf that is not real and floating (signs mean nothing in
             others).
 
-    It stands behind the direction and before the learning rate, since it looks at the update as it is. Behind a
-    finished optimizer, whose update points downhill, it would grow weights. `optax.masked` leaves biases out.
+    Put it after the direction and before the learning rate: it expects an update that points uphill. After a finished
+    optimizer, whose update points downhill, it makes weights grow. `optax.masked` leaves biases out.
 
     >>> decay = add_cautious_decay(0.5)
     >>> w, u = jnp.array([1.0, -2.0, 0.0, 0.5]), jnp.array([0.3, 0.4, -0.2, -0.1])

@@ -1,10 +1,10 @@
-r"""Averaged params: the polynomial average of all params so far, to be evaluated in their place.
+r"""Averaged params: the polynomial average of all params so far; evaluate it instead of the params.
 
 $$ \bar w_t = (1 - a_t)\, \bar w_{t-1} + a_t\, w_t, \qquad a_t = \frac{1 + \gamma}{t + \gamma} $$
 
 Shamir & Zhang, Stochastic Gradient Descent for Non-smooth Optimization, ICML 2013; with γ = 8 in DoG, arXiv:2302.12022.
 Symbols      w params after step t = 1, 2, …; w̄ their average; γ gamma.
-Conventions  w₁ is the first that counts: a₁ = 1. γ = 0 is the plain mean. A larger γ forgets faster.
+Conventions  the average starts with w₁: a₁ = 1. γ = 0 is the plain mean. A larger γ forgets faster.
 Elsewhere    `optax.params_ema` forgets exponentially, at a rate that does not slow down.
 Symmetries   linear in w; each weight alone.
 """
@@ -44,9 +44,9 @@ def average_params(gamma: ArrayLike = 8.0) -> optax.GradientTransformationExtraA
         gamma: γ at least 0 (DoG: 8).
 
     Raises:
-        ValueError: a number out of range, missing params, a leaf that is no floating number.
+        ValueError: a number out of range, missing params, a leaf that is not floating.
 
-    It must be the last of its chain, behind the learning rate: what counts is params plus update. Read the average by
+    It must be the last of its chain, after the learning rate: it averages params plus update. Read the average by
     `averaged_params`.
 
     >>> optimizer, w = optax.chain(optax.sgd(0.5), average_params(gamma=0.0)), jnp.array([4.0])
@@ -83,7 +83,7 @@ def averaged_params(opt_state: PyTree, params: PyTree) -> PyTree:
 
     Args:
         opt_state: the state of an optimizer that has one `average_params` anywhere in it.
-        params: the params as they are now, whose dtypes the average is given in.
+        params: the present params; the average is returned in their dtypes.
 
     Raises:
         ValueError: no `average_params` in the state, or several.

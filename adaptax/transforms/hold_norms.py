@@ -1,15 +1,15 @@
-r"""Held norms: every layer's weights keep the norm that they started with; a step only turns them.
+r"""Held norms: every layer's weights keep the norm they started with; a step only changes their direction.
 
 $$ w' = R_l\, \frac{w + \Delta}{\lVert w_l + \Delta_l \rVert}, \qquad R_l = \lVert w_{0,l} \rVert, \qquad
    \Delta' = w' - w $$
 
 Hyperball optimization (AdamH, MuonH), arXiv:2606.16899, 2026.
 Symbols      w params; Δ the update, learning rate and sign included; R the first norm.
-Conventions  held are leaves of two dimensions at least (within a slice where stacked): biases and gains are free, and
-             so is a layer that starts at zero. R is the norm before the first update. Where ‖w + Δ‖ is 0, infinite or
-             NaN the update passes unchanged.
-Elsewhere    the speedrun's scripts hold the norm of the step before, which drifts by its rounding; marin's too, and
-             there a layer of zeros becomes NaN. What is held is the Frobenius norm, neither the spectral nor the rows'.
+Conventions  the Frobenius norm is held, for leaves of at least two dimensions (within a slice where stacked). Biases,
+             gains and a layer that starts at zero are free. R is the norm before the first update. Where ‖w + Δ‖ is 0,
+             infinite or NaN, the update passes unchanged.
+Elsewhere    the speedrun's scripts and marin's hold the norm of the previous step, which drifts by rounding; in marin's
+             a layer of zeros becomes NaN.
 Symmetries   rotating the weights of a layer; scaling w and Δ together scales w'.
 """
 
@@ -30,7 +30,7 @@ from adaptax._per_layer import Layers
 
 
 def holding_factor(first: Float[Array, "*n"], moved: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Return R / ‖w + Δ‖, and 1 where nothing is to be held or nothing can be."""
+    """Return R / ‖w + Δ‖, and 1 where the norm is free or cannot be held."""
     known = (first > 0) & (moved > 0) & (moved < jnp.inf)
     return jnp.where(known, first / jnp.where(known, moved, 1), 1)
 
@@ -47,17 +47,17 @@ def hold_norms(
     r"""Return the update after which every layer has its first norm, to rounding.
 
     Args:
-        layer_of: what a layer is: `by_leaf`, as published, or any other, see `layer_norms`. Of a layer of several
-            leaves the norm of all matrices together is held.
-        stacked: a regular expression for scan-stacked leaves, each of whose slices is held, see `layer_norms`.
+        layer_of: what a layer is: `by_leaf`, as published, or any other, see `layer_norms`. In a layer of several
+            leaves, the norm of all its matrices together is held.
+        stacked: a regular expression for scan-stacked leaves, whose slices are held one by one, see `layer_norms`.
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
 
     Raises:
-        ValueError: missing params, a leaf that is no floating number; and as `layer_norms`.
+        ValueError: missing params, a leaf that is not floating; and those of `layer_norms`.
 
-    It must be the last of its chain, behind the learning rate: whatever follows breaks the norm. With
+    It must be the last of its chain, after the learning rate: a later transformation changes the norm. With
     `trust_ratio_rate(layer_of=by_leaf)` around the direction, η is the tangent of the angle by which a layer turns.
-    The state remembers one number per layer, measured from the params at the first update: `init` needs shapes alone.
+    The state keeps one number per layer, measured from the params at the first update: `init` needs shapes only.
 
     >>> hold = hold_norms()
     >>> w, step = jnp.array([[3.0, 4.0]]), jnp.array([[-0.4, 0.3]])

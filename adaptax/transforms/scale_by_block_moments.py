@@ -4,12 +4,12 @@ $$ v_b \leftarrow \beta_2 v_b + (1 - \beta_2)\, \operatorname{mean}_{i \in b} g_
    u_i = \frac{\hat m_i}{\sqrt{\hat v_b} + \epsilon} $$
 
 Zhang et al., Adam-mini, arXiv:2406.16793, 2024, and the authors' program 1.1.1.
-Symbols      g gradient; m moving average of g, hats correct for the start at 0; v of its mean square in block b; β b1
-             and b2.
-Conventions  a block is a layer, or within a leaf what the axes leave: one number per output unit, token or head. Adam's
-             own order of correction, root and ε; where nothing was seen, the step is 0.
+Symbols      g gradient; m moving average of g, hats correct for the start at 0; v that of its mean square in block b; β
+             b1 and b2.
+Conventions  a block is a layer, or a part of a leaf: the mean is over the given axes, which leave one number per output
+             unit, token or head. Correction, root and ε come in Adam's order; without any gradient, the step is 0.
 Elsewhere    levanter's keeps v at full size, so that no memory is saved. kozistr's steps embeddings as plain Adam.
-             The authors find blocks by the parameter's name; blocks too large destabilize large transformers.
+             The authors find blocks by the parameter's name; too large blocks make large transformers unstable.
 Symmetries   permuting the weights of a block; odd in g; invariant to the scale of g up to ε.
 """
 
@@ -68,16 +68,16 @@ def scale_by_block_moments(
         eps: ε at least 0, in the gradient's unit (1e-8).
         layer_of: the blocks of leaves that `axes` does not name: `by_leaf`, one per leaf, `by_parent`, …
         axes: blocks within leaves, as {regular expression: axes to take the mean over}; the first that matches a
-            leaf's path counts, axes are those of a slice where stacked. A Flax kernel (in, out) has one block per
+            leaf's path counts. In a stacked leaf, axes are those of a slice. A Flax kernel (in, out) has one block per
             output unit with {"kernel": 0}, an embedding (tokens, width) one per token with {"embedding": 1}, a kernel
             (in, heads, width) one per head with {"query": (0, 2)}.
         stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`. A leaf that
-            `axes` names must be whole there; under plain `jit` it may be sharded at will.
+            `axes` names must be whole there; under plain `jit` it may be sharded freely.
 
     Raises:
-        ValueError: a number out of range, a leaf that is no floating number, a pattern of `axes` that comes first for
-            no leaf, an axis that a leaf does not have, a leaf of `axes` that is sharded inside `shard_map`; and as
+        ValueError: a number out of range, a leaf that is not floating, a pattern of `axes` that is the first match
+            of no leaf, an axis that a leaf does not have, a leaf of `axes` that is sharded inside `shard_map`; and as
             `layer_norms`.
 
     >>> direction = scale_by_block_moments()

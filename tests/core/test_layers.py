@@ -106,7 +106,7 @@ def test_a_layer_of_two_precisions_is_summed_in_the_wider():
 def test_patterns_and_paths_must_meet():
     with pytest.raises(ValueError, match="no pattern of \\['conv'\\] matches the leaf 'head/bias'"):
         adaptax.layer_norms(TREE, adaptax.by_regex(["conv"]))
-    with pytest.raises(ValueError, match="pattern 'attention' comes first for no leaf; the nearest is"):
+    with pytest.raises(ValueError, match="pattern 'attention' is the first match of no leaf; the nearest is"):
         adaptax.layer_norms(TREE, adaptax.by_regex(["attention", "conv", "head"]))
 
 

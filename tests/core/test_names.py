@@ -103,7 +103,7 @@ PARAMS = {"block": {"kernel": jnp.ones((2, 2))}, "head": {"bias": jnp.ones(2)}}
         (["head"], r"^by_regex: no pattern of \['head'\] matches the leaf 'block/kernel'\.$"),
         (
             ["head", "blok", "block"],
-            r"^by_regex: pattern 'blok' comes first for no leaf; the nearest is 'block/kernel'\.$",
+            r"^by_regex: pattern 'blok' is the first match of no leaf; the nearest is 'block/kernel'\.$",
         ),
         (["(head", "block"], r"^by_regex: the pattern '\(head' is no regular expression: missing \), .*\.$"),
     ],

@@ -139,7 +139,7 @@ def test_a_measure_that_does_not_see_the_direction_is_told_what_to_add():
         return gradients, state
 
     with pytest.raises(
-        ValueError, match=r"add `\*, direction` behind params, as in .*; got .*by_size\(gradients, state"
+        ValueError, match=r"add `\*, direction` after params, as in .*; got .*by_size\(gradients, state"
     ):
         adaptax.scale_by_rate(adaptax.Rate(lambda params: (), by_size))
 

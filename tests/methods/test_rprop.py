@@ -160,7 +160,7 @@ def test_the_gain_inside_makes_the_steps():
     [
         ({"increase": 0.9}, r"rprop: increase must be at least 1, got 0\.9\."),
         ({"decrease": 0.0}, r"rprop: decrease must be in \(0, 1\], got 0\.0\."),
-        ({"low": 1.5}, r"rprop: low must be in \[0, 1\], for gains start at 1, got 1\.5\."),
+        ({"low": 1.5}, r"rprop: low must be in \[0, 1\], since gains start at 1, got 1\.5\."),
         ({"low": 0.0}, r"rprop: low must be at least"),
         ({"high": 1e12}, r"rprop: high must be at most"),
     ],

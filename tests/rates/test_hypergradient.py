@@ -176,8 +176,8 @@ def test_products_do_not_overflow():
     [
         ({"beta": 1.0}, r"hypergradient: beta must be in \[0, 1\), got 1\.0\."),
         ({"beta": -0.1, "rule": "additive"}, r"hypergradient: beta must be at least 0, got -0\.1\."),
-        ({"beta": 0.1, "low": 2.0}, r"hypergradient: low must be in \[0, 1\], for gains start at 1, got 2\.0\."),
-        ({"beta": 0.1, "high": 0.5}, r"hypergradient: high must be at least 1, for gains start at 1, got 0\.5\."),
+        ({"beta": 0.1, "low": 2.0}, r"hypergradient: low must be in \[0, 1\], since gains start at 1, got 2\.0\."),
+        ({"beta": 0.1, "high": 0.5}, r"hypergradient: high must be at least 1, since gains start at 1, got 0\.5\."),
         ({"beta": 0.1, "scope": "model"}, r"hypergradient: scope must be one of .*, got 'model'\."),
         ({"beta": 0.1, "rule": "product"}, r"hypergradient: rule must be one of .*, got 'product'\."),
     ],

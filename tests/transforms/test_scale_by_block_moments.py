@@ -148,7 +148,7 @@ def test_a_leaf_of_axes_that_is_sharded_inside_shard_map_is_named():
     [
         (
             {"axes": {"head": 0}},
-            "scale_by_block_moments: the pattern 'head' of axes comes first for no leaf; the nearest is",
+            "scale_by_block_moments: the pattern 'head' of axes is the first match of no leaf; the nearest is",
         ),
         ({"axes": {"bias": 1}}, "scale_by_block_moments: axes has 1 for 'dense/bias', which has 1 axes."),
         ({"b1": 1.0}, r"scale_by_block_moments: b1 must be in \[0, 1\), got 1\.0\."),
