@@ -1,4 +1,4 @@
-"""What a history says is wrong, in words. Rules of thumb: they say where to look, not what must be."""
+"""Faults in a history, in words. The rules are rules of thumb: they tell where to look, not what is certain."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,24 +6,24 @@ import numpy as np
 
 from adaptax.live.history import History
 
-RECENT = 20  # observations: what was wrong before them is over
-SEVERAL = 3  # observations, before anything is said of a direction: one gradient is noise
+RECENT = 20  # observations: earlier faults do not count
+SEVERAL = 3  # observations that a sentence about directions needs: one gradient is noise
 # Karpathy's notes for Stanford's CS231n (cs231n.github.io/neural-networks-3, "Ratio of weights:updates") take a
-# relative update of about 1e-3 for a good one. It is an orientation: nets train well at a tenth and at ten times of it.
+# relative update of about 1e-3 for a good one. It is a rough guide: nets train well at a tenth and at ten times of it.
 USUAL = 1e-3
-FAR = 100.0  # times less or more than that is no matter of taste
-APART = 1e3  # of effective rates: no net's layers are known to need more, with gradients of one size
-EVENED = 10.0  # times: if layers move alike, a rate that differs has evened out their gradients, as Adam's does
-AT_BOUND = 0.5  # of the weights: the bounds, not the gradients, say how far the layer goes
+FAR = 100.0  # times less or more than that is a fault
+APART = 1e3  # ratio of effective rates: we know of no net that needs more, for gradients of equal size
+EVENED = 10.0  # times: layers that move alike may differ in rate, which then balances their gradients, as Adam's
+AT_BOUND = 0.5  # of the weights: the bounds, not the gradients, set the step of the layer
 UPHILL = 0.5  # of the weights: more of them climb than descend
 NAMED = 4  # layers in a sentence, the worst
 
 
 def diagnose(history: History) -> list[str]:
-    """Return what is wrong with the layers of a training, one sentence for each kind of fault; nothing if all is well.
+    """Return the faults of the layers in a training run, one sentence for each kind; an empty list if there is none.
 
     The last twenty observations count. The rules look for layers without a gradient, numbers that overflow, relative
-    updates a hundred times below or above 1e-3 (an orientation, from the notes of Stanford's CS231n), gains at their
+    updates a hundred times below or above 1e-3 (a rough guide, from the notes of Stanford's CS231n), gains at their
     bounds, effective rates a thousand times apart in layers that do not move alike, and updates that climb.
 
     >>> import jax.numpy as jnp, optax, adaptax
@@ -49,7 +49,7 @@ def _overflow(history: History) -> list[str]:
         name = names[int(np.argmax(bad[:, first, layer]))]
         value = _recent(history, name)[first, layer]
         found.append(f"{history.layers[layer]} ({name.replace('_', ' ')} {value} at step {_steps(history)[first]})")
-    return _sentence(found, "What is not finite overflows in {}: lower the learning rate or clip the gradients.")
+    return _sentence(found, "Numbers are not finite in {}: lower the learning rate or clip the gradients.")
 
 
 def _no_gradient(history: History) -> list[str]:
@@ -57,7 +57,7 @@ def _no_gradient(history: History) -> list[str]:
     found = [history.layers[layer] for layer in np.flatnonzero((norms == 0).all(0))]
     return _sentence(
         found,
-        "No gradient reaches {}" + _span(history, "") + ": look for units that are dead, a `stop_gradient`, or outputs "
+        "No gradient reaches {}" + _span(history, "") + ": look for dead units, a `stop_gradient`, or outputs "
         "that the loss does not use.",
     )
 
@@ -99,7 +99,7 @@ def _at_bounds(history: History) -> list[str]:
         ]
         sentences += _sentence(
             found,
-            f"The factors of {rate} stand at their bounds for {{}} at step {_steps(history)[-1]}: raise the learning "
+            f"The factors of {rate} are at their bounds for {{}} at step {_steps(history)[-1]}: raise the learning "
             "rate if they are above 1, lower it if they are below, or widen the bounds.",
         )
     return sentences
@@ -117,7 +117,7 @@ def _apart(history: History) -> list[str]:
     return [
         f"The effective rate of {name_high}, {rates[high]:.2g}, is {ratio:,.0f} times that of {name_low}, "
         f"{rates[low]:.2g}{_span(history)}, with gradient norms {norms[high]:.2g} and {norms[low]:.2g}: bring them "
-        "together by learning rates per layer, or a rate such as `trust_ratio_rate`."
+        "closer by learning rates per layer, or by a rate such as `trust_ratio_rate`."
     ]
 
 
@@ -133,8 +133,8 @@ def _climbing(history: History) -> list[str]:
     ]
     return _sentence(
         found,
-        "Updates lead uphill in {}" + _span(history) + ": lower the learning rate or the momentum, and see that no "
-        "finished optimizer stands where a direction belongs.",
+        "Updates lead uphill in {}" + _span(history) + ": lower the learning rate or the momentum, and check that no "
+        "finished optimizer is used as a direction.",
     )
 
 
@@ -147,13 +147,13 @@ def _recent(history: History, quantity: str) -> np.ndarray:
 
 
 def _median(history: History, quantity: str) -> np.ndarray:
-    """Return each layer's median over what is finite, NaN where nothing is."""
+    """Return each layer's median over its finite numbers, NaN where there are none."""
     numbers = _recent(history, quantity)
     return np.array([np.median(of[np.isfinite(of)]) if np.isfinite(of).any() else np.nan for of in numbers.T])
 
 
 def _moves(history: History) -> np.ndarray:
-    """Return each layer's median relative update; NaN where no gradient came, of which another rule speaks."""
+    """Return each layer's median relative update; NaN where no gradient came: another rule reports that."""
     return np.where(_median(history, "gradient_norm") > 0, _median(history, "relative_update"), np.nan)
 
 
@@ -167,7 +167,7 @@ def _by(order: np.ndarray, wrong: np.ndarray, history: History, shown: Callable[
 
 
 def _sentence(found: Sequence[str], text: str) -> list[str]:
-    """Return a sentence about what was found, with the worst few by name; none of nothing."""
+    """Return a sentence about what was found, with the worst few by name; an empty list if nothing was."""
     if not found:
         return []
     more = [f"{len(found) - NAMED} more"] if len(found) > NAMED else []

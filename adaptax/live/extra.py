@@ -1,11 +1,11 @@
-"""The packages of `pip install 'adaptax[live]'`, each asked for where it is used."""
+"""The packages of `pip install 'adaptax[live]'`, each imported only when it is used."""
 
 import importlib
 from typing import Any
 
 
 def need(module: str) -> Any:
-    """Import a module of the extra, or say in one sentence how to install it."""
+    """Import a module of the extra, or raise with one sentence that tells how to install it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Observations in files that others read: JSON lines and TensorBoard's events. Nothing is written twice or over."""
+"""Observations in files for other programs: JSON lines and TensorBoard's events. Nothing is written twice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def flat(history: History, index: int) -> dict[str, float]:
 
 
 class Files:
-    """Which files have how many of the observations."""
+    """The number of observations in each file."""
 
     def __init__(self) -> None:
         """Know no file."""
@@ -67,9 +67,9 @@ def _lines(history: History, index: int) -> list[str]:
 
 
 def _events_in(folder: Path) -> Any:
-    """Begin a file of events. Those of two trainings in one folder would be drawn as one line."""
+    """Begin a file of events. TensorBoard would draw two training runs in one folder as one line."""
     writer = need("tensorboardX.event_file_writer").EventsWriter
     if found := sorted(folder.glob("*tfevents*")):
-        raise FileExistsError(f"History: folder must hold no events yet, got {str(found[0])!r}.")
+        raise FileExistsError(f"History: folder must hold no events, got {str(found[0])!r}.")
     folder.mkdir(parents=True, exist_ok=True)
     return writer(str(folder / "events"), ".adaptax")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def quantities_of(observation: Observation) -> dict[str, Any]:
-    """Return an observation's numbers by name: "cosine", …, and of rates "rates/lsalr_rate/mean", …"""
+    """Return an observation's numbers by name: "cosine", …, and for rates "rates/lsalr_rate/mean", …"""
     named = {name: value for name, value in vars(observation).items() if name not in ("rates", "layers")}
     for rate, factors in observation.rates.items():
         of_rate = zip(Factors._fields, factors, strict=True)
@@ -36,9 +36,9 @@ def _packed(observation: Observation) -> jax.Array:
 
 
 class History:
-    """What was observed of a training, step by step.
+    """The observations of a training run, step by step.
 
-    `add` returns at once: numbers travel while the device goes on, and are waited for only where they are read.
+    `add` returns at once: numbers are copied while the device goes on, and only a read waits for them.
 
     >>> import optax, adaptax
     >>> from adaptax.live import History
@@ -64,11 +64,11 @@ class History:
         self._screen: tables.Screen | None = None
 
     def add(self, observation: Observation, step: int | None = None) -> None:
-        """Take in what a compiled step returned, without waiting for it.
+        """Add the observation that a compiled step returned, without waiting for it.
 
         Args:
-            observation: the third of what `adaptax.observe` returns.
-            step: its number, a Python number above the last one; by default one more than that.
+            observation: the third result of `adaptax.observe`.
+            step: its number, a Python number above the last one; by default the last one plus 1.
 
         Raises:
             ValueError: an observation of other layers or quantities than the first, a step that does not come after
@@ -118,7 +118,7 @@ class History:
         return tables.text(self)
 
     def plot(self, quantity: str = "effective_rate") -> "Figure":
-        """Draw a quantity by step, a panel for each layer; of more than twelve layers a map of layers and steps.
+        """Draw a quantity by step, a panel for each layer; for more than twelve layers a map of layers and steps.
 
         Raises:
             KeyError: no such quantity.
@@ -129,9 +129,9 @@ class History:
         return picture.draw(self, quantity)
 
     def live(self, console: "Console | None" = None) -> AbstractContextManager["History"]:
-        """Show a table in the terminal, `with history.live():`, anew after every `add`.
+        """Show a table in the terminal, `with history.live():`, and update it after every `add`.
 
-        It shows the last observation that has arrived, one or some behind the newest, and at the end the very last.
+        It shows the last observation that has arrived, which may be a few steps old, and at the end the newest.
 
         Args:
             console: a rich Console, by default the terminal.
@@ -153,16 +153,16 @@ class History:
                 screen.show(self)
 
     def write_json_lines(self, path: str | Path) -> None:
-        """Write what that file does not have yet, a line for each step and layer; NaN and ∞ become null.
+        """Append the observations that the file lacks, a line for each step and layer; NaN and ∞ become null.
 
         Raises:
-            FileExistsError: a file that this history did not begin.
+            FileExistsError: the file exists, and this history did not create it.
         """
         self._take_in()
         self._files.json_lines(self, Path(path))
 
     def write_tensorboard(self, folder: str | Path) -> None:
-        """Write what that folder does not have yet, a curve "layer/quantity" for each, for TensorBoard.
+        """Append the observations that the folder lacks, a curve "layer/quantity" for each, for TensorBoard.
 
         Raises:
             FileExistsError: events in the folder that this history did not write.
@@ -173,24 +173,24 @@ class History:
 
     @property
     def arrived(self) -> int:
-        """The number of observations whose numbers are here: reading those waits for nothing."""
+        """The number of observations that have arrived on the host: reading these does not wait."""
         return len(self._here)
 
     def at(self, index: int) -> np.ndarray:
-        """Return the numbers of one observation, (quantities, layers), once they are here."""
+        """Return the numbers of one observation, (quantities, layers), once they have arrived."""
         while len(self._here) <= index:
             self._here.append(np.asarray(self._on_the_way.popleft()))
         return self._here[index]
 
     def _take_in(self, *, wait: bool = True) -> None:
-        """Take in what is on the way, in order; without `wait` only what has arrived."""
+        """Read the arrays that are being copied, in order; without `wait` only those that have arrived."""
         while self._on_the_way and (wait or self._on_the_way[0].is_ready()):
             self.at(len(self._here))
 
     def _check(self, observation: Observation) -> None:
         named = quantities_of(observation)
         if any(isinstance(value, Tracer) for value in named.values()):
-            raise ValueError("History: add must be given what a compiled step returned, got an observation inside it.")
+            raise ValueError("History: add must be called outside the compiled step, got a traced observation.")
         if not self._steps:
             self.layers, self.quantities = observation.layers, tuple(named)
         for what, first, now in (

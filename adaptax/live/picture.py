@@ -24,7 +24,7 @@ ROW = 0.22  # inches, of a layer in a map
 def draw(history: History, quantity: str) -> Figure:
     """Draw a panel for each layer, or a map of many; on a log scale where all numbers are positive."""
     figure = need("matplotlib.figure").Figure
-    # Jupyter shows figures only once pyplot has drawn one, which is not used here.
+    # Jupyter shows figures only after pyplot has drawn one, and this file does not use pyplot.
     figure_of = type(figure.__name__, (figure,), {"_repr_png_": _png})
     numbers = history[quantity]
     finite = numbers[np.isfinite(numbers)]
@@ -34,7 +34,7 @@ def draw(history: History, quantity: str) -> Figure:
 
 
 def _png(figure: Figure) -> bytes:
-    """Return what Jupyter shows of a figure."""
+    """Return a figure as the PNG that Jupyter shows."""
     with io.BytesIO() as file:
         figure.savefig(file, format="png", bbox_inches="tight")
         return file.getvalue()
@@ -70,6 +70,6 @@ def _map(figure_of: Any, history: History, quantity: str, numbers: np.ndarray, i
 
 
 def _edges(steps: np.ndarray) -> np.ndarray:
-    """Return where each step's column begins, and where the last ends: as wide as the one before."""
+    """Return where each step's column begins, and where the last one ends, as wide as the one before it."""
     last = steps[-1] - steps[-2] if len(steps) > 1 else 1
     return np.append(steps, steps[-1] + last)

@@ -22,7 +22,7 @@ COLUMNS = {
 
 
 def rows(history: History) -> list[tuple[str, ...]]:
-    """Return the last observation that is here: a line of headers, then one for each layer."""
+    """Return the last observation that has arrived: a line of headers, then one for each layer."""
     means = {
         name.split("/")[1]: name for name in history.quantities if name.startswith("rates/") and name.endswith("/mean")
     }
@@ -63,7 +63,7 @@ class Screen:
             self._live.console.print()  # a file has no cursor to leave the table's last line
 
     def show(self, history: History) -> None:
-        """Show the last observation that is here, if it is another than before."""
+        """Show the last observation that has arrived, if it is a new one."""
         if history.arrived > self._shown:
             self._shown = history.arrived
             self._live.update(_rich_table(history), refresh=True)

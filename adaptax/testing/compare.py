@@ -9,19 +9,19 @@ from jaxtyping import PyTree
 
 
 def expect(condition: Any, message: str) -> None:
-    """Raise `AssertionError` with a message unless a condition holds, also where Python leaves out `assert`."""
+    """Raise `AssertionError` with a message unless a condition holds, even if Python runs with -O."""
     if not bool(condition):
         raise AssertionError(message)
 
 
 def _number(leaf: Any) -> np.ndarray:
-    """Return a leaf in the widest dtype: NumPy compares no bfloat16."""
+    """Return a leaf in the widest dtype: NumPy cannot compare bfloat16."""
     is_complex = jnp.issubdtype(jnp.result_type(leaf), jnp.complexfloating)
     return np.asarray(leaf).astype(np.complex128 if is_complex else np.float64)
 
 
 def assert_close(actual: PyTree, expected: PyTree, rtol: float = 1e-5, atol: float = 1e-7, what: str = "") -> None:
-    """Raise unless two trees have one structure, and leaves of one shape that are close; NaN equals NaN."""
+    """Raise unless two trees have the same structure and shapes, and close leaves; NaN equals NaN."""
     got, wanted = jax.tree.structure(actual), jax.tree.structure(expected)
     expect(got == wanted, f"{what} has the structure {got}, not {wanted}")
     paths = jax.tree_util.tree_leaves_with_path(expected)
@@ -37,7 +37,7 @@ def assert_equal(actual: PyTree, expected: PyTree, what: str = "") -> None:
 
 
 def assert_same_types(actual: PyTree, expected: PyTree, what: str = "the state") -> None:
-    """Raise unless two trees have one structure, and leaves of one shape and dtype."""
+    """Raise unless two trees have the same structure, shapes and dtypes."""
     got, wanted = jax.tree.structure(actual), jax.tree.structure(expected)
     expect(got == wanted, f"{what} has the structure {got}, not {wanted}")
     paths = jax.tree_util.tree_leaves_with_path(expected)

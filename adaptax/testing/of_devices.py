@@ -1,4 +1,4 @@
-"""What is divided must be as if it were whole: shards over eight devices, slices of scan-stacked layers."""
+"""Divided leaves must give the same updates as whole ones: shards over eight devices, slices of stacked layers."""
 
 import unittest
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ DEVICES = 8
 
 
 def mesh_of(kind: AxisType) -> Mesh:
-    """Return a mesh over eight devices, or say that there are too few."""
+    """Return a mesh over eight devices, or skip if there are fewer."""
     if jax.device_count() < DEVICES:
         flag = f"XLA_FLAGS=--xla_force_host_platform_device_count={DEVICES}"
         raise unittest.SkipTest(f"needs {DEVICES} devices, there are {jax.device_count()}; {flag} makes them of a CPU")
@@ -53,7 +53,7 @@ def sharded_is_unsharded(subject: Subject, kind: str) -> None:
 
 
 def takes_axis_name(subject: Subject) -> bool:
-    """Return whether a subject can be told by which axes leaves are sharded."""
+    """Return whether a subject takes the axes over which leaves are sharded."""
     return subject.has("axis_name")
 
 
@@ -72,13 +72,13 @@ def sharded_inside_shard_map_is_unsharded(subject: Subject) -> None:
 
 
 def takes_stacked(subject: Subject) -> bool:
-    """Return whether a subject can be told which leaves are stacked; what draws follows the order of layers instead."""
+    """Return whether a subject takes `stacked`, and no `seed`: random draws follow the order of the layers."""
     return subject.has("stacked") and not subject.has("seed")
 
 
 @check(when=takes_stacked, is_heavy=True)
 def stacked_layers_are_separate_leaves(subject: Subject) -> None:
-    """With `stacked`: three slices of one tree are three trees side by side, each with layers of its own."""
+    """With `stacked`: three slices of one tree are three trees side by side, each with its own layers."""
     number, layer_of = 3, subject.layer_of
 
     def apart(stack: PyTree) -> PyTree:

@@ -1,4 +1,4 @@
-"""What JAX's transformations need: one trace, a stable state, no Python numbers, shapes alone."""
+"""The needs of JAX's transformations: one trace, a stable state, no Python numbers, `init` from shapes alone."""
 
 import functools
 from typing import Any
@@ -157,7 +157,7 @@ def params_and_state_may_be_donated(subject: Subject) -> None:
 
 @check(over=("cpu", "cuda", "rocm", "tpu"), is_heavy=True)
 def exports_with_symbolic_shapes(subject: Subject, platform: str) -> None:
-    """Once for every size of a leaf, to platforms that are not here."""
+    """Once for every size of a leaf, to platforms that this machine lacks."""
     optimizer, dense = subject.make(), weights()["dense"]
     (rows,) = jax.export.symbolic_shape("b")
     params = {"dense": {"kernel": jax.ShapeDtypeStruct((rows, 3), "float32"), "bias": dense["bias"]}}
@@ -168,11 +168,11 @@ def exports_with_symbolic_shapes(subject: Subject, platform: str) -> None:
     if platform == "cpu" == jax.default_backend():
         gradients, params = {"dense": gradients_at(1, dense)}, {"dense": dense}
         arguments = gradients, optimizer.init(params), params, loss_at(1)
-        assert_close(exported.call(*arguments), update(*arguments), what="what is exported")
+        assert_close(exported.call(*arguments), update(*arguments), what="the exported update")
 
 
 @check()
 def init_needs_only_shapes(subject: Subject) -> None:
-    """So that `jax.eval_shape` can say where the state goes before there are params."""
+    """So `jax.eval_shape` can describe the state before there are params."""
     shapes = jax.eval_shape(weights)
     assert_same_types(subject.make().init(shapes), subject.make().init(weights()))

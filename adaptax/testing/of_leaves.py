@@ -1,4 +1,4 @@
-"""What leaves may be: any floating dtype, none at all, of no size; and what they may not be."""
+"""Leaves that must work (every floating dtype, None, empty arrays), and leaves that must be refused."""
 
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +18,7 @@ EMPTY = MappingProxyType({"dict": {}, "tuple": (), "none": None, "nested": {"a":
 
 @check(over=tuple(EMPTY))
 def survives_an_empty_tree(subject: Subject, kind: str) -> None:
-    """What is partitioned may get no leaf."""
+    """A part of `optax.partition` may get no leaf."""
     empty = EMPTY[kind]
     state = subject.make().init(empty)
     for loss in (2.0, 1.0):
@@ -71,7 +71,7 @@ def mixed_precision_keeps_the_state(subject: Subject) -> None:
 
 @check(is_heavy=True)
 def complex_turns_with_its_phase_or_is_refused(subject: Subject) -> None:
-    """Where a rule means something for complex weights, a common phase of all numbers turns all updates."""
+    """If a rule is defined for complex weights, a common phase of all numbers turns all updates."""
     phase = np.complex64(0.6 + 0.8j)
 
     def turned(tree: Any) -> Any:
@@ -83,7 +83,7 @@ def complex_turns_with_its_phase_or_is_refused(subject: Subject) -> None:
             subject.make().init(turned(weights()))
         except ValueError as error:
             named = "complex64 at" in str(error) and "['" in str(error)
-            expect(named, f"what is refused must be named, as 'got complex64 at [path]': {error}")
+            expect(named, f"the message must name the refused leaf, as 'got complex64 at [path]': {error}")
             return
         updates, _ = walk(subject.make(), turned(weights()), gradients=[turned(g) for g in gradients], compiled=True)
     straight, _ = walk(subject.make(), weights(), gradients=gradients)
@@ -110,6 +110,6 @@ def what_is_no_floating_number_is_named(subject: Subject, kind: str) -> None:
     try:
         subject.make().update(tree, subject.make().init(tree), tree, value=2.0)
     except ValueError as error:
-        expect("odd" in str(error), f"a leaf that is no floating number must be named, by its path: {error}")
+        expect("odd" in str(error), f"a leaf that is not floating must be named, by its path: {error}")
     else:
-        raise AssertionError(f"a leaf that is no floating number ({kind}) must be refused by a ValueError")
+        raise AssertionError(f"a leaf that is not floating ({kind}) must be refused by a ValueError")

@@ -1,4 +1,4 @@
-"""What happens at the edge of numbers: exact zeros, infinity and NaN, derivatives."""
+"""Extreme numbers: exact zeros, infinity and NaN; and derivatives."""
 
 import inspect
 from typing import Any
@@ -20,14 +20,14 @@ BAD = ("nan", "inf", "-inf")
 
 
 def _says(subject: Subject, line: str) -> bool:
-    """Return whether a line of a file's docstring begins so: a heading and what holds."""
+    """Return whether a line of the file's docstring begins with this heading and text."""
     module = inspect.getmodule(subject.constructor)
     return f"\n{line}" in (getattr(module, "__doc__", None) or "")
 
 
 @check(over=FLOATS, is_heavy=True)
 def a_zero_gradient_moves_nothing(subject: Subject, dtype: str) -> None:
-    """Without decay. Unless its file says otherwise under a heading; then every weight moves alike, and by little."""
+    """Without decay. If the file's docstring says "Zero gradient  moves", all weights move alike, and by little."""
     optimizer = subject.make(**{"weight_decay": 0.0} if subject.has("weight_decay") else {})
     with x64(dtype == "float64"):
         params = jax.tree.map(lambda p: jnp.asarray(p, dtype), weights())
@@ -43,7 +43,7 @@ def a_zero_gradient_moves_nothing(subject: Subject, dtype: str) -> None:
 
 
 def _gains(state: PyTree) -> PyTree:
-    """Return the gains in a state, nothing where there are none."""
+    """Return the gains in a state, an empty tree if there are none."""
     try:
         return gains(state)
     except ValueError:
@@ -52,7 +52,7 @@ def _gains(state: PyTree) -> PyTree:
 
 @check(over=BAD)
 def no_gradient_leaves_a_nan_in_a_rate(subject: Subject, bad: str) -> None:
-    """Neither in stored gains nor in what a rate measures, then or later; and no rate is negative."""
+    """Neither in stored gains nor in the rates, then or later; and no rate is negative."""
     optimizer, params = subject.make(), weights()
     rate = subject.bare() if subject.is_rate else None
     state, rate_state = optimizer.init(params), rate.init(params) if rate else None
@@ -74,8 +74,8 @@ def no_gradient_leaves_a_nan_in_a_rate(subject: Subject, bad: str) -> None:
 def no_bad_gradient_reaches_another_layer(subject: Subject) -> None:
     """NaN or infinity in one layer leaves the others as they were, then and later.
 
-    Layers are apart where `layer_of` says so, or without it where a finite gradient does not reach another leaf either.
-    Where a file says otherwise under the heading `Layers`, they stay finite.
+    `layer_of` tells which leaves are apart; without it, leaves are apart if finite gradients of one do not reach the
+    other. If the file's docstring says "Layers       see each other", the others only have to stay finite.
     """
     optimizer = subject.make()
     compiled = optax.GradientTransformationExtraArgs(optimizer.init, jax.jit(optimizer.update))

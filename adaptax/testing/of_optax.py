@@ -1,4 +1,4 @@
-"""What Optax promises of a transformation: schedules, hyperparameters in the state, masks, wrappers."""
+"""Features of Optax that a transformation must support: schedules, hyperparameters in the state, masks, wrappers."""
 
 import inspect
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def a_schedule_is_read_at_its_step(subject: Subject) -> None:
 
 @check(is_heavy=True)
 def survives_inject_hyperparams(subject: Subject) -> None:
-    """Every number is then traced, and stands in the state."""
+    """Every number is then traced, and is in the state."""
 
     def make(**arguments: Any) -> optax.GradientTransformationExtraArgs:
         return subject.make(**arguments)
@@ -72,7 +72,7 @@ def survives_inject_hyperparams(subject: Subject) -> None:
 
 @check()
 def points_the_right_way_first(subject: Subject) -> None:
-    """Downhill with a learning rate, uphill without; seen from the step at a zero gradient, which is mostly 0."""
+    """Downhill with a learning rate, uphill without; relative to the step at a zero gradient, which is mostly 0."""
     x, y, z = after(subject.make(), jnp.array([2.0, 0.0, -3.0]), jnp.zeros(3), 2.5)
     if subject.descends:
         expect(x < y < z, f"gradients 2, 0, -3 give the updates {x}, {y}, {z}: not downhill")
@@ -82,7 +82,7 @@ def points_the_right_way_first(subject: Subject) -> None:
 
 @check(when=descends)
 def converges_on_a_bowl(subject: Subject) -> None:
-    """With its learning rate, or with one 100 times as large where steps are short by another factor."""
+    """With its learning rate, or with one 100 times as large, since another factor may make steps short."""
 
     def loss(params: PyTree) -> Any:
         return sum(jnp.sum((leaf - 0.3) ** 2) for leaf in jax.tree.leaves(params))
@@ -114,22 +114,22 @@ def converges_on_a_bowl(subject: Subject) -> None:
 
 @check(is_heavy=True)
 def survives_masked_and_partition(subject: Subject) -> None:
-    """Where other leaves are missing, and in company."""
+    """Other leaves are missing, or have another optimizer."""
     params, make = weights(), subject.make
     mask = {"dense": {"kernel": True, "bias": False}, "scale": True}
     masked, _ = walk(optax.masked(make(), mask))
-    assert_equal(masked[1]["dense"]["bias"], gradients_at(1, params)["dense"]["bias"], "what is masked")
+    assert_equal(masked[1]["dense"]["bias"], gradients_at(1, params)["dense"]["bias"], "the masked leaf")
     labels = {"dense": "ours", "scale": "frozen"}
     parted, _ = walk(optax.partition({"ours": make(), "frozen": optax.set_to_zero()}, labels))
     alone, _ = walk(make(), {"dense": params["dense"]}, steps=2)
-    expect(parted[1]["scale"] == 0, "what is frozen moves")
-    assert_close(parted[1]["dense"], alone[1]["dense"], what="an update in company")
+    expect(parted[1]["scale"] == 0, "a frozen leaf moves")
+    assert_close(parted[1]["dense"], alone[1]["dense"], what="an update under optax.partition")
 
 
 @check(is_heavy=True)
 def survives_multi_steps(subject: Subject) -> None:
     """The second of two updates is that of their mean gradient."""
-    params, both = weights(), optax.MultiSteps(subject.make(), 2)  # made one below: its own drops `value`
+    params, both = weights(), optax.MultiSteps(subject.make(), 2)  # rebuilt below: its own drops `value`
     with jax.numpy_dtype_promotion("standard"):  # MultiSteps' own arithmetic
         updates, _ = walk(optax.GradientTransformationExtraArgs(both.init, both.update), steps=2, compiled=True)
     mean = jax.tree.map(lambda a, b: (a + b) / 2, gradients_at(0, params), gradients_at(1, params))
@@ -139,15 +139,15 @@ def survives_multi_steps(subject: Subject) -> None:
 
 @check(is_heavy=True)
 def survives_apply_if_finite(subject: Subject) -> None:
-    """A step that it holds back leaves no trace."""
+    """A rejected step leaves no trace."""
     params, guarded = weights(), optax.apply_if_finite(subject.make(), 5)
     state, update = guarded.init(params), jax.jit(guarded.update)
     gradients = gradients_at(0, params)
     broken = jax.tree.map(lambda g: g * jnp.nan, gradients)
     updates, state = update(broken, state, params, value=jnp.nan)
-    assert_equal(updates, zeros_of(params), "the update that is held back")
+    assert_equal(updates, zeros_of(params), "the rejected update")
     updates, _ = update(gradients, state, params, value=loss_at(0))
-    assert_close(updates, after(subject.make(), gradients, params, loss_at(0)), what="the update behind it")
+    assert_close(updates, after(subject.make(), gradients, params, loss_at(0)), what="the update after it")
 
 
 def _fits(leaf: Any, p: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The checks, as they are defined: what each is called, whom it is for and what it is repeated over."""
+"""The registry of checks: the name of each, its subjects, and the values it is repeated for."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -14,8 +14,8 @@ class Check(NamedTuple):
 
     Attributes:
         run: raises unless the subject passes; takes the subject, and a value if there are several.
-        over: what it is repeated over.
-        when: whether it is for a subject.
+        over: the values it is repeated for.
+        when: whether it applies to a subject.
         is_heavy: whether it takes over half a second.
     """
 
@@ -39,7 +39,7 @@ CHECKS: list[Check] = []
 
 
 def anyone(subject: Subject) -> bool:
-    """Return that a check is for every subject."""
+    """Return True: the check applies to every subject."""
     del subject
     return True
 

@@ -20,11 +20,11 @@ class Case(NamedTuple):
 
     name: str
     run: Run
-    is_slow: bool  # by what it does, or since it is repeated away from the defaults
+    is_slow: bool  # the check is heavy, or it runs away from the defaults
 
 
 def cases(subject: Subject) -> Iterator[Case]:
-    """Yield all checks that apply: with the defaults for every dtype, platform, …, away from them for one in turn."""
+    """Yield all checks that apply: with the defaults for every dtype, platform, …, else for one of these in turn."""
     for turn, settings in enumerate(variants(subject)):
         chosen = subject._replace(given={**subject.given, **settings})
         for check in CHECKS:
@@ -46,10 +46,10 @@ def checks(
     required: Mapping[str, Any] | None = None,
     direction: Direction = scale_by_moments,
 ) -> Iterator[tuple[str, Run]]:
-    r"""Yield the name and the function of every check, where there is no pytest.
+    r"""Yield the name and the function of every check, for use without pytest.
 
-    Arguments and errors are those of `conformance`. Calling the function raises unless the check passes; one that needs
-    more devices than there are warns and does nothing.
+    Arguments and errors are those of `conformance`. The function raises unless the check passes; a check that needs
+    more devices than there are only warns.
 
     >>> from adaptax import lsalr_rate, testing
     >>> for name, check in testing.checks(lsalr_rate):
@@ -70,27 +70,27 @@ def conformance(
     direction: Direction = scale_by_moments,
     slow: Any = (),
 ) -> Callable[[Run], None]:
-    r"""Return a test of what every method, direction, transform and rate owes Optax and JAX.
+    r"""Return a test that a method, direction, transform or rate works with Optax and JAX.
 
-    Give it a name that pytest finds, in a file of your own: `test_my_rate = adaptax.testing.conformance(my_rate)`. It
-    runs once for each check and choice of arguments: the defaults; then all numbers away from them, with another choice
-    of all arguments that are truth values, `Literal`s or `layer_of`, until each was tried.
+    Give it a name that pytest finds, in your own file: `test_my_rate = adaptax.testing.conformance(my_rate)`. It runs
+    once for each check and choice of arguments: first the defaults; then other values of all numbers, together with
+    other values of all arguments that are booleans, `Literal`s or `layer_of`, until each value was tried.
 
     Args:
         constructor: a function that makes a `Rate` or an `optax.GradientTransformation`. With an argument
             `learning_rate` it is a method, which must descend; everything else must keep the gradient's sign.
         required: values of arguments that have no default. `learning_rate` is .05 unless it is given.
         direction: makes the direction that a `Rate` goes around.
-        slow: a mark, such as `pytest.mark.slow`, for what takes over half a second, and all away from the defaults.
+        slow: a mark, such as `pytest.mark.slow`, for checks over half a second, and all runs away from the defaults.
 
     Raises:
         ValueError: an argument without a default and without a value, a value for an argument that it does not have,
             a function that makes neither a `Rate` nor a transformation.
 
-    Updates are always given params and the loss, as `value=`. Checks over shards skip where there are fewer than eight
-    devices; `XLA_FLAGS=--xla_force_host_platform_device_count=8` makes them of a CPU.
+    Updates always get params and the loss, as `value=`. Checks over shards are skipped if there are fewer than eight
+    devices; `XLA_FLAGS=--xla_force_host_platform_device_count=8` makes eight devices of a CPU.
     """
-    import pytest  # which whoever uses the library need not have
+    import pytest  # users of the library need not have it
 
     found = list(cases(subject_of(constructor, required, direction)))
 

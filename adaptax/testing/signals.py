@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PyTree
 def weights() -> PyTree:
     """Return the params of most checks: two layers by parent, three leaves, a zero among them."""
     dense = {"kernel": jnp.float32([[0.4, -1.2, 2.0], [0.1, 3.0, -0.7]]), "bias": jnp.float32([0.0, 1.0, -2.0])}
-    return {"dense": dense, "scale": jnp.array(1.5)}  # of a weak type: no state may become so
+    return {"dense": dense, "scale": jnp.array(1.5)}  # of a weak type: no state may inherit it
 
 
 def gradients_at(step: int, params: PyTree) -> PyTree:
@@ -29,7 +29,7 @@ def gradients_at(step: int, params: PyTree) -> PyTree:
 
 
 def loss_at(step: Any) -> Float[Array, ""]:
-    """Return another loss at every step, falling and rising; every update is given one, whoever needs it."""
+    """Return another loss at every step, falling and rising; every update gets one, needed or not."""
     return 2.0 + jnp.sin(1.7 * jnp.asarray(step, jnp.float32))
 
 
@@ -43,7 +43,7 @@ def walk(
 ) -> tuple[list[PyTree], PyTree]:
     """Return the updates of a few steps, all from the same params, and the last state.
 
-    Compiled where shapes or dtypes are rare: operations that are not compiled together are, one by one.
+    It is compiled as a whole if shapes or dtypes are rare: otherwise JAX compiles each operation alone.
     """
     params = weights() if params is None else params
     update = optax.with_extra_args_support(optimizer).update

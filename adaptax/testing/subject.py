@@ -1,7 +1,7 @@
-"""What is tested: a function that makes a method, a direction or another transform, or a `Rate`.
+"""The subject of the tests: a function that makes a method, a direction or another transform, or a `Rate`.
 
-Which of these it is, what it returns says: a `Rate` is put around a direction. What has an argument `learning_rate` is
-a method and must descend; all else keeps the gradient's sign.
+Its result tells which of these it is; a `Rate` is put around a direction. A function with an argument `learning_rate`
+is a method and must descend; all others keep the gradient's sign.
 """
 
 import inspect
@@ -15,7 +15,7 @@ from adaptax._moments import scale_by_moments
 from adaptax._rate import Rate, rescale
 
 Direction = Callable[[], optax.GradientTransformation]
-LEARNING_RATE = 0.05  # for whoever has one, whatever its default: enough to see steps by
+LEARNING_RATE = 0.05  # in place of every default: large enough to see the steps
 
 
 class Subject(NamedTuple):
@@ -24,7 +24,7 @@ class Subject(NamedTuple):
     Attributes:
         constructor: the function.
         given: arguments by name; the others have their default.
-        direction: makes what a `Rate` goes around.
+        direction: makes the direction of a `Rate`.
     """
 
     constructor: Callable[..., Any]
@@ -32,11 +32,11 @@ class Subject(NamedTuple):
     direction: Direction
 
     def bare(self, **others: Any) -> Any:
-        """Return what the function returns, with other arguments than those given where named."""
+        """Return the function's result; `others` replace the given arguments of the same name."""
         return self.constructor(**{**self.given, **others})
 
     def make(self, **others: Any) -> optax.GradientTransformationExtraArgs:
-        """Return it as a transformation that takes extra arguments, with a direction inside if it is a `Rate`."""
+        """Return its result as a transformation that takes extra arguments; a `Rate` gets a direction."""
         made = self.bare(**others)
         if isinstance(made, Rate):
             return rescale(self.direction(), made)
@@ -44,7 +44,7 @@ class Subject(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What the function is called."""
+        """The name of the function."""
         return getattr(self.constructor, "__name__", repr(self.constructor))
 
     @property
@@ -54,7 +54,7 @@ class Subject(NamedTuple):
 
     @property
     def numbers(self) -> dict[str, float]:
-        """The arguments that are numbers, not whole ones: these may be traced."""
+        """The arguments that are numbers but not integers: these may be traced."""
         return {name: value for name, value in self.arguments.items() if isinstance(value, float)}
 
     def has(self, name: str) -> bool:
@@ -68,12 +68,12 @@ class Subject(NamedTuple):
 
     @property
     def descends(self) -> bool:
-        """Whether it is a method: updates point downhill and are as long as its learning rate says."""
+        """Whether it is a method: updates point downhill and scale with its learning rate."""
         return self.has("learning_rate")
 
     @property
     def layer_of(self) -> Callable | None:
-        """What its layers are, by parent where it says nothing itself; None if it has no such argument."""
+        """Its `layer_of`, `by_parent` if that is None; None if it has no such argument."""
         return (self.arguments["layer_of"] or by_parent) if self.has("layer_of") else None
 
 
@@ -81,7 +81,7 @@ def parameters_of(constructor: Callable[..., Any]) -> list[inspect.Parameter]:
     """Return a function's named parameters, their annotations evaluated where that is possible."""
     try:
         signature = inspect.signature(constructor, eval_str=True)
-    except NameError:  # what is imported for type checkers alone
+    except NameError:  # a name that is imported for type checkers only
         signature = inspect.signature(constructor)
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [p for p in signature.parameters.values() if p.kind in kinds]
@@ -92,7 +92,7 @@ def subject_of(
     required: Mapping[str, Any] | None = None,
     direction: Direction = scale_by_moments,
 ) -> Subject:
-    """Return the function with its defaults, and with what is given for arguments that have none.
+    """Return the function with its defaults, and with the given values of arguments that have none.
 
     Raises:
         ValueError: an argument without a default and without a value, a value for an argument that it does not have,

@@ -1,4 +1,4 @@
-"""With which arguments a subject is tested: its defaults, and every number and choice away from them."""
+"""The arguments with which a subject is tested: its defaults, and another value of every number and choice."""
 
 import math
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def _may_be_a_number(parameter: Parameter) -> bool:
 
 
 def _numbers(parameter: Parameter) -> list[Any]:
-    """Return the value of a number that is away from its default, as a list; empty for what is no number."""
+    """Return another value of a number than its default, as a list; empty for other arguments."""
     default = parameter.default
     if isinstance(default, bool | str):
         return []
@@ -41,7 +41,7 @@ def _numbers(parameter: Parameter) -> list[Any]:
 
 
 def _choices(parameter: Parameter) -> list[Any]:
-    """Return the other choices that an argument has: the other truth value, other literals, other layers, no number."""
+    """Return the other choices of an argument: the other boolean, other literals, other layers, None for a number."""
     default = parameter.default
     if isinstance(default, bool):
         return [not default]
@@ -54,9 +54,10 @@ def _choices(parameter: Parameter) -> list[Any]:
 
 
 def variants(subject: Subject) -> Iterator[dict[str, Any]]:
-    """Yield settings: none, then all numbers away from their defaults, and with these all choices at once.
+    """Yield settings: none, then other values of all numbers together with other values of all choices.
 
-    As often as the argument with most choices has others: so each is tried, and a new argument adds no tests.
+    There is one such setting for each other value of the argument with the most choices. So each value is tried, and a
+    new argument adds no tests.
     """
     yield {}
     parameters = [p for p in parameters_of(subject.constructor) if p.name not in subject.given]
@@ -70,6 +71,6 @@ def variants(subject: Subject) -> Iterator[dict[str, Any]]:
 
 
 def named(settings: dict[str, Any]) -> str:
-    """Return what is not its default, as the end of a test's name."""
+    """Return the values that are not defaults, as the end of a test's name."""
     shown = {name: getattr(value, "__name__", value) for name, value in settings.items()}
     return "".join(f"-{name}={value}" for name, value in shown.items())

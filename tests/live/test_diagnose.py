@@ -18,11 +18,11 @@ WELL = {
     "climbing": (0.1, 0.4),
 }
 WORDS = {  # each fault's own
-    "overflow": "What is not finite overflows in",
+    "overflow": "Numbers are not finite in",
     "no gradient": "No gradient reaches",
     "too small": "far below the usual 0.001",
     "too large": "far above the usual 0.001",
-    "bounds": "stand at their bounds",
+    "bounds": "are at their bounds",
     "apart": "times that of",
     "uphill": "Updates lead uphill in",
 }
@@ -57,7 +57,7 @@ def test_where_all_is_well_nothing_is_said():
 def test_a_layer_without_gradient():
     (sentence,) = diagnose(history_of(gradient_norm=(0.0, 0.2), update_norm=(0, 1e-3), relative_update=(0, 1e-3)))
     assert sentence == (
-        "No gradient reaches conv (steps 0 to 80): look for units that are dead, a `stop_gradient`, or outputs that "
+        "No gradient reaches conv (steps 0 to 80): look for dead units, a `stop_gradient`, or outputs that "
         "the loss does not use."
     )
 
@@ -96,7 +96,7 @@ def test_weights_that_start_at_zero_are_no_fault():
 def test_gains_at_their_bounds():
     (sentence,) = diagnose(history_of(at_bound=(0.2, 0.62), median=(1.0, 10.0)))
     assert sentence.startswith(
-        "The factors of local_gains_rate stand at their bounds for 62% of head (median factor 10) at step 80: raise"
+        "The factors of local_gains_rate are at their bounds for 62% of head (median factor 10) at step 80: raise"
     )
     assert faults(history_of(at_bound=(0.5, np.nan))) == []
 
@@ -107,7 +107,7 @@ def test_numbers_that_overflow(name, bad):
     history = history_of(**{name: [WELL[name]] * 3 + [(bad, 0.2)] * 2})
     (sentence,) = diagnose(history)
     assert sentence == (
-        f"What is not finite overflows in conv ({name.replace('_', ' ')} {bad} at step 60): lower the learning rate or "
+        f"Numbers are not finite in conv ({name.replace('_', ' ')} {bad} at step 60): lower the learning rate or "
         "clip the gradients."
     )
 
@@ -121,7 +121,7 @@ def test_effective_rates_far_apart():
     (sentence,) = diagnose(history)
     assert sentence.startswith(
         "The effective rate of head, 0.2, is 2,000 times that of conv, 0.0001 (median of steps 0 to 80), with gradient "
-        "norms 0.2 and 0.1: bring them"
+        "norms 0.2 and 0.1: bring them closer"
     )
     assert faults(history_of(effective_rate=(3e-4, 0.2), relative_update=(1e-4, 2e-3))) == []
 

@@ -152,7 +152,7 @@ def test_a_step_that_does_not_come_after_the_last_is_refused(step):
 
 
 def test_an_observation_inside_jit_is_refused():
-    with pytest.raises(ValueError, match="History: add must be given what a compiled step returned"):
+    with pytest.raises(ValueError, match="History: add must be called outside the compiled step"):
         jax.jit(lambda observation: History().add(observation))(seen())
 
 
@@ -334,7 +334,7 @@ def test_tensorboard_reads_it_back(tmp_path):
 def test_events_of_another_training_are_not_mixed_with(tmp_path):
     filled().write_tensorboard(tmp_path)
     (events,) = tmp_path.iterdir()
-    with pytest.raises(FileExistsError, match=r"History: folder must hold no events yet, got .*tfevents"):
+    with pytest.raises(FileExistsError, match=r"History: folder must hold no events, got .*tfevents"):
         filled().write_tensorboard(tmp_path)
     assert list(tmp_path.iterdir()) == [events]
 
