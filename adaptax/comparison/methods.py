@@ -79,7 +79,7 @@ def _standing() -> dict[str, Method]:
 
 
 def choose(names: Iterable[str]) -> dict[str, Method]:
-    """Return some, in the order asked for; nobody asked for nobody means all but the many combinations."""
+    """Return the named methods, in the given order; without names, all except the combinations."""
     return {name: _named(name) for name in list(names) or list(_standing())}
 
 
@@ -143,7 +143,7 @@ def _optax() -> dict[str, Method]:
 
 
 def applies(method: Method, params: Any) -> bool:
-    """Say whether a method is itself on these parameters, and bearable."""
+    """Return whether a method applies to these params, and is not too slow for them."""
     leaves = jax.tree.leaves(params)
     if method.most_weights is not None and sum(leaf.size for leaf in leaves) > method.most_weights:
         return False

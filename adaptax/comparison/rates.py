@@ -74,8 +74,8 @@ def find_rate(
 ) -> FoundRate:
     r"""Return a learning rate that trains well for some hundred steps, and the edge of stability above it.
 
-    What is best for a few hundred steps is often too high for a long run, and a rate with a schedule can be higher than
-    one without: take it as the middle of the grid for `compare`, which also judges by data that were not trained on.
+    The best rate for a few hundred steps is often too high for a long run, and a rate with a schedule can be higher
+    than a constant one. Use it as the middle of the grid for `compare`, which also judges on data outside training.
 
     Args:
         loss: as in `compare`.

@@ -23,7 +23,7 @@ class Combination(NamedTuple):
     settings: Settings = ()
 
     def __str__(self) -> str:
-        """Write it as a reader wants it, without what goes without saying."""
+        """Write it as text, without defaults."""
         schedule = [] if self.schedule == CONSTANT else [self.schedule]
         return ", ".join([*schedule, *(f"{name}={value:g}" for name, value in self.settings)])
 

@@ -46,7 +46,7 @@ def compare(
     observe: int | None = None,
     progress: bool = True,
 ) -> Comparison:
-    r"""Judge optimizers on a model of one's own: rates are chosen on validation, then run with new seeds.
+    r"""Compare optimizers on your own model: rates are chosen on validation, then run with new seeds.
 
     All methods have the same number of trials, initial params and batches. A record is in `out`: the same call goes on
     where an interrupted one stopped, and what is complete is never trained again.
@@ -79,8 +79,8 @@ def compare(
         out: folder of record and report.
         layout: how members are computed at once, see `adaptax.comparison.blocks`; None: what was fastest.
         memory: bytes for members on each device; None: what is free.
-        observe: the chosen trial of each method is trained once more with the first new seed, and every so many steps
-            `adaptax.observe` looks at it: the report then shows how fast each layer really learns.
+        observe: a number of steps: the chosen trial of each method is trained once more with the first new seed, and
+            observed by `adaptax.observe` at this interval; the report then shows the effective rate of each layer.
         progress: whether to show what is trained, the best so far and the time left.
 
     Returns:
