@@ -68,7 +68,9 @@ def by_regex(patterns: Sequence[str]) -> LayerOf:
                 raise ValueError(f"by_regex: no pattern of {list(patterns)} matches the leaf {path!r}.")
         for pattern in patterns if paths else ():
             if pattern not in used:
-                raise ValueError(f"by_regex: pattern {pattern!r} is the first match of no leaf; {nearest(pattern, paths)}.")
+                raise ValueError(
+                    f"by_regex: pattern {pattern!r} is the first match of no leaf; {nearest(pattern, paths)}."
+                )
         return names
 
     return layer_of

@@ -42,18 +42,19 @@ def read(monkeypatch):
     command_line = pytest.importorskip(
         "experiments.engine.command_line", reason="the commands need all packages that `make test` installs"
     )
-    performed, find = [], command_line.find
+    registry = pytest.importorskip("experiments.engine.registry")
+    performed, find = [], registry.Command.find
+    names = {command: name for name, command in registry.COMMANDS.items()}
 
-    def noted(name: str):
-        command = find(name)
-        return functools.wraps(command)(lambda *args, **settings: performed.append(name))
+    def noted(of):
+        return functools.wraps(find(of))(lambda *args, **settings: performed.append(names[of]))
 
     def read(words: str) -> list[str]:
         performed.clear()
         command_line.main(shlex.split(words))
         return performed
 
-    monkeypatch.setattr(command_line, "find", noted)
+    monkeypatch.setattr(registry.Command, "find", noted)
     monkeypatch.setattr(command_line, "join", lambda *args: None)
     monkeypatch.setattr(command_line, "perform", lambda *args: performed.append("run"))
     return read
@@ -78,7 +79,8 @@ def test_targets_and_modules_that_a_page_names_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = {words.split()[0] for words in named("make")}
     assert {"test", "slow", "docs", "browser"} <= targets
-    assert targets <= set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
+    made = {target for line in re.findall(r"^([\w -]+):", makefile, re.MULTILINE) for target in line.split()}
+    assert targets <= made
     modules = {words.split()[0] for words in named("python -m")}
     assert len(modules) > 2
     assert [name for name in modules if importlib.util.find_spec(name) is None] == []
