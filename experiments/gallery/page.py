@@ -54,15 +54,15 @@ def who_leaves_the_trap(folder: Path) -> str:
         "On “hills and canyon” a local minimum lies between the start and the canyon. Of the article's five methods, "
         f"at its settings, {'only ' if len(free) == 1 else ''}"
         f"{' and '.join(f'{name} leaves it, and ends at {heights[name]:.4f}' for name in free)}; the others end at "
-        f"{caught[0]:.4f} to {caught[-1]:.4f}. Of the rest these leave it: {', '.join(others)}."
+        f"{caught[0]:.4f} to {caught[-1]:.4f}. Of the other methods these leave it: {', '.join(others)}."
     )
 
 
 def ends(folder: Path) -> list[Section]:
     """Tabulate the heights of ends, a method per row, a surface per column."""
     note = (
-        f"Height after {STEPS} steps. Where two numbers stand the path is chaotic: they are the lowest and the highest "
-        f"end of it and of {NEIGHBORS} runs from starts about 1e-15 away, which rounding alone drives apart."
+        f"Height after {STEPS} steps. If a cell has two numbers, the path is chaotic: they are the lowest and the "
+        f"highest end of it and of {NEIGHBORS} runs from starts about 1e-15 away. Rounding alone drives them apart."
     )
     return _by_method("Where they end", read_table(folder / "ends.csv"), list(SURFACES), _end, note)
 
@@ -107,10 +107,10 @@ def responses(folder: Path) -> list[Section]:
     note = (
         f"To gradient 1 for {EPOCHS} epochs: first and last step, the epoch that reaches nine tenths of the last, the "
         "largest over the last. To a single 1: the mean delay of the steps, in epochs. Lag: epochs behind a sine of "
-        f"{PERIOD} epochs; less than 0 is ahead. Tenfold: how many times as far ten times the gradient leads: 10 for "
-        "a linear filter, 1 where the gradient's size cancels. An epoch is a place here: Nesterov's method reads the "
-        "future where its velocity is positive and the past where it is negative, so on a sine its lag is no less than "
-        "momentum's."
+        f"{PERIOD} epochs; less than 0 is ahead. Tenfold: how many times as far ten times the gradient moves the "
+        "weight: 10 for a linear filter, 1 where the gradient's size cancels. An epoch is a place here: Nesterov's "
+        "method reads the future where its velocity is positive and the past where it is negative, so on a sine its "
+        "lag is no less than momentum's."
     )
     rows = read_table(folder / "responses.csv")
     lines = [[row[key] if key in ("method", "setting") else _short(row[key]) for key in headings] for row in rows]
