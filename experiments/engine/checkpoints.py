@@ -1,10 +1,10 @@
-"""Checkpoints of an unfinished run: one folder per contender, in it the newest state of all seeds.
+"""Checkpoints of an unfinished run: a folder per contender holds the newest state of all seeds.
 
-    OUT/SLUG/checkpoints/begun.json          what was begun: the experiment, the data, the versions
+    OUT/SLUG/checkpoints/begun.json          what the run began with: experiment, data, versions
     OUT/SLUG/checkpoints/TRIAL/NUMBER/STEP   params, optimizer state, rows so far; NUMBER counts the contenders
 
-Orbax writes each under a temporary name and renames it when it is complete. All writing is done by one thread of
-ours, because Orbax (0.12.8) mixes up the folders of two that are written at once.
+Orbax writes each checkpoint under a temporary name and renames it when it is complete. One thread of ours does all
+writing, because Orbax (0.12.8) mixes up the folders of two checkpoints that are written at once.
 """
 
 import json
@@ -23,13 +23,13 @@ from adaptax.comparison.processes import check_same, from_main, is_main
 from experiments.engine.placement import Placement
 from experiments.engine.rows import Row
 
-SECONDS_BETWEEN = 5.0  # what a kill may cost; more often, and writing would slow small experiments down
-SPARE_BYTES = 50_000_000  # for record, table, figure and what the file system wants for itself
-QUICK_SECONDS = 0.25  # to write one; what takes longer is written as much more seldom
+SECONDS_BETWEEN = 5.0  # a kill loses no more; a shorter time would slow small experiments down
+SPARE_BYTES = 50_000_000  # for record, table, figure and the file system itself
+QUICK_SECONDS = 0.25  # to write one; if it takes k times as long, checkpoints are k times as rare
 
 
 class Saved(NamedTuple):
-    """Where a contender stands."""
+    """The state of a contender at a step."""
 
     step: int
     state: Any  # params and optimizer state
@@ -45,9 +45,9 @@ class Checkpoints:
         self._writer = ThreadPoolExecutor(1)
 
     def begin(self, begun: dict[str, Any], resume: bool) -> bool:
-        """Start anew or go on, and say which; refuse to go on with another experiment and to throw work away.
+        """Start a run, or resume one and return True; refuse to resume another experiment or to lose a run's work.
 
-        With several processes the folder must be one that all of them see; the main one decides.
+        With several processes, all must see the same folder; the main process decides.
         """
         mesh = self._placement.mesh
         check_same([begun, mesh and dict(mesh.shape)])
@@ -58,16 +58,16 @@ class Checkpoints:
         unfinished = path.exists() and any(self.folder.glob("*/*/[0-9]*"))
         if unfinished and not resume:
             raise InputError(
-                f"An unfinished run is in {str(self.folder)!r}; add --resume to go on with it, or remove that folder."
+                f"An unfinished run is in {str(self.folder)!r}; add --resume to continue it, or remove that folder."
             )
         if unfinished:
             before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(json.dumps(begun))
-            if before != now:  # say in what, one level into the experiment
+            if before != now:  # name what differs, one level into the experiment
                 old, new = ({**of["experiment"], **of, "experiment": None} for of in (before, now))
                 names = " and ".join(name for name in sorted(old | new) if old.get(name) != new.get(name))
                 raise InputError(
-                    f"The unfinished run in {str(self.folder)!r} differs in {names}; go on with it as it was begun, or "
-                    "remove that folder."
+                    f"The unfinished run in {str(self.folder)!r} differs in {names}; resume it with its first "
+                    "settings, or remove that folder."
                 )
             return True
         self.remove()
@@ -76,16 +76,16 @@ class Checkpoints:
         return False
 
     def of(self, trial: str, number: int) -> "Slot":
-        """Give the place of one contender."""
+        """Return the slot of one contender."""
         return Slot(self.folder / trial / str(number), self._writer, self._placement)
 
     def remove(self) -> None:
-        """Drop them all: the record is complete."""
+        """Remove all checkpoints: the record is complete."""
         if is_main():
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Finish what is being written."""
+        """Wait until the last write is done."""
         self._writer.shutdown()
 
 
@@ -120,18 +120,18 @@ class Slot:
         """Wait until the last checkpoint is complete."""
         try:
             self._pending.result()
-        except Exception as error:  # Orbax's back ends raise whatever their libraries do
+        except Exception as error:  # Orbax's back ends raise the errors of their libraries
             reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
             raise InputError(
-                f"The checkpoint in {str(self.folder)!r} could not be written ({reason[0]}); the one before it is "
-                "kept, so go on with --resume when there is room."
+                f"The checkpoint in {str(self.folder)!r} could not be written ({reason[0]}). The previous one is "
+                "kept: continue with --resume when there is room."
             ) from error
 
     def _open(self) -> None:
         several = ocp.options.MultiprocessingOptions()
         if self._placement.process_count > 1:
-            # With its processes named, Orbax lets them wait for each other without the devices: those are computing.
-            # Then it wants the folder to be there.
+            # If its processes are named, Orbax synchronizes them without the devices, which are busy computing.
+            # It then needs the folder to exist.
             several = ocp.options.MultiprocessingOptions(active_processes=set(range(self._placement.process_count)))
             self.folder.mkdir(parents=True, exist_ok=True)
         options = ocp.CheckpointManagerOptions(
@@ -163,7 +163,7 @@ class Slot:
 
 
 def check_room(folder: Path, checkpoints: int) -> None:
-    """Refuse to begin what the disk cannot hold: all checkpoints, of so many bytes, twice, the old and the new ones."""
+    """Refuse a run that the disk cannot hold: it needs the bytes of all checkpoints twice, for old and new ones."""
     needed = 2 * checkpoints + SPARE_BYTES
     free = shutil.disk_usage(folder).free
     if free < needed:

@@ -1,4 +1,4 @@
-"""The commands that run the papers' experiments and make tables, figures and the evidence page of their records."""
+"""The commands that run the papers' experiments, and make tables, figures and the evidence page from the records."""
 
 import dataclasses
 import time
@@ -15,7 +15,7 @@ from experiments.engine.loop import count_steps
 from experiments.engine.places import DOCS, RECORDS, RESULTS, Data, Mesh, Resume, Slug
 from experiments.engine.runner import sections_of, to_terminal, write_figure, write_table
 
-# So few that the whole demo stays under a minute on two CPU cores; the committed records have 10 seeds.
+# With so few the whole demo takes less than a minute on two CPU cores; the committed records have 10 seeds.
 DEMO_SEEDS = 3
 DEMO_STEPS = 10_000  # of all contenders of an experiment
 
@@ -40,7 +40,7 @@ def perform(
     mesh: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Run, and print the table; a record that was made with other settings stays, unless it may be overwritten."""
+    """Run an experiment and print its table; only `overwrite` replaces a record made with other settings."""
     if not overwrite:
         record.check_same_settings(out / slug, describe(experiment))
     console = Console()
@@ -62,14 +62,14 @@ def figure(slug: Slug, out: Path = RECORDS) -> None:
 
 
 def evidence(out: Path = DOCS / "evidence.md", results: Path = RECORDS) -> None:
-    """Make the evidence page and its pictures from the committed records: each published claim and its verdict."""
+    """Make the evidence page from the committed records: each published claim, its verdict, and the pictures."""
     for name, text in {out.name: claims.page(results), **claims.pictures(results)}.items():
         (out.parent / name).write_text(text, encoding="utf-8")
         print(out.parent / name)
 
 
 def calibrate(slug: Slug, seeds: int = 3, out: Path = RESULTS) -> None:
-    """Print how an experiment's free settings were chosen, on its baselines alone."""
+    """Choose an experiment's free settings again, on its baselines alone, and print how."""
     calibration = finder.choose(slug, finder.find_all(finder.PAPERS, "CALIBRATION"), "calibration")
     lines = []
     for line in calibration(seeds):
@@ -80,7 +80,7 @@ def calibrate(slug: Slug, seeds: int = 3, out: Path = RESULTS) -> None:
 
 
 def demo(seeds: int = DEMO_SEEDS, out: Path = RESULTS / "demo") -> None:
-    """Run the short experiments that need no files on a few seeds, in under a minute: tables here, pictures in OUT."""
+    """Run the short experiments that need no data files, with few seeds: print tables, write pictures to OUT."""
     start = time.monotonic()
     for slug, experiment in finder.comparisons().items():
         if not feeds.reads_files(experiment) and count_steps(experiment) <= DEMO_STEPS:

@@ -1,4 +1,4 @@
-"""The commands that compare methods; each function is one, its docstring the help."""
+"""The commands that compare methods: each function is a command, and its docstring is the help."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +28,7 @@ from experiments.tasks import heights
 from experiments.tasks.surfaces import SURFACES
 
 SWEEPS = Path("comparison")
-HELP_OF_LAYOUT = "How members are computed at once; otherwise vmap, and on a CPU what was fastest there."
+HELP_OF_LAYOUT = "How members are computed at once. None: vmap; on a CPU, what was fastest there."
 OneTask = Annotated[Positional[str], arg(metavar="TASK")]
 LayoutOption = Annotated[Layout | None, arg(help=HELP_OF_LAYOUT)]
 
@@ -43,13 +43,13 @@ def sweep(
     layout: LayoutOption = None,
     resume: Resume = False,
 ) -> None:
-    """Train every learning rate with every seed, of each method in one compiled program; a report is in OUT.
+    """Train each method at every learning rate with every seed, in one compiled program; write a report to OUT.
 
     Args:
-        slug: A task, one of those that `python -m experiments tasks` lists.
-        methods: Names with commas between them, of those that `python -m experiments tasks` lists.
-        rates: LOW:HIGH:N, a grid in equal ratios.
-        seeds: How many; otherwise the task says.
+        slug: A task that `python -m experiments tasks` lists.
+        methods: Names of methods that `python -m experiments tasks` lists, separated by commas.
+        rates: LOW:HIGH:N, a grid of N rates in equal ratios.
+        seeds: How many seeds; None: the number that the task sets.
     """
     protocol = Protocol(rates=parse_grid(rates), tuning_seeds=seeds, extensions=0, only_tunes=True)
     _judge(slug, methods, protocol, out, data, layout=layout, resume=resume)
@@ -67,15 +67,16 @@ def compare(
     resume: Resume = False,
     observe: int | None = None,
 ) -> None:
-    """Judge methods on tasks: rates chosen on validation, then run with new seeds; a report is in OUT.
+    """Compare methods on tasks: choose rates on validation, run them with new seeds, write a report to OUT.
 
     Args:
-        tasks: Names with commas between them; all by default.
-        methods: Names with commas between them; all by default.
-        rates: LOW:HIGH:N, the grid, extended where the best rate is at its edge.
-        tuning_seeds: How many seeds each rate of the grid gets; otherwise the task says.
+        tasks: Names separated by commas; all if none is given.
+        methods: Names separated by commas; all if none is given.
+        rates: LOW:HIGH:N, the grid; it is extended if the best rate is at its edge.
+        tuning_seeds: How many seeds each rate of the grid gets; None: the number that the task sets.
         seeds: How many new seeds the chosen rate gets.
-        observe: Train each chosen rate once more with one seed, and look at every layer every so many steps.
+        observe: A number of steps. Each chosen rate is trained once more with one seed, and every layer is observed
+            at this interval.
     """
     protocol = Protocol(rates=parse_grid(rates), tuning_seeds=tuning_seeds, final_seeds=seeds)
     _judge(tasks, methods, protocol, out, data, layout=layout, resume=resume, observe_every=observe)
@@ -101,16 +102,16 @@ def multistart(
     data: Data = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train many starts and tell what the best of 1, 4, 16 and 64 is worth; record in OUT/multistart/SLUG.
+    """Train many starts and show the expected best of 1, 4, 16 and 64; the record is in OUT/multistart/SLUG.
 
     Args:
-        slug: A task, or one of article 003's surfaces.
-        method: One of those that `python -m experiments tasks` lists.
+        slug: A task, or a surface of article 003.
+        method: A method that `python -m experiments tasks` lists.
         rate: The learning rate.
         starts: How many initializations.
     """
     if starts < 2:
-        raise InputError(f"starts must be at least 2, to choose from, got {starts}.")
+        raise InputError(f"starts must be at least 2, got {starts}.")
     task, folder = find(slug), out / "multistart" / slug
     contender = known_methods.choose([method])[method]
     config = {
@@ -138,7 +139,7 @@ def multistart(
 
 
 def find(slug: str) -> Task:
-    """Return a task, or a surface as one."""
+    """Return a task; a surface is made into one."""
     return heights.task(slug) if slug in SURFACES else finder.choose(slug, SURFACES | finder.tasks(), "task or surface")
 
 
