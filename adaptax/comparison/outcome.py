@@ -1,4 +1,4 @@
-"""What a comparison found: the best trial of each method, a table, a picture, a page."""
+"""The result of a comparison: the best trial of each method, a table, a picture, a page."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ WIDTH = 100  # columns of a printed table
 
 
 class Best(NamedTuple):
-    """The trial that validation chose, and what it came to with new seeds on the test split."""
+    """The trial that validation chose, and its test score with new seeds."""
 
     schedule: str
     rate: float  # the learning rate, or the peak of its schedule
     settings: dict[str, float]
     score: Estimate  # mean and half width of the 95 % interval (Student's t) over the seeds that ended
-    diverged: int  # how many of the seeds did not
+    diverged: int  # how many of the seeds diverged
 
 
 class Comparison:
@@ -71,7 +71,7 @@ class Comparison:
         return Best(schedule, trial.rate, dict(settings), ends.estimate, len(ends.diverged))
 
     def plot(self) -> Figure:
-        """Draw the validation score against the rate, a line for each method; of more than eight those that end lowest.
+        """Draw the validation score by rate, a line for each method; at most the eight methods that end lowest.
 
         The bands are 95 % intervals over the tuning seeds; a ring marks the chosen rate.
         """
@@ -94,7 +94,7 @@ class Comparison:
             mark = " *" if name in best else ""
             table.add_row(label(self.record, name), *of, show_ends(analysis.ends(self.record, name)) + mark)
         file = io.StringIO()
-        Console(file=file, width=WIDTH).print(table, "* lowest, or not told from the lowest by the 95 % interval")
+        Console(file=file, width=WIDTH).print(table, "* lowest, or not significantly different (95 % interval)")
         return file.getvalue()
 
     __repr__ = __str__

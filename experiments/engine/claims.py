@@ -1,10 +1,10 @@
-"""Published claims, what a record says of each (holds, does not hold, not tested), and the evidence page of them all.
+"""Published claims, the verdict on each (holds, does not hold, not tested), and the evidence page of all claims.
 
-A claim compares the test errors of two contenders, or their losses, seed by seed, or those of one with a published
-figure. It holds where the 95 % interval of the difference lies on the claimed side of 0 altogether, and no seed of the
-better one diverged; that a published figure is reached holds where the interval does not lie above 0 altogether. In the
-place of a contender several may stand, the same method at several rates: the one that is lowest on the *validation*
-split at the end is taken. The page is made from the records alone.
+A claim compares test errors or losses: those of two contenders, seed by seed, or those of one with a published figure.
+It holds if the whole 95 % interval of the difference lies on the claimed side of 0, and no seed of the better contender
+diverged. The claim that a published figure is reached holds unless the whole interval lies above 0. A claim can give
+several contenders in the place of one, the same method at several rates: then the one that is lowest on the
+*validation* split at the end is compared. The page is made from the records alone.
 """
 
 import dataclasses
@@ -25,29 +25,35 @@ from experiments.engine.rows import curves
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested"
 
 Measure = Literal["test error", "training loss", "loss"]
-MEASURES = {  # split, field of `Curves`, and the field by which is chosen on validation
+MEASURES = {  # split, field of `Curves`, and the field that chooses on validation
     "test error": ("test", "error", "error"),
     "training loss": ("train", "loss", "error"),
-    "loss": ("test", "loss", "loss"),  # where there is no error
+    "loss": ("test", "loss", "loss"),  # for tasks without an error
 }
 INTRODUCTION = """\
-What the sources claim, and what their experiments show when they are run here. Figures are test errors in per cent, or,
-where the claim is of the training loss, that in nats per picture, and of learned optimizers the loss they minimize; at
-the end of training where no step is named: mean ± half width of the 95 % interval (Student's t) over the seeds;
-differences are taken seed by seed. A claim *holds* where the interval of the difference lies on the claimed side of 0
-altogether, and no seed of the contender that should be better diverged; that a published figure is *reached* holds
-where the interval does not lie above it altogether. This page is made by `python -m experiments evidence` from the
-records under `experiments/results`; each section names the command that makes its record."""
+This page lists what the sources claim, and what their experiments show when they are run here.
+
+* Figures are test errors in per cent. For a claim about the training loss they are that loss, in nats per picture; for
+  learned optimizers they are the loss that these minimize.
+* Figures are taken at the end of training, unless a step is named. They are mean ± half width of the 95 % interval
+  (Student's t) over the seeds. Differences are taken seed by seed.
+* A claim *holds* if the whole interval of the difference lies on the claimed side of 0, and no seed of the contender
+  that should be better diverged.
+* The claim that a published figure is *reached* holds unless the whole interval lies above that figure.
+
+`python -m experiments evidence` makes this page from the records under `experiments/results`. Each section names the
+command that makes its record."""
 VANISHING = """\
 LSALR multiplies a layer's rate by 1 + log(1 + 1/‖g‖). The paper claims that this helps layers whose gradients vanish.
-Here one sees by how much: the chosen rate of each method, trained once more with one seed (`compare --observe 20`)."""
+The charts show how fast each layer learns. Each method was trained once more at its chosen rate, with one seed
+(`compare --observe 20`)."""
 DIGITS = {"test error": ".2f", "training loss": ".2g", "loss": ".4f"}
 COLUMNS = ["claim", "published", "without", "with", "difference", "verdict"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What a source says of a contender against a baseline; without a trial nobody has run it here."""
+    """What a source says of a contender against a baseline; a claim without a trial is not tested here."""
 
     says: str
     source: str
@@ -56,7 +62,7 @@ class Claim:
     baseline: str | tuple[str, ...] | float = ""  # a number: the published figure
     contender: str | tuple[str, ...] = ""
     step: int | None = None  # None: at the end
-    expects: Literal["lower", "higher", "no higher"] = "lower"  # the contender's, against the baseline's
+    expects: Literal["lower", "higher", "no higher"] = "lower"  # the contender's figure, compared with the baseline's
     published: str = "not available"
     comment: str = ""
 
@@ -68,8 +74,8 @@ class Finding:
     baseline: Estimate
     contender: Estimate
     difference: Estimate
-    chosen: str  # on the validation split, from several; empty where nothing was to choose
-    diverged: str  # of which contender how many seeds, empty for none
+    chosen: str  # which of several contenders validation chose; empty if there was no choice
+    diverged: str  # how many seeds of which contender; empty for none
     verdict: str
 
 
@@ -102,19 +108,19 @@ def judge(claim: Claim, record: Record) -> Finding:
 
 
 def _best(record: Record, claim: Claim, names: str | tuple[str, ...]) -> str:
-    """Choose by the mean on validation at the end, among those of which no seed diverged."""
+    """Choose by the mean on validation at the end, among the contenders without a diverged seed."""
     if isinstance(names, str):
         return names
     found = {name: curves(record.rows, claim.trial, name, "validation") for name in names}
     by = MEASURES[claim.of][2]
     ends = {name: getattr(c, by)[:, -1].mean() for name, c in found.items() if c.seeds and not c.diverged}
     if not ends:
-        raise ValueError(f"Of none of {names} all seeds ended, so there is none to choose.")
+        raise ValueError(f"Each of {names} has a seed that diverged, so none can be chosen.")
     return min(ends, key=lambda name: ends[name])
 
 
 def _lies(difference: Estimate, where: str) -> bool:
-    """Return whether an interval lies below or above 0 altogether, or not above; one without width lies nowhere."""
+    """Return whether a whole interval lies below or above 0, or is not above; NaN, of one seed, is never."""
     if where == "no higher":
         return bool(difference.mean - difference.half_width <= 0)
     sign = 1 if where == "higher" else -1
@@ -124,7 +130,7 @@ def _lies(difference: Estimate, where: str) -> bool:
 def page(folder: Path) -> str:
     """Write the page from the records in a folder."""
     sections = [Section("Evidence", [INTRODUCTION]), *_claims(folder)]
-    if compared := tables.with_reruns(results.read_all(folder / "compare")):  # what bears on the claims above
+    if compared := tables.with_reruns(results.read_all(folder / "compare")):  # these sections support the claims above
         intro = "From the [report](report.html) of `python -m experiments compare --out experiments/results/compare`. "
         first, *others = pairs(compared)
         sections += [first._replace(paragraphs=[intro + first.paragraphs[0]]), *others, *_layers(compared)]
@@ -141,7 +147,7 @@ def _pictures(record: TaskRecord) -> dict[str, str]:
 
 
 def _layers(compared: list[TaskRecord]) -> Iterator[Section]:
-    """Say how fast each layer learned, of every task that was observed."""
+    """Show how fast each layer learned, for every task that was observed."""
     for record in compared:
         by_method = observed.of_task(record)
         for section in observed.sections(by_method):
@@ -154,7 +160,7 @@ def _layers(compared: list[TaskRecord]) -> Iterator[Section]:
 def _claims(folder: Path) -> Iterator[Section]:
     titles = {slug: experiment.title for slug, experiment in finder.papers().items()}
     for slug, claims in finder.find_all(finder.PAPERS, "CLAIMS").items():
-        has_record = (folder / slug / "config.json").exists()  # a calibration alone is none
+        has_record = (folder / slug / "config.json").exists()  # a folder can have a calibration alone
         record = records.read(folder / slug) if has_record else None
         rows, made = [[Cell(text) for text in _cells(claim, record)] for claim in claims], " has not been run yet"
         if record:

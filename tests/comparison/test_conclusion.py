@@ -32,12 +32,12 @@ CASES = {
     ),
     "a tie": (
         {"b": done(*ALIKE), "a": done(*LOW)},
-        f"`a` is lowest: {LOW_IS}; `b` cannot be told from it by the 95 % interval.",
+        f"`a` is lowest: {LOW_IS}; `b` is not significantly different (95 % interval).",
     ),
     "a tie and two that are higher": (
         {"d": done(3.0, 4.0, 5.1), "b": done(*ALIKE), "c": done(*HIGH), "a": done(*LOW)},
-        f"`a` is lowest: {LOW_IS}; `b` cannot be told from it by the 95 % interval; `c` ends {HIGHER_BY} higher, `d` "
-        "2.03 ± 0.14.",
+        f"`a` is lowest: {LOW_IS}; `b` is not significantly different (95 % interval); `c` ends {HIGHER_BY} "
+        "higher, `d` 2.03 ± 0.14.",
     ),
     "more than can be named": (
         {
@@ -46,8 +46,8 @@ CASES = {
             **{n: done(*HIGH) for n in "gh"},
             "i": done(9.0, 10.0, 11.1),
         },
-        f"`a` is lowest: {LOW_IS}; `b`, `c`, `d` and 2 others cannot be told from it by the 95 % interval; 3 others "
-        f"end higher, by {HIGHER_BY} (`g`) to 8.03 ± 0.14 (`i`).",
+        f"`a` is lowest: {LOW_IS}; `b`, `c`, `d` and 2 others are not significantly different (95 % interval); 3 "
+        f"others end higher, by {HIGHER_BY} (`g`) to 8.03 ± 0.14 (`i`).",
     ),
     "one method": ({"a": done(*LOW)}, f"`a` ends at {LOW_IS}."),
     "equal scores": ({"a": done(2.0, 2.0, 2.0)}, "`a` ends at 2 (error, %) at learning rate 0.1."),
@@ -62,21 +62,21 @@ CASES = {
     ),
     "a lower one diverged with some seeds": (
         {"a": done(*LOW), "b": done(0.1, None, 0.1)},
-        f"`a` is best of those whose seeds all ended: {LOW_IS}; new seeds diverged: `b` with 1 of 3.",
+        f"`a` is best of the methods without a diverged seed: {LOW_IS}; new seeds diverged: `b` with 1 of 3.",
     ),
     "a higher one diverged with some seeds": (
         {"a": done(*LOW), "b": done(None, 9.0, 9.1), "c": done(None, None, None)},
-        f"`a` is best of those whose seeds all ended: {LOW_IS}; new seeds diverged: `b` with 1 of 3 and `c` with "
-        "3 of 3.",
+        f"`a` is best of the methods without a diverged seed: {LOW_IS}; new seeds diverged: `b` with 1 of 3 and "
+        "`c` with 3 of 3.",
     ),
     "each diverged with some seeds": (
         {"a": done(5.0, None, 5.0), "b": done(2.0, 2.0, None)},
-        "No method came to the end with every seed; over the seeds that did, `b` is lowest: 2 (error, %) at learning "
+        "No method finished with every seed; `b` is lowest over the seeds that finished: 2 (error, %) at learning "
         "rate 0.1; new seeds diverged: `a` with 1 of 3 and `b` with 1 of 3.",
     ),
     "all diverged with their new seeds": (
         {"a": done(None, None), "b": done(None, None)},
-        "No method came to the end; new seeds diverged: `a` with 2 of 2 and `b` with 2 of 2.",
+        "No method finished; new seeds diverged: `a` with 2 of 2 and `b` with 2 of 2.",
     ),
     "all diverged": (
         {"a": DIVERGED, "b": DIVERGED},
@@ -135,10 +135,13 @@ def test_the_methods_that_lead_everywhere_are_named():
     low, high = judged("x", a=done(*LOW), b=done(*HIGH)), judged("y", a=done(*HIGH), b=done(*LOW))
     tie = judged("z", a=done(*LOW), b=done(*ALIKE))
     assert told(low, high) == "No method leads everywhere"
-    assert told(low, tie) == "`a` leads: on each task it is lowest, or not to be told from the lowest"
-    assert told(tie, tie) == "`a` and `b` lead: on each task they are lowest, or not to be told from the lowest"
+    assert told(low, tie) == "`a` leads: on each task it is lowest, or not significantly different from the lowest"
+    assert (
+        told(tie, tie)
+        == "`a` and `b` lead: on each task they are lowest, or not significantly different from the lowest"
+    )
     lost_all = judged("l", a=DIVERGED, b=DIVERGED)
-    assert conclusion.of_tasks([lost_all, lost_all])[0].endswith("on so many of the 2 tasks: none.")
+    assert conclusion.of_tasks([lost_all, lost_all])[0].endswith("on how many of the 2 tasks: none.")
 
 
 def test_the_chart_of_several_tasks_has_the_methods_that_are_named_and_momentum():

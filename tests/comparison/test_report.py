@@ -379,7 +379,7 @@ def test_wins_losses_and_divergences_are_those_against_tuned_momentum(reports, r
 @pytest.mark.parametrize(
     ("title", "compare"),
     [
-        ("What is gained over the method beneath", analysis.difference),
+        ("What is gained over the base method", analysis.difference),
         ("What is gained at a rate ten times too small", analysis.difference_at_a_tenth),
     ],
 )
@@ -534,7 +534,7 @@ def test_every_number_in_markdown_is_on_the_page_as_often(reports):
 
 def test_better_and_worse_are_seen_on_the_page(reports):
     page = reports[1].replace("<wbr>", "")
-    gained = page.partition("beneath</h2>")[2]
+    gained = page.partition("over the base method</h2>")[2]
     pair = re.escape(f"nesterov – {MOMENTUM}")
     assert re.search(rf'<td class="">{pair}</td><td class="(\w+)">-', gained)[1] == "better"
     lost_at = re.search(r'<td class="">optax\.sgd</td><td class="">–</td><td class="(\w+)">second</td>', page)
@@ -659,10 +659,10 @@ def test_conditions_count_the_tasks_on_which_a_method_gains_over_the_one_beneath
     (section,) = conditions([letters, bowl, own])
     gains = "local_gains over optax.sgd"
     assert [[cell.text for cell in row] for row in section.table.rows] == [
-        ["curvatures differ ten thousandfold", "quadratic: optax.sgd", "–", f"{gains} (1 of 1)"],
-        ["batches are full", "letters: local_gains; quadratic: optax.sgd", f"{gains} (1 of 2)", f"{gains} (1 of 2)"],
-        ["any task, the rate tuned", "–", f"{gains} (1 of 3)", f"{gains} (2 of 3)"],
-        ["any task, the rate ten times too small", "–", f"{gains} (1 of 1)", "–"],
+        ["curvatures differ by a factor of 10,000", "quadratic: optax.sgd", "–", f"{gains} (1 of 1)"],
+        ["full batches", "letters: local_gains; quadratic: optax.sgd", f"{gains} (1 of 2)", f"{gains} (1 of 2)"],
+        ["all tasks, rate tuned", "–", f"{gains} (1 of 3)", f"{gains} (2 of 3)"],
+        ["all tasks, rate ten times too small", "–", f"{gains} (1 of 1)", "–"],
     ]
     assert [cell.kind for cell in section.table.rows[1]] == ["", "", "better", "worse"]
     assert "Under which conditions" in {part.title for part in tables.sections([letters, bowl])}
@@ -684,10 +684,10 @@ def test_words_are_broken_into_lines_and_figures_are_not(reports):
 def test_the_leaders_are_named_before_all_tables(reports, read: list[TaskRecord]):
     """Of two tasks momentum and nesterov are the lowest on one each, and no other on any."""
     short = reports[0].partition(f"# {QUESTION}\n")[2].partition("\n| ")[0]
-    assert short.strip().startswith("No method leads everywhere. Of 5 methods, ")
-    assert f"on so many of the 2 tasks: `{MOMENTUM}` (1), `nesterov` (1)." in short
+    assert short.strip().startswith("No method leads everywhere. 5 methods were compared, ")
+    assert f"on how many of the 2 tasks: `{MOMENTUM}` (1), `nesterov` (1)." in short
     scores = [f"`{shown(name)}` ({score:.2f})" for name, score in analysis.profile_scores(read).items() if score]
-    assert f"the first on every task: {', '.join(scores)}." in short
+    assert f"first on every task: {', '.join(scores)}." in short
 
 
 def test_of_ties_for_the_last_place_among_the_leaders_none_is_named():
@@ -695,8 +695,10 @@ def test_of_ties_for_the_last_place_among_the_leaders_none_is_named():
     short = tables.sections(
         [judged("x", a=final(1.0, 2.0, 3.0), **alike), judged("y", a=final(0.0, 1.0, 2.0), **alike)]
     )[0]
-    assert short.paragraphs[0].startswith("`a` leads: on each task it is lowest, or not to be told from the lowest. ")
-    assert short.paragraphs[0].endswith("on so many of the 2 tasks: `a` (2).")
+    assert short.paragraphs[0].startswith(
+        "`a` leads: on each task it is lowest, or not significantly different from the lowest. "
+    )
+    assert short.paragraphs[0].endswith("on how many of the 2 tasks: `a` (2).")
 
 
 def test_there_must_be_something_to_report(tmp_path: Path):

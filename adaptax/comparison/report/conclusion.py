@@ -12,8 +12,8 @@ from adaptax.comparison.results import TaskRecord
 from adaptax.comparison.schedules import CONSTANT
 from adaptax.comparison.trials import Trial
 
-FEW = 2  # methods that end higher are named with their differences; of more the range is told
-LEADERS = 5  # of several tasks that are named
+FEW = 2  # so many methods that end higher are named, each with its difference; of more only the range is given
+LEADERS = 5  # so many leading methods are named
 
 
 def of_task(record: TaskRecord) -> str:
@@ -27,22 +27,22 @@ def of_task(record: TaskRecord) -> str:
 
 
 def _lead(record: TaskRecord, best: Sequence[str]) -> str:
-    """Name the lowest mean of those methods of which no seed diverged, or else of the seeds that ended."""
+    """Name the lowest mean among the methods without a diverged seed; if there is none, among the seeds that ended."""
     if best:
         some_lost = any(
             analysis.ends(record, name).diverged for name in record.results if name not in _all_lost(record)
         )
         how = "lowest" if len(best) > 1 else "best"
         so_far = " so far" if _waiting(record) else ""
-        of = " of those whose seeds all ended" if some_lost else ""
+        of = " of the methods without a diverged seed" if some_lost else ""
         verb = "ends at" if len(record.results) == 1 else f"is {how}{so_far}{of}:"
         return f"{_name(record, best[0])} {verb} {_score(record, best[0])}"
     ended = [name for name in analysis.by_mean(record) if analysis.ends(record, name).scores]
     if not ended:
-        return "no method came to the end" if len(record.results) > 1 else ""
+        return "no method finished" if len(record.results) > 1 else ""
     return (
-        "no method came to the end with every seed; over the seeds that did, "
-        f"{_name(record, ended[0])} is lowest: {_score(record, ended[0])}"
+        "no method finished with every seed; "
+        f"{_name(record, ended[0])} is lowest over the seeds that finished: {_score(record, ended[0])}"
     )
 
 
@@ -52,7 +52,7 @@ def _score(record: TaskRecord, name: str) -> str:
 
 
 def _at(record: TaskRecord, trial: Trial | None) -> str:
-    """Say with which rate, schedule and settings; a constant rate goes without saying where no other was tried."""
+    """Name the rate, schedule and settings; a constant rate is named only if another schedule was tried."""
     if trial is None:
         return ""
     schedule, settings = trial.combination
@@ -64,18 +64,19 @@ def _at(record: TaskRecord, trial: Trial | None) -> str:
 
 
 def has_schedules(record: TaskRecord) -> bool:
-    """Say whether a learning rate was not constant alone."""
+    """Say whether a schedule other than a constant rate was tried."""
     tried = {result.curve.combination.schedule for of in record.results.values() for result in of}
     return not tried <= {CONSTANT}
 
 
 def _ties(record: TaskRecord, best: Sequence[str]) -> str:
     others = [_name(record, name) for name in best[1:]]
-    return f"{listed(others)} cannot be told from it by the 95 % interval" if others else ""
+    are = "is" if len(others) == 1 else "are"
+    return f"{listed(others)} {are} not significantly different (95 % interval)" if others else ""
 
 
 def _higher(record: TaskRecord, best: Sequence[str]) -> str:
-    """Say by how much the others end higher, seed by seed; those of which a seed diverged are told of apart."""
+    """Say by how much the others end higher, seed by seed; methods with a diverged seed are named separately."""
     found = []
     for name in record.results if best else ():
         of = None if name in best else analysis.difference(record, name, best[0])
@@ -96,7 +97,7 @@ def _all_lost(record: TaskRecord) -> list[str]:
 
 
 def _waiting(record: TaskRecord) -> list[str]:
-    """List the methods whose best rate waits for its new seeds, as an interrupted comparison leaves them."""
+    """List the methods whose best rate has not been run with new seeds: the comparison was interrupted."""
     lost = _all_lost(record)
     return [name for name in record.results if name not in lost and not analysis.curves(record, name, "final")]
 
@@ -121,7 +122,7 @@ def _are(what: str, names: Sequence[str], record: TaskRecord) -> str:
 
 
 def _of_tuning(record: TaskRecord) -> str:
-    """Say which rate is lowest on validation, where no test score was read."""
+    """Name the method and rate with the lowest validation score, where no test score was read."""
     found = []
     for name in record.results:
         if (trial := analysis.trial_of(record, name)) is not None:
@@ -153,28 +154,28 @@ def _sentence(clauses: Sequence[str]) -> str:
 
 
 def of_tasks(records: Sequence[TaskRecord], where: str = "") -> list[str]:
-    """Say which methods lead over several tasks, and on how many of them; where, if that is not everywhere."""
+    """Say which methods lead over several tasks, and on how many; the text `where` goes first."""
     lowest, profile = analysis.times_lowest(records), analysis.profile_scores(records)
     everywhere = [code(shown(name)) for name, times in lowest.items() if times == len(records)]
     leads, they = ("leads", "it is") if len(everywhere) == 1 else ("lead", "they are")
     lead = (
-        f"{listed(everywhere)} {leads}: on each task {they} lowest, or not to be told from the lowest."
+        f"{listed(everywhere)} {leads}: on each task {they} lowest, or not significantly different from the lowest."
         if everywhere
         else "No method leads everywhere."
     )
     leaders = [f"{code(shown(name))} ({times})" for name, times in _leading(lowest)]
     fastest = [f"{code(shown(name))} ({score:.2f})" for name, score in _fastest(profile)]
     return [
-        f"{where}{lead} Of {len(lowest)} methods, each at its own best learning rate, these have the lowest test score "
-        f"at the end, or cannot be told from the lowest by the 95 % interval, on so many of the {len(records)} tasks: "
-        f"{', '.join(leaders) or 'none'}.",
-        "A middling score is reached with the fewest gradients by these, where 1 would be the first on every task: "
-        f"{', '.join(fastest) or 'none'}.",
+        f"{where}{lead} {len(lowest)} methods were compared, each at its own best learning rate. These most often end "
+        "with the lowest test score, or with one that is not significantly different (95 % interval); in brackets, on "
+        f"how many of the {len(records)} tasks: {', '.join(leaders) or 'none'}.",
+        "These reach the target score with the fewest gradients; in brackets their *profile*, which is 1 for a method "
+        f"that is first on every task: {', '.join(fastest) or 'none'}.",
     ]
 
 
 def named(records: Sequence[TaskRecord]) -> list[str]:
-    """Return the methods that the conclusion names, and the one to which all are compared, which the chart shows."""
+    """Return the methods that the chart shows: those that the conclusion names, and the baseline."""
     fastest, lowest = _fastest(analysis.profile_scores(records)), _leading(analysis.times_lowest(records))
     others = [analysis.BASELINE] if any(analysis.BASELINE in record.results for record in records) else []
     names = dict.fromkeys(name for name, _ in [*fastest, *lowest])
@@ -186,6 +187,6 @@ def _fastest(profile: Mapping[str, float]) -> list[tuple[str, float]]:
 
 
 def _leading(lowest: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Return the first few with their counts; of ties for the last place none."""
+    """Return the first few with their counts; methods that tie for the last place are left out."""
     beyond = [*lowest.values(), *[0] * LEADERS][LEADERS]
     return [(name, times) for name, times in lowest.items() if times > beyond]

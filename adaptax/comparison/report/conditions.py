@@ -1,4 +1,4 @@
-"""Under which conditions a method gains: what is hard about the tasks, and a rate chosen too small."""
+"""Under which conditions a method gains: by what is hard about the tasks, and at a rate chosen too small."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from adaptax.comparison.report.pairs import pair_of, pairs_among
 from adaptax.comparison.report.show import NOTHING
 from adaptax.comparison.results import TaskRecord
 
-# What is hard about a task, and the tasks of which it is true.
+# What is hard, and on which tasks.
 CONDITIONS = {
     "gradients vanish with depth": ("mnist_deep_sigmoid", "mnist_autoencoder", "cifar10_denoising"),
     "features are rare": ("sparse_logistic", "text_words"),
-    "attention, normalized layers": ("text_transformer", "cifar10_transformer"),
-    "convolutions, normalized and residual": ("cifar10_residual",),
-    "a loop over time": ("text_recurrent",),
-    "curvatures differ ten thousandfold": ("quadratic",),
-    "batches are full": ("letters", "quadratic"),
-    "a small net, rectified units": ("digits", "mnist_mlp", "mnist_lenet", "cifar10_quick"),
+    "attention and normalized layers": ("text_transformer", "cifar10_transformer"),
+    "normalized residual convolutions": ("cifar10_residual",),
+    "recurrence over time": ("text_recurrent",),
+    "curvatures differ by a factor of 10,000": ("quadratic",),
+    "full batches": ("letters", "quadratic"),
+    "small nets with rectified units": ("digits", "mnist_mlp", "mnist_lenet", "cifar10_quick"),
 }
-TUNED, TOO_SMALL = "any task, the rate tuned", "any task, the rate ten times too small"
+TUNED, TOO_SMALL = "all tasks, rate tuned", "all tasks, rate ten times too small"
 
 Compare = Callable[[TaskRecord, str, str], analysis.Difference | None]
 
 
 def conditions(records: Sequence[TaskRecord]) -> list[Section]:
-    """Sort by condition which methods end lowest, and what is worth having over the method beneath."""
+    """List by condition the methods that end lowest, and those that gain over their base method or lose to it."""
     rows = []
     for condition, slugs in CONDITIONS.items():
         if among := [record for record in records if record.slug in slugs]:
@@ -43,9 +43,9 @@ def conditions(records: Sequence[TaskRecord]) -> list[Section]:
     for where, compare in ((TUNED, analysis.difference), (TOO_SMALL, analysis.difference_at_a_tenth)):
         rows.append([Cell(where), Cell(NOTHING), *_gains(records, compare)])
     text = (
-        "By what is hard about a task: the methods with the lowest test score, then those of the pairs below that gain "
-        "over the method beneath them and those that lose to it; in brackets, on how many of the tasks on which both "
-        "ended with two seeds or more, so that there is an interval."
+        "Tasks are grouped by what is hard about them. *Lowest*: the methods with the lowest test score. *Gains* and "
+        "*loses*: the pairs whose first method gains over its base method, or loses to it. In brackets: on how many of "
+        "the tasks that give an interval, as both methods ended there with at least two seeds."
     )
     return [
         Section("Under which conditions", [text], Table(["where", "lowest", "gains", "loses"], rows, of_words=True))
@@ -53,7 +53,7 @@ def conditions(records: Sequence[TaskRecord]) -> list[Section]:
 
 
 def _gains(records: Sequence[TaskRecord], compare: Compare) -> list[Cell]:
-    """Count for every pair the tasks on which the first is lower, and on which it is higher."""
+    """Count for every pair the tasks on which the first method is lower, and those on which it is higher."""
     known = {pair: [pair_of(record, *pair, compare) for record in records] for pair in pairs_among(records)}
     found = {pair: [of for of in each if of and np.isfinite(of.estimate.half_width)] for pair, each in known.items()}
     cells = []

@@ -1,4 +1,4 @@
-"""What a task's methods cost: gradients to a target, and seconds by what they went to."""
+"""What a task's methods cost: gradients to a target, and seconds by kind of work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adaptax.comparison.results import TaskRecord
 
 
 def costs(record: TaskRecord, is_final: bool) -> Iterator[Section]:
-    """Tell what each method cost; seconds by kind of work where the record has them."""
+    """Show what each method cost, and the seconds by kind of work where the record has them."""
     if not record.results:
         return
     goal = analysis.target(record) if is_final else None
@@ -25,9 +25,9 @@ def costs(record: TaskRecord, is_final: bool) -> Iterator[Section]:
     if goal is not None:
         of = label(record, goal.of)
         paragraphs.append(f"Target: {goal.score:.4g} on validation, {of}'s mean after half of the steps.")
-    paragraphs.append("µs a step: of one member, that is one rate and one seed, trained beside the others.")
+    paragraphs.append("µs a step: for one member (one rate and one seed), trained beside the others.")
     if kinds:
-        paragraphs.append("Seconds of all trials and seeds together, by what they went to.")
+        paragraphs.append("Seconds: all trials and seeds together, by kind of work.")
     yield Section("What it cost", [" ".join(paragraphs)], Table(["method", *header], rows), is_folded=True)
 
 

@@ -1,4 +1,4 @@
-"""Methods under a schedule of their own apart from those whose rate is constant: the order of methods differs there.
+"""Separate the methods under a schedule of their own from those at a constant rate: their order differs.
 
 `NAME@SCHEDULE` is a method under a schedule, see `adaptax.comparison.methods`.
 """
@@ -21,7 +21,7 @@ def constant(records: Sequence[TaskRecord]) -> list[TaskRecord]:
 
 
 def scheduled(records: Sequence[TaskRecord]) -> list[TaskRecord]:
-    """Keep the methods that have one, each by the name of the method alone where no other schedule of it was tried."""
+    """Keep the methods that have one; the name of a method drops its schedule where only one was tried."""
     bases = [name.partition("@")[0] for name in _names(records) if "@" in name]
     under = {name: name.partition("@")[0] for name in _names(records) if "@" in name}
     return _kept(records, {name: base if bases.count(base) == 1 else name for name, base in under.items()})
@@ -44,8 +44,8 @@ def worth(records: Sequence[TaskRecord]) -> list[Section]:
         if any(one is not None for one in of)
     ]
     text = (
-        "Test score of each method under its schedule less that of the same method at a constant rate, seed by seed, "
-        "each at its own best rate: below 0 the schedule is better."
+        "Test score of each method under its schedule minus that of the same method at a constant rate, seed by seed, "
+        "each at its own best rate. Below 0 the schedule is better."
     )
     titles = [record.config["task"]["title"] for record in records]
     return [Section("What the schedule is worth", [text], Table(["method", *titles], rows))] if rows else []
@@ -56,7 +56,7 @@ def _names(records: Sequence[TaskRecord]) -> list[str]:
 
 
 def _kept(records: Sequence[TaskRecord], names: Mapping[str, str]) -> list[TaskRecord]:
-    """Keep some methods, under other names; a task without any of them is left out."""
+    """Keep some methods and rename them; a task without any of them is left out."""
 
     def renamed(of: Mapping[str, Any]) -> dict[str, Any]:
         return {names[name]: value for name, value in of.items() if name in names}

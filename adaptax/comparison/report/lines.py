@@ -1,4 +1,4 @@
-"""Lines told apart without color: each has its own marker and dash, and its name at its end or in a legend."""
+"""Lines that differ without color: each has its own marker and dash, and its name at its end or in a legend."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-# Okabe and Ito's, which the color-blind can tell apart; of eight lines the last has the first one's again.
+# Okabe and Ito's colors, which color-blind readers can distinguish; the eighth line has the first color again.
 COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = (
@@ -18,14 +18,14 @@ DASHES = (
     (0, (3, 1)), (0, (8, 2, 2, 2)), (0, (1, 2.5)), (0, (4, 1, 1, 1, 1, 1)),
 )  # fmt: skip
 MOST = len(MARKERS)  # lines of a panel
-LETTERS = 9.5  # points, so that a phone shows them eight points high
+LETTERS = 9.5  # points; a phone shows them eight points high
 SHORT = 24  # letters of a name that may stand beside its line
 GAP = 8  # points between a line's end and its name
 RING = 90  # square points of the first line's
 MARKED = 7  # markers of a line with many points
 LEGEND_ROW = 0.19  # inches
 LEGEND_WIDTH = 60  # letters of all columns together
-BESIDE = 13  # letters that a line's sample and the gap to the next column take
+BESIDE = 13  # letters: the width of a line's sample and of the gap to the next column
 
 
 class Line(NamedTuple):
@@ -38,7 +38,7 @@ class Line(NamedTuple):
 
 
 def draw(panel: Axes, line: Line, number: int, label: str, *, steps: bool = False) -> None:
-    """Draw the line of that number in its panel; markers stand on every point, or on some of many."""
+    """Draw line `number` of a panel; few points all have markers, of many points only some."""
     color, every = COLORS[number % len(COLORS)], max(1, len(line.x) // MARKED)
     panel.plot(
         line.x, line.y, color=color, marker=MARKERS[number], linestyle=DASHES[number], label=label, markersize=5,
@@ -46,10 +46,10 @@ def draw(panel: Axes, line: Line, number: int, label: str, *, steps: bool = Fals
     )  # fmt: skip
     if line.band is not None:
         low, high = line.y - line.band, line.y + line.band
-        is_seen = line.y <= panel.get_ylim()[1]  # the band around what blew up would cover all the others
+        is_seen = line.y <= panel.get_ylim()[1]  # the band of a line that blew up would cover all others
         panel.fill_between(line.x, low, high, where=is_seen, color=color, alpha=0.1, linewidth=0)
     if line.chosen is not None:
-        size = RING + number * RING / 3  # rings around one point are seen one in another
+        size = RING + number * RING / 3  # rings around the same point stay visible, one inside another
         panel.scatter(*line.chosen, s=size, facecolors="none", edgecolors=color, linewidths=1.5, zorder=3)
 
 
@@ -61,17 +61,17 @@ def name(picture: Figure, panel: Axes) -> None:
         return
     columns = max(1, LEGEND_WIDTH // (max(map(len, labels)) + BESIDE))
     rows = -(-len(labels) // columns)
-    columns = -(-len(labels) // rows)  # as few as so many rows need
+    columns = -(-len(labels) // rows)  # as few as these rows need
     width, height = picture.get_size_inches()
     picture.set_size_inches(width, height + LEGEND_ROW * rows)
     picture.legend(loc="outside lower left", ncols=columns, fontsize=LETTERS, frameon=False, handlelength=3.5)
 
 
 def _name_at_ends(picture: Figure, panel: Axes) -> bool:
-    """Write the names; say whether they can be read: none on another, none across a line, none outside."""
+    """Write the names; say whether all can be read: no name on another, on a line or outside."""
     bottom, top = panel.get_ylim()
     ends = [tuple(np.asarray(line.get_xydata())[-1]) for line in panel.lines]
-    if not all(bottom <= y <= top for _, y in ends):  # what blew up leaves the panel
+    if not all(bottom <= y <= top for _, y in ends):  # a line that blew up leaves the panel
         return False
     names = []
     for line, (x, y) in zip(panel.lines, ends, strict=True):
@@ -90,7 +90,7 @@ def _name_at_ends(picture: Figure, panel: Axes) -> bool:
 
 
 def _crosses(panel: Axes, points: np.ndarray, box: Bbox) -> bool:
-    """Say whether a line passes a box, which is to the right of its own line's end."""
+    """Say whether a line crosses the box of a name."""
     seen = panel.transData.transform(points)
     between = [np.linspace(start, end, 20) for start, end in itertools.pairwise(seen)]
     return bool(len(between)) and bool(box.count_contains(np.concatenate(between)))

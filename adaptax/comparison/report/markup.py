@@ -1,4 +1,4 @@
-"""Sections of text, pictures and tables, and how they are written down as Markdown; `page` writes them as HTML."""
+"""Sections of text, pictures and tables, and their Markdown; `page` writes them as HTML."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 
 class Cell(NamedTuple):
-    """What stands in a table, and how it is to be seen."""
+    """The text of a table's cell, and how it is shown."""
 
     text: str
     kind: str = ""  # "best", "better", "worse" or nothing
 
 
 class Table(NamedTuple):
-    """Columns by name; the first one names the row; what stands in the others are figures, or words."""
+    """Columns by name; the first one names the row, the others have figures, or words."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -35,7 +35,7 @@ class Section(NamedTuple):
 
 
 def to_markdown(sections: Iterable[Section], *, level: int = 2) -> str:
-    """Write sections as Markdown, the first one's title on top, the others' on a level; the best cells are bold."""
+    """Write sections as Markdown: the first title has level 1, the others `level`; the best cells are bold."""
     parts = []
     for number, section in enumerate(sections):
         parts += _blocks(section, level if number else 1, level)

@@ -1,4 +1,4 @@
-"""How fast each layer really learned, from what was observed."""
+"""How fast each layer learned: the effective learning rates that were observed."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from adaptax.comparison.results import TaskRecord
 
 Observed = Mapping[str, Sequence[records.Line]]  # by method, a line for each step and layer
 ABOUT = (
-    "By layer, the learning rate with which plain gradient descent would go as far along the gradient. There is no "
-    "point where a layer rests or climbs."
+    "The effective learning rate of each layer: plain gradient descent with this rate would go as far along the "
+    "gradient. A layer that does not move, or moves uphill, has no point."
 )
 OF_TABLE = "Medians over the observed steps: the norm of the gradient, and the effective learning rate."
 
 
 def of_task(record: TaskRecord) -> Observed:
-    """Return what the chosen trial of every method did with the first new seed, of the lowest score first."""
+    """Return what was observed of the chosen trial of every method, the lowest score first."""
     names = [name for name in analysis.by_mean(record) if name in record.observed]
     return {label(record, name): record.observed[name] for name in names}
 
 
 def sections(observed: Observed) -> Iterator[Section]:
-    """Draw effective rates by step, a panel for each method and a line for each layer; then their medians, folded."""
+    """Draw effective rates by step: a panel for each method, a line for each layer; a folded table has the medians."""
     if observed:
         parts = [Section("In figures", [OF_TABLE], table(observed), is_folded=True)]
         title = "How fast each layer learned"
@@ -39,11 +39,11 @@ def sections(observed: Observed) -> Iterator[Section]:
 
 def _caption(observed: Observed) -> str:
     layers, shown = _layers(observed), len(_shown(_layers(observed)))
-    return ABOUT if shown == len(layers) else f"{ABOUT} Shown are {shown} of {len(layers)} layers."
+    return ABOUT if shown == len(layers) else f"{ABOUT} The charts show {shown} of {len(layers)} layers."
 
 
 def drawn(observed: Observed) -> Iterator[str]:
-    """Draw a panel for each method; all have one scale."""
+    """Draw a panel for each method, all on the same scale."""
     layers = _shown(_layers(observed))
     of = {name: {layer: _curve(lines, layer) for layer in layers} for name, lines in observed.items()}
     rates = np.array([rate for curves in of.values() for curve in curves.values() for rate in curve.y])
@@ -56,7 +56,7 @@ def drawn(observed: Observed) -> Iterator[str]:
 
 
 def table(observed: Observed) -> Table:
-    """Tell the median gradient and effective rate of every layer, method by method."""
+    """List the median gradient and effective rate of every layer, method by method."""
     rows = [
         [name, layer, *(_median(lines, layer, quantity) for quantity in ("gradient_norm", "effective_rate"))]
         for name, lines in observed.items()
@@ -75,7 +75,7 @@ def _layers(observed: Observed) -> list[str]:
 
 
 def _shown(layers: list[str]) -> list[str]:
-    """Choose as many as can be told apart, from the first to the last."""
+    """Choose as many layers as a reader can distinguish, evenly from the first to the last."""
     if len(layers) <= MOST:
         return layers
     return [layers[k] for k in np.linspace(0, len(layers) - 1, MOST).round().astype(int)]

@@ -21,7 +21,7 @@ from adaptax.comparison.statistics import Estimate
 
 
 def describe_task(record: TaskRecord, is_final: bool) -> Section:
-    """Describe one task; what is folded are its parts."""
+    """Describe one task; the folded sections are its parts."""
     return Section(
         record.config["task"]["title"],
         [conclusion.of_task(record)],
@@ -43,7 +43,7 @@ def _caption(record: TaskRecord) -> str:
     settings = ", each method at its best schedule and settings" if _is_searched(record) else ""
     return (
         f"{some}Validation score at the end by learning rate{settings}: lower is better. The bands are 95 % "
-        "intervals over the tuning seeds, a ring marks the chosen rate. There is no point where a seed diverged."
+        "intervals over the tuning seeds, a ring marks the chosen rate. A rate at which a seed diverged has no point."
     )
 
 
@@ -52,7 +52,7 @@ def _is_searched(record: TaskRecord) -> bool:
 
 
 def _table(record: TaskRecord, is_final: bool) -> Table:
-    """Tell of every method which trial was chosen and what it came to; columns that would say nothing are left out."""
+    """List the chosen trial and the score of every method; columns without information are left out."""
     names = analysis.by_mean(record) if is_final else _by_validation(record)
     best = analysis.best_of(record) if is_final else names[:1]
     columns = {"method": [Cell(label(record, name)) for name in names]}
@@ -122,12 +122,12 @@ def _trials(record: TaskRecord, name: str) -> str:
 
 
 def _notes(record: TaskRecord, is_final: bool) -> str:
-    """Say what the table's figures are, and how much was tried of each method."""
+    """Say what the table's figures are, and how many trials each method had."""
     task, counts = record.config["task"], {analysis.trials(record, name) for name in record.results}
     seeds = f"{record.config['protocol']['final_seeds']} new seeds" if is_final else "the tuning seeds"
     parts = [
         f"Scores: {task['scored']}; lower is better; mean ± half width of the 95 % interval over {seeds}.",
-        "Bold: the lowest, and those that cannot be told from it. Spread: standard deviation over the seeds."
+        "Bold: the lowest, and those not significantly different from it. Spread: standard deviation over the seeds."
         if is_final
         else "Bold: the lowest.",
         "Untuned: at the learning rate of the method's own paper."
@@ -138,7 +138,8 @@ def _notes(record: TaskRecord, is_final: bool) -> str:
         else "",
         f"Every method had {_times(counts.pop())}."
         if len(counts) == 1
-        else "Every method had the same trials; where its best rate was at an edge, rates beyond were tried, too.",
+        else "All methods began with the same number of trials. Where the best rate was at an edge, rates beyond it "
+        "were tried, too.",
     ]
     return " ".join(filter(None, parts))
 
@@ -149,7 +150,7 @@ def _times(count: int) -> str:
 
 def _by_step(record: TaskRecord) -> Iterator[Section]:
     if any(analysis.curves(record, name, "final") for name in record.results):
-        about = "Validation score on the way at the best rate, mean over the new seeds that ended."
+        about = "Validation score during training at the best rate, mean over the new seeds that did not diverge."
         yield Section("Curves by step", pictures=partial(pictures.steps, record), caption=about, is_folded=True)
 
 
@@ -163,6 +164,8 @@ def _against(record: TaskRecord, is_final: bool) -> Iterator[Section]:
         for name, of in found.items() if of is not None and name != best[0]
     ]  # fmt: skip
     if rows:
-        about = f"Test score of each less that of {label(record, best[0])}, seed by seed; its 95 % interval."
+        about = (
+            f"Test score of each method minus that of {label(record, best[0])}, seed by seed, with its 95 % interval."
+        )
         table = Table(["method", "difference", "verdict"], rows)
         yield Section("Against the lowest, seed by seed", [about], table, is_folded=True)

@@ -1,4 +1,4 @@
-"""The report as one HTML page: its style, tables and pictures inside, nothing from elsewhere, no script."""
+"""The report as one HTML page: style, tables and pictures are inside, it loads nothing and has no script."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ PAGE = """<!doctype html>
 
 
 def to_html(sections: Iterable[Section]) -> str:
-    """Write the page: the first section opens it, whatever is folded waits for the reader."""
+    """Write the page: the first section is open, the folded ones wait for the reader."""
     titles, parts = [], []
     for number, section in enumerate(sections):
         titles.append(section.title)
@@ -96,7 +96,7 @@ def _figure(drawn: Iterable[str], caption: str) -> str:
 
 
 def to_html_table(table: Table) -> str:
-    """Write a table that can be pushed sideways on a narrow screen; its first column stays, and is broken in lines."""
+    """Write a table that scrolls sideways on a narrow screen; its first column stays, and wraps."""
     head = "".join(f"<th>{html.escape(name)}</th>" for name in table.header)
     body = "".join(
         "<tr>"
@@ -111,7 +111,7 @@ def to_html_table(table: Table) -> str:
 
 
 def _broken(text: str, is_first: bool, is_words: bool) -> str:
-    """Let a name be broken where a programmer would break it, and other cells between what they list."""
+    """Allow line breaks: in a name where a programmer would break it, in other cells between list items."""
     if is_words and not is_first:
         return html.escape(text).replace("; ", ";<br>")
     where = r"(\(|, |\.(?=[a-z]))" if is_first else "(, )"
@@ -119,7 +119,7 @@ def _broken(text: str, is_first: bool, is_words: bool) -> str:
 
 
 def _emphasized(text: str) -> str:
-    """Write *this* in italics, and `this` as code, in which nothing else is marked."""
+    """Write *this* in italics and `this` as code; code has no italics."""
     apart = re.split(r"`([^`]*)`", text)
     return "".join(
         f"<code>{html.escape(part)}</code>" if number % 2 else re.sub(r"\*([^*]+)\*", r"<em>\1</em>", html.escape(part))

@@ -1,4 +1,4 @@
-"""What a rate, or a change of a direction, is worth to the method beneath it; the evidence page shows the same."""
+"""Compare a method with its base method: a rate is put around it, or its direction is changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from adaptax.comparison.report.markup import Cell, Section, Table
 from adaptax.comparison.report.show import NOTHING, label, show
 from adaptax.comparison.results import TaskRecord
 
-# A method, and the one that it puts something around or changes; products of rates are found, see `pairs_among`.
+# A method, and the base method that it changes; `pairs_among` adds the products of rates.
 PAIRS = (
     ("local_gains", "optax_sgd"),
     ("delta_bar_delta", "optax_sgd"),
@@ -30,11 +30,11 @@ PAIRS = (
     ("lamb", "adam"),
     ("lars", "optax_momentum"),
 )
-BENEATH = {"sgd": "optax_sgd", "momentum": "optax_momentum", "adam": "adam", "muon": "optax_muon"}  # of directions
+BENEATH = {"sgd": "optax_sgd", "momentum": "optax_momentum", "adam": "adam", "muon": "optax_muon"}  # by direction
 
 
 def pairs_among(records: Sequence[TaskRecord]) -> list[tuple[str, str]]:
-    """Return the pairs of which both took part: those above, then rates and products of rates over their directions."""
+    """Return the pairs whose two methods took part: those above, then rates and products of rates."""
     names = list(dict.fromkeys(name for record in records for name in record.results))
     known = {name for name, _ in PAIRS}
     others = [
@@ -44,18 +44,18 @@ def pairs_among(records: Sequence[TaskRecord]) -> list[tuple[str, str]]:
 
 
 def pairs(records: Sequence[TaskRecord]) -> list[Section]:
-    """Compare methods with those beneath them; the evidence page shows the same two sections."""
+    """Compare methods with their base methods; the evidence page shows the same two sections."""
     at_best = (
-        "Test score of the first less that of the second, seed by seed, each at its own best rate: below 0 the first "
-        "is better."
+        "Test score of the first method minus that of the second, seed by seed, each at its own best rate. Below 0 the "
+        "first is better."
     )
     at_a_tenth = (
-        "The same where both have a tenth of the *second* one's best rate: validation score at the end, over the "
-        "tuning seeds; a task tuned with one seed has no interval, and no verdict. What a method is worth to somebody "
-        "who chose a rate ten times too small."
+        "How much a method helps if the rate is ten times too small: both methods have a tenth of the *second* one's "
+        "best rate. Scores are validation scores at the end, over the tuning seeds. A task tuned with one seed has no "
+        "interval and no verdict."
     )
     parts = [
-        Section("What is gained over the method beneath", [at_best], pair_table(records, analysis.difference)),
+        Section("What is gained over the base method", [at_best], pair_table(records, analysis.difference)),
         Section(
             "What is gained at a rate ten times too small",
             [at_a_tenth],
@@ -78,12 +78,12 @@ def pair_table(records: Sequence[TaskRecord], compare: Any) -> Table:
 
 
 def pair_of(record: TaskRecord, name: str, base: str, compare: Any) -> analysis.Difference | None:
-    """Compare two methods on a task; None where they cannot be."""
+    """Compare two methods on a task; None if one of them did not take part."""
     return compare(record, name, base) if {name, base} <= record.results.keys() else None
 
 
 def show_difference(found: analysis.Difference | None) -> Cell:
-    """Write a difference, colored by its verdict."""
+    """Write a difference; its verdict gives the color."""
     if found is None:
         return Cell(NOTHING)
     kind = {"lower": "better", "higher": "worse", "none shown": ""}[found.verdict]

@@ -1,4 +1,4 @@
-"""What is drawn of a comparison: scores by rate and by step, performance profiles; at most eight lines in a panel."""
+"""The charts of a comparison: scores by rate and by step, performance profiles; at most eight lines in a panel."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ FAMILIES = {
 }  # fmt: skip
 SIZE = (4.4, 3.3)  # inches, without a legend: a panel is as wide as a phone
 STYLE = {"font.size": lines.LETTERS, "axes.spines.top": False, "axes.spines.right": False}
-DECADES = 7  # above a task's lowest score; higher are only runs that blow up
-A_DECADE = 10.0  # from the lowest score to the highest; below it a log axis would have too few numbers
-FEW_DECADES = 2.5  # of a log axis, on which powers of ten would be too few numbers
+DECADES = 7  # above a task's lowest score; only runs that blow up are higher
+A_DECADE = 10.0  # from the lowest score to the highest; over a smaller range a log axis has too few numbers
+FEW_DECADES = 2.5  # a log axis this short needs more numbers than powers of ten
 MARGIN = 1.15  # below the lowest and above the highest
 TAUS = np.linspace(1.0, analysis.PROFILE_TO, 301)
 
 
 def panels(names: Collection[str]) -> Iterator[tuple[str, list[str]]]:
-    """Say which methods are drawn together: all, or where they are many a family in each panel."""
+    """Group the methods into panels: all in one, or if they are many, one family in each."""
     if len(names) <= MOST:
         yield "", list(names)
     else:
@@ -47,7 +47,7 @@ def panels(names: Collection[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def families(names: Collection[str]) -> Iterator[tuple[str, list[str]]]:
-    """Sort methods into families; those that are alone in theirs, or have none, are put together."""
+    """Sort methods into families; a method without a family, or alone in one, joins the others."""
     seen: set[str] = set()
     for family, members in FAMILIES.items():
         present = [name for name in members if name in names]
@@ -60,7 +60,7 @@ def families(names: Collection[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def by_rate(record: TaskRecord) -> Figure:
-    """Draw validation scores by rate at the best settings, of many methods those that end lowest."""
+    """Draw validation scores by rate at the best settings; of many methods, only those that end lowest."""
     names = analysis.by_mean(record)[:MOST]
     of = {name: _by_rate(record, name) for name in names}
     axes = _axes_by_rate(record, of, {name: _by_step(record, name) for name in names})
@@ -68,24 +68,24 @@ def by_rate(record: TaskRecord) -> Figure:
 
 
 def opening(record: TaskRecord) -> list[str]:
-    """Draw what opens the report of one task."""
+    """Draw the first chart of the report of one task."""
     return [to_svg(by_rate(record), f"Validation score by learning rate: {record.config['task']['title']}")]
 
 
 def rates(record: TaskRecord) -> list[str]:
-    """Draw validation scores by rate, of all methods; all panels of a task show the same scores."""
+    """Draw validation scores by rate, of all methods; all panels of a task have the same axis of scores."""
     by, axes = _of_all(record)
     return _drawn(record, by[0], axes[0], "Validation score by learning rate")
 
 
 def steps(record: TaskRecord) -> list[str]:
-    """Draw how validation went at the best rates, the mean over the new seeds that ended."""
+    """Draw validation scores by step at the best rates, the mean over the new seeds that ended."""
     by, axes = _of_all(record)
     return _drawn(record, by[1], axes[1], "Validation score by step") if _points(by[1]).size else []
 
 
 def leaders(records: Sequence[TaskRecord], names: Sequence[str]) -> list[str]:
-    """Draw what opens the report of several tasks: the profiles of the methods that its first sentences name."""
+    """Draw the first chart of the report of several tasks: the profiles of the methods that it names first."""
     picture = _profile(records, names, "")
     return [to_svg(picture, "Performance profiles of the methods that lead")]
 
@@ -145,9 +145,9 @@ def _points(of: Mapping[str, Line]) -> np.ndarray:
 
 
 def _limits(by_rate: np.ndarray, by_step: np.ndarray) -> dict[str, Any]:
-    """Choose the scores to show: those no worse than what is met on the way at the best rates, but not what blew up.
+    """Choose the scores to show: none worse than the worst one met during training at the best rates.
 
-    The axis is logarithmic where they are positive and span a decade.
+    The axis is logarithmic if the scores are positive and span a decade.
     """
     scores = np.concatenate([by_rate, by_step])
     if not len(scores):
@@ -168,7 +168,7 @@ def panel(
     steps: bool = False,
     without_points: str = "diverged",
 ) -> Figure:
-    """Draw some lines and name them; of one without a point the legend says why."""
+    """Draw some lines and name them; the legend says why a line has no point."""
     with matplotlib.rc_context(STYLE):
         picture = Figure(figsize=SIZE, layout="constrained")
         drawn = picture.subplots()
@@ -185,7 +185,7 @@ def panel(
 
 
 def _plain_numbers(axis: Axis, limits: tuple[float, float]) -> None:
-    """Write numbers of a log axis as they are typed, and more than powers of ten where these would be few."""
+    """Write the numbers of a log axis without exponents; a short axis has more than the powers of ten."""
     few = np.ptp(np.log10(limits)) < FEW_DECADES
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=8))
     axis.set_major_formatter("{x:g}")

@@ -13,22 +13,22 @@ from adaptax.comparison.statistics import Estimate
 
 NOTHING = "–"
 SMALL = 1e-4  # below it figures are written with an exponent
-ROUNDING = 1e-9  # of the mean; a half width below it is that of equal scores, added in another order
+ROUNDING = 1e-9  # times the mean; a smaller half width comes from rounding: all scores are equal
 
 
 def label(record: TaskRecord, name: str) -> str:
-    """Name a method by the expression that makes it, and a user's own as he does, though a known one be called so."""
-    is_own = "code" in (record.config["contenders"].get(name) or {})  # what it computes is recorded of no other
+    """Name a known method by the expression that makes it, and a user's own method by the name that the user gave."""
+    is_own = "code" in (record.config["contenders"].get(name) or {})  # only a user's own has this entry
     return name if is_own else shown(name)
 
 
 def code(name: str) -> str:
-    """Write a name in a sentence as what is typed."""
+    """Write a name as code in a sentence."""
     return f"`{name.replace('`', chr(39))}`"
 
 
 def listed(words: Sequence[str], most: int = 3) -> str:
-    """Write a list as a sentence has it; of a long one the first."""
+    """Write a list for a sentence; a long list is cut after its first words."""
     kept = list(words) if len(words) <= most + 1 else [*words[:most], f"{len(words) - most} others"]
     return " and ".join(filter(None, [", ".join(kept[:-1]), *kept[-1:]]))
 
@@ -43,10 +43,10 @@ def show_ends(of: analysis.Ends) -> str:
 
 
 def show(value: Estimate, signed: bool = False) -> str:
-    """Write mean ± half width, to the half width's second digit."""
+    """Write mean ± half width, rounded to two digits of the half width."""
     mean, half_width = float(value.mean), float(value.half_width)
     sign = "+" if signed else ""
-    if not half_width > ROUNDING * abs(mean):  # nor is that of one seed
+    if not half_width > ROUNDING * abs(mean):  # NaN too: one seed has no interval
         return f"{mean:{sign}.3g}"
     if half_width < SMALL:
         digits = max(1, int(np.floor(np.log10(abs(mean) / half_width)))) if mean else 1

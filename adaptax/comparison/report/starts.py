@@ -1,4 +1,4 @@
-"""Table and picture of a record of many starts, made from it alone."""
+"""Table and picture of many starts, made from the record alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from adaptax.comparison.report.pictures import COLORS
 from adaptax.comparison.results import to_curve
 
 TRIES = (1, 4, 16, 64)
-WIDE = 10  # a range of scores by so much is drawn on a logarithmic axis
+WIDE = 10  # scores that differ by a larger factor are drawn on a logarithmic axis
 
 
 def render(folder: Path) -> None:
@@ -36,7 +36,7 @@ def read(folder: Path) -> tuple[dict[str, Any], list[Curve]]:
 
 
 def gains(config: dict[str, Any], curves: Sequence[Curve]) -> list[Gain]:
-    """Compute what k starts are worth, all trained to the end and halved on the way."""
+    """Compute the gain of k starts, all trained to the end or halved on the way."""
     tries = [k for k in TRIES if k <= len(curves)]
     whole = [expected(curves, k) for k in tries]
     return [*whole, *(expected_of_halving(curves, k, config["rungs"]) for k in tries if k > 1)]
@@ -48,8 +48,9 @@ def to_markdown(config: dict[str, Any], curves: Sequence[Curve]) -> str:
     *rungs, end = [evaluations * task["evaluate_every"] for evaluations in config["rungs"]]
     what = (
         f"{task['title']}, {shown(config['method'])} at rate {config['rate']:g}: {len(curves)} starts, {diverged} of "
-        f"them diverged. The best is chosen by validation; {task['scored']}, expected over all ways to draw k of them. "
-        f"Halved: the worse half is dropped after {', '.join(map(str, rungs))} of {end} steps."
+        "them diverged. The best of k starts is chosen by validation. Scores are expected values over all ways to draw "
+        f"k starts: {task['scored']}. Halved: the worse half is dropped after {', '.join(map(str, rungs))} of {end} "
+        "steps."
     )
     rows = [list(map(Cell, _texts(of))) for of in gains(config, curves)]
     return markup.to_markdown([Section("", [what], Table(["starts", "", "compute", "validation", "test"], rows))])
@@ -61,7 +62,7 @@ def _texts(of: Gain) -> list[str]:
 
 
 def draw(config: dict[str, Any], curves: Sequence[Curve], path: Path) -> None:
-    """Draw all ends, and what k starts are worth against their compute."""
+    """Draw where all starts end, and the best of k starts against their compute."""
     picture = Figure(figsize=(10, 4), layout="constrained")
     left, right = picture.subplots(1, 2)
     ends = [curve.test for curve in curves if curve.test is not None]

@@ -1,4 +1,4 @@
-"""A picture as SVG text: letters stay text in the page's font, points have two digits, runs give the same bytes."""
+"""A picture as SVG: text stays text in the page's font, points have two digits, every run gives the same bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HOW = {"svg.fonttype": "none", "svg.hashsalt": "adaptax", "font.sans-serif": ["D
 
 
 def to_svg(picture: Figure, says: str) -> str:
-    """Write a picture down; `says` is what a reader is told who does not see it."""
+    """Write a picture as SVG; `says` is its text for readers who cannot see it."""
     file = io.StringIO()
     with matplotlib.rc_context(HOW):
         picture.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))

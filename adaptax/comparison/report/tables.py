@@ -13,15 +13,15 @@ from adaptax.comparison.report.judged import how_judged, steps_of
 from adaptax.comparison.report.markup import Cell, Section, Table
 from adaptax.comparison.report.of_task import describe_task
 from adaptax.comparison.report.pairs import pairs
-from adaptax.comparison.report.show import NOTHING, show_ends
+from adaptax.comparison.report.show import NOTHING, listed, show_ends
 from adaptax.comparison.results import TaskRecord
 
-# What the two groups of a report are called where there are both.
+# The titles of the two groups, for a report that has both.
 UNDER, AT = "Under a schedule of the learning rate", "At a constant learning rate"
 
 
 def sections(records: Sequence[TaskRecord]) -> list[Section]:
-    """Write the whole report: what it came to, a chart, a table; then what a reader may want to know, folded."""
+    """Write the whole report: the conclusion, a chart and a table; then the details, folded."""
     if len(records) == 1:
         return _of_one(records[0])
     finals = with_reruns(records)
@@ -37,7 +37,7 @@ def sections(records: Sequence[TaskRecord]) -> list[Section]:
 
 
 def _openings(constant: Sequence[TaskRecord], scheduled: Sequence[TaskRecord]) -> list[Section]:
-    """Say what it came to; where there are both groups, first under schedules, as nets are trained."""
+    """Write the conclusion; if there are both groups, schedules come first, since most nets are trained so."""
     if not (constant and scheduled):
         return [_opening(scheduled or constant)]
     first, second = _opening(scheduled, UNDER), _opening(constant, AT)
@@ -45,12 +45,12 @@ def _openings(constant: Sequence[TaskRecord], scheduled: Sequence[TaskRecord]) -
 
 
 def with_reruns(records: Sequence[TaskRecord]) -> list[TaskRecord]:
-    """Keep the tasks on which methods were judged, not tuned alone."""
+    """Keep the tasks whose methods were run with new seeds, not only tuned."""
     return [record for record in records if not record.config["protocol"]["only_tunes"]]
 
 
 def _task(record: TaskRecord, is_final: bool) -> Section:
-    """Tell what other tables call the task, and how long it trains."""
+    """Describe a task, with the name that other tables use and its number of steps."""
     whole = describe_task(record, is_final)
     return whole._replace(notes=[*whole.notes, f"`{record.slug}`: {steps_of(record)}"])
 
@@ -67,19 +67,19 @@ def _of_one(record: TaskRecord) -> list[Section]:
 def _opening(records: Sequence[TaskRecord], where: str = "") -> Section:
     title = "Which method for which task?"
     if not records:
-        return Section(title, ["Rates were only tuned: no test split was read, and no method is judged."])
+        return Section(title, ["Rates were only tuned: no test split was read, so no method is judged."])
     return Section(
         title,
         conclusion.of_tasks(records, f"*{where}*: " if where else ""),
         pictures=partial(pictures.leaders, records, conclusion.named(records)),
-        caption="How soon a middling score is reached, by the methods that are named above and by tuned momentum. At 2 "
-        "the height is the share of the tasks on which a method is there with at most twice the gradients of whichever "
-        "is there first. Higher is better.",
+        caption="How soon the methods named above, and tuned momentum, reach the target score: that of the best "
+        "baseline after half of the steps. At 2, a line shows the share of the tasks on which a method needs at most "
+        "twice the fewest gradients. Higher is better.",
         table=_leaderboard(records),
         notes=[
-            "Test scores at the end, each at its own best learning rate; lower is better. Bold: the lowest, and those "
-            "that cannot be told from it; *lowest on* counts the tasks on which a method is bold. *Profile*: the mean "
-            "height of a method's line in the chart."
+            "Test scores at the end, each method at its best learning rate; lower is better. Bold: the lowest, and "
+            "those not significantly different from it. *Lowest on*: the number of tasks on which a method is bold. "
+            "*Profile*: the mean height of a method's line in the chart."
         ],
     )
 
@@ -107,17 +107,17 @@ def _final(record: TaskRecord, name: str, is_best: bool) -> Cell:
 
 def _profiles(records: Sequence[TaskRecord]) -> Section:
     text = (
-        "The share of the tasks on which a method reaches the target with at most τ times the fewest gradients; the "
-        f"column *profile* is its mean over τ from 1 to {analysis.PROFILE_TO:g}. The target of a task is the lowest "
-        f"mean validation score after half of the steps of {' and '.join(map(shown, analysis.BASELINES))} (of the "
-        "first method, where none of them takes part); a miss is infinite, and a task in which a method takes no part "
-        "is missed."
+        "A line shows the share of the tasks on which a method reaches the target with at most τ times the fewest "
+        f"gradients. The column *profile* is its mean over τ from 1 to {analysis.PROFILE_TO:g}. The target of a task "
+        f"is set by the baselines {listed(list(map(shown, analysis.BASELINES)))} (by the first method if none of them "
+        "takes part): it is their lowest mean validation score after half of the steps. A task that a method does not "
+        "take part in counts as missed."
     )
     return Section("Performance profiles", [text], pictures=partial(pictures.profile, records))
 
 
 def _wins(records: Sequence[TaskRecord]) -> Iterator[Section]:
-    """Say plainly where each method is better and worse than tuned momentum."""
+    """List the tasks on which each method is better or worse than tuned momentum."""
     rows = []
     for name in analysis.profile_scores(records):
         if name == analysis.BASELINE:
@@ -137,8 +137,9 @@ def _wins(records: Sequence[TaskRecord]) -> Iterator[Section]:
             ]
         )
     text = (
-        f"Each method at its best rate against {shown(analysis.BASELINE)} at its best: where the 95 % interval of the "
-        "test scores' difference, seed by seed, lies below 0, and where above. Tasks not named show no difference."
+        f"Each method at its best rate against {shown(analysis.BASELINE)} at its best rate. A method wins where the "
+        "95 % interval of the difference of their test scores, seed by seed, lies below 0; it loses where the interval "
+        "lies above 0. Other tasks show no significant difference."
     )
     table = Table(["method", "wins", "loses", "seeds diverge"], rows, of_words=True)
     if rows:

@@ -1,4 +1,4 @@
-"""What was tried of each method: the score by schedule and settings, and by learning rate."""
+"""All trials of each method: the score by schedule and settings, and by learning rate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from adaptax.comparison.statistics import Estimate
 
 
 def combinations(record: TaskRecord) -> Iterator[Section]:
-    """Tell the best score of each schedule and choice of settings, where a method had more than one."""
+    """List the best score of each schedule and choice of settings, if a method had more than one."""
     rows = []
     for name in analysis.by_mean(record):
         found, best = analysis.by_combination(record, name), analysis.trial_of(record, name)
@@ -35,7 +35,7 @@ def combinations(record: TaskRecord) -> Iterator[Section]:
 
 
 def sensitivity(record: TaskRecord) -> Section:
-    """Tell the score of every rate at the best schedule and settings."""
+    """List the score of every rate at the best schedule and settings."""
     found = {name: analysis.sensitivity(record, name) for name in analysis.by_mean(record)}
     rates = sorted({rate for of in found.values() for rate in of})
     rows = []
@@ -44,7 +44,7 @@ def sensitivity(record: TaskRecord) -> Section:
         rows.append([Cell(label(record, name)), *(_cell(of, rate, rate == best) for rate in rates)])
     about = (
         "Validation score at the end by learning rate, mean over the tuning seeds; the best of each method is bold. "
-        "A rate with which a seed diverged is empty (×)."
+        "×: a seed diverged at this rate."
     )
     drawn = partial(pictures.rates, record) if len(found) > MOST else None  # fewer are in the opening chart
     table = Table(["method", *(f"{rate:g}" for rate in rates)], rows)
