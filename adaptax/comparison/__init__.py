@@ -1,8 +1,8 @@
-"""Which method for which model: every rate and seed of a method trained together, judged by one protocol.
+"""Compare methods on a model: one protocol judges all, and all rates and seeds of a method train together.
 
 >>> from adaptax.comparison import compare
 
-The names below are promised. What the modules hold besides serves the experiments of this repository, and may change:
+The names below are stable. The rest of the modules serves the experiments of this repository, and may change:
 
 task        what is minimized, on which data, for how long; problem: as pure functions; streams: data in pieces
 methods     the optimizers, each a function of its learning rate; schedules of it; trials: what is tried of each

@@ -1,6 +1,6 @@
-"""What the records say: ends with intervals, targets, performance profiles, one method against another.
+"""The figures of the records: final scores with intervals, targets, performance profiles, differences of methods.
 
-Everything is computed from `TaskRecord`s; tables, pictures and the evidence page show nothing else.
+All are computed from `TaskRecord`s; tables, pictures and the evidence page show only these.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from adaptax.comparison.results import TaskRecord
 from adaptax.comparison.statistics import Estimate, estimate, over_seeds, paired
 from adaptax.comparison.trials import Combination, Trial
 
-BASELINES = ("optax_momentum", "optax_adam", "adam")  # the best of those that take part sets a task's target
-BASELINE = BASELINES[0]  # to which all others are compared
-TARGET_AT = 0.5  # of the steps: the target is where a baseline's mean validation score stands then
+BASELINES = ("optax_momentum", "optax_adam", "adam")  # the best one that takes part sets a task's target
+BASELINE = BASELINES[0]  # all others are compared with it
+TARGET_AT = 0.5  # of the steps: a baseline's mean validation score at this point is the target
 PROFILE_TO = 4.0  # τ, times the fewest gradients
 
 
 class Ends(NamedTuple):
-    """Scores at the end, by seed; of seeds that diverged there are none."""
+    """Scores at the end, by seed; a seed that diverged has none."""
 
     scores: dict[int, float]
     diverged: tuple[int, ...]
@@ -40,14 +40,14 @@ class Ends(NamedTuple):
 
 
 class Target(NamedTuple):
-    """The validation score to reach, and the baseline whose mean it is after half of the steps."""
+    """The validation score to reach: the mean of a baseline after half of the steps, and that baseline."""
 
     score: float
     of: str
 
 
 class Difference(NamedTuple):
-    """One method's test score less another's, seed by seed; None where one of them has no seed that ended."""
+    """One method's test score minus another's, seed by seed."""
 
     estimate: Estimate
     verdict: str  # "lower", "higher" or "none shown"
@@ -70,18 +70,18 @@ def rate_of(record: TaskRecord, contender: str) -> float | None:
 
 
 def at_best_settings(record: TaskRecord, contender: str) -> list[Curve]:
-    """Return what was tuned with the schedule and settings that validation chose, or with all where it chose none."""
+    """Return the tuning members with the schedule and settings that validation chose; all members if it chose none."""
     tuned, best = curves(record, contender, "tune"), trial_of(record, contender)
     return tuned if best is None else [curve for curve in tuned if curve.combination == best.combination]
 
 
 def trials(record: TaskRecord, contender: str) -> int:
-    """Count what was tried of a method: rates, under each schedule, with each choice of settings."""
+    """Count a method's trials: rates, under each schedule, with each choice of settings."""
     return len({curve.trial for curve in curves(record, contender, "tune")})
 
 
 def by_combination(record: TaskRecord, contender: str) -> dict[Combination, tuple[float, Estimate] | None]:
-    """Return the best rate of each schedule and settings and its validation score; None where every rate diverged."""
+    """Return the best rate of each schedule and settings and its validation score; None if every rate diverged."""
     by: dict[Combination, list[Curve]] = {}
     for curve in curves(record, contender, "tune"):
         by.setdefault(curve.combination, []).append(curve)
@@ -120,9 +120,9 @@ def sensitivity(record: TaskRecord, contender: str) -> dict[float, Estimate | No
 
 
 def target(record: TaskRecord) -> Target | None:
-    """Return the lowest target that a baseline sets; without a baseline the first contender is one.
+    """Return the lowest target that a baseline sets; without a baseline, the first contender sets it.
 
-    One alone would not do: momentum stays at chance on deep sigmoid nets, Adam is slow on bowls.
+    One baseline would not be enough: momentum stays at chance on deep sigmoid nets, Adam is slow on bowls.
     """
     names = [name for name in BASELINES if name in record.results] or list(record.results)[:1]
     found = [Target(score, name) for name in names if (score := _half_way(record, name)) is not None]
@@ -141,7 +141,7 @@ def _half_way(record: TaskRecord, contender: str) -> float | None:
 def gradients_to_target(record: TaskRecord, contender: str) -> float:
     """Return the median over the seeds of the gradients computed until the target.
 
-    A miss is infinite, and so is a seed that diverged, even where it had been there before.
+    A miss counts as infinite, and so does a seed that diverged, even if it had reached the target before.
     """
     goal, every = target(record), record.config["task"]["evaluate_every"]
     of = curves(record, contender, "final")
@@ -201,7 +201,7 @@ def by_mean(record: TaskRecord) -> list[str]:
 
 
 def best_of(record: TaskRecord) -> list[str]:
-    """Name the method with the lowest mean test score, and those that cannot be told from it."""
+    """Name the method with the lowest mean test score, and those not significantly different from it."""
     means = {
         name: float(of.estimate.mean)
         for name in record.results
@@ -215,7 +215,7 @@ def best_of(record: TaskRecord) -> list[str]:
 
 
 def times_lowest(records: Sequence[TaskRecord]) -> dict[str, int]:
-    """Count by method the tasks on which it has the lowest score or cannot be told from that, the most often first."""
+    """Count by method the tasks on which `best_of` names it, the highest count first."""
     names = dict.fromkeys(name for record in records for name in record.results)
     best = [best_of(record) for record in records]
     counts = {name: sum(name in of for of in best) for name in names}

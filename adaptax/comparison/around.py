@@ -1,4 +1,4 @@
-"""Rates around directions, as methods: those of the evidence, every rate around four directions, and products of rates.
+"""Methods that put a rate around a direction: every rate around four directions, and products of rates.
 
 Every public `x_rate` is found. It stands outside the direction, unless its file says otherwise by `PLACE`: "before", on
 the gradient that the direction averages, or "alone", around the gradient itself.
@@ -17,8 +17,8 @@ import adaptax
 from adaptax.comparison.method import Method, Rule
 
 Make = Callable[[], adaptax.Rate]
-MOMENTUM = 0.9  # of those that have it and no default for it
-NUMBERS = {"beta": 0.02}  # of rates that have them and no default for them
+MOMENTUM = 0.9  # of rates that have this setting without a default
+NUMBERS = {"beta": 0.02}  # of rates that have these settings without defaults
 
 
 def of_the_evidence() -> dict[str, Method]:
@@ -42,12 +42,12 @@ def of_the_evidence() -> dict[str, Method]:
 
 
 def combinations() -> dict[str, Method]:
-    """Put every rate around descent, momentum, Adam and Muon; rates are found, and say themselves where they belong."""
+    """Put every rate around descent, momentum, Adam and Muon; each rate's file says where it belongs."""
     found = {}
     for slug, (rate, place) in rates().items():
         for name, (direction, shown) in DIRECTIONS.items():
             if (place == "alone" and name != "sgd") or (name == "sgd" and hasattr(adaptax, slug)):
-                continue  # around the bare gradient, a method's rate is the method
+                continue  # around the gradient itself, a method's rate is that method
             expression = {"before": f"chain(scale_by_rate({slug}_rate()), {shown})"}
             found[f"{slug}_{name}"] = Method(
                 make=partial(before if place == "before" else outside, rate=rate, direction=direction),
@@ -92,7 +92,7 @@ def direction_of(name: str) -> str | None:
 
 
 def rates() -> dict[str, tuple[Make, str]]:
-    """Find every rate that numbers alone make, and its place, by slug."""
+    """Find every rate that needs only numbers, and its place, by slug."""
     found = {}
     for name, rate in sorted(vars(adaptax).items()):
         if not name.endswith("_rate") or name.startswith(("_", "scale_by")):
@@ -105,7 +105,7 @@ def rates() -> dict[str, tuple[Make, str]]:
 
 
 def inside_nesterov(learning_rate: ArrayLike, rate: Make) -> optax.GradientTransformation:
-    """Put a rate inside the velocity of true Nesterov, as Caffe's solvers do."""
+    """Put a rate inside the velocity of Nesterov's method, as Caffe's solvers do."""
     return optax.chain(adaptax.scale_by_rate(rate()), adaptax.nesterov(learning_rate, MOMENTUM))
 
 
@@ -130,11 +130,11 @@ def many(
 
 
 def muon_direction() -> optax.GradientTransformation:
-    """Return what Optax's Muon, Adam for all but matrices included, does before its learning rate: uphill."""
+    """Return Optax's Muon without its learning rate, so uphill; it has Adam for all leaves but matrices."""
     return optax.chain(optax.contrib.muon(1.0), optax.scale(-1.0))
 
 
-# What rates go around, and how it is shown.
+# The directions, and the expression of each.
 DIRECTIONS = {
     "sgd": (optax.identity, "identity()"),
     "momentum": (partial(optax.trace, MOMENTUM), f"trace({MOMENTUM})"),

@@ -4,11 +4,11 @@ vmap               one block, of as many members as fit the memory; over all dev
 threads            each member a block, as many blocks at once as the machine has cores
 threads of rates   the trials of a seed a block, as many blocks at once as the machine has cores
 
-On an accelerator `vmap` fills the device. On a CPU it depends on the net: small ones gain from standing side by side,
-since a product with the pictures of a seed is one for all its trials; of larger ones each fills the caches alone.
-`python -m experiments sweep-speed` measures it. All blocks have one shape, so a method is compiled once for a grid;
-what is missing in the last ones is filled up with members that are computed twice, and dropped. A member's numbers do
-not depend on its neighbors' but for rounding.
+On an accelerator `vmap` fills the device. On a CPU the best layout depends on the net: small nets gain from `vmap`, as
+one product with the pictures of a seed serves all its trials; a larger net fills the caches alone.
+`python -m experiments sweep-speed` measures this. All blocks have one shape, so a method is compiled once for a grid;
+the last blocks are filled up with members that are computed twice, and dropped. Apart from rounding, a member's numbers
+do not depend on its neighbors.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Shape(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Which seeds and trials of the grid, by number; of these only the first ones count."""
+    """The seeds and trials of a block, by number in the grid; only the first ones count."""
 
     seeds: np.ndarray
     trials: np.ndarray
@@ -52,7 +52,7 @@ def shape_of(layout: Layout, grid: Shape, devices: int, at_most: int | None) -> 
         return Shape(1, 1)
     if layout == "threads of rates":
         return Shape(1, _even(grid.trials, at_most))
-    # Along which axis devices divide it: the one that fills up less.
+    # Devices divide the axis that needs less filling up.
     padded = {
         SEEDS: Shape(_multiple(grid.seeds, devices), grid.trials),
         TRIALS: Shape(grid.seeds, _multiple(grid.trials, devices)),
@@ -84,10 +84,9 @@ def workers(layout: Layout) -> int:
 
 
 def most(needed: Callable[[int], int], wanted: int, free: int) -> int:
-    """Return how many members fit, as measured by what a program of so many needs.
+    """Return how many members fit in memory: the compiler says how much a program of so many needs.
 
-    Compilers tell what programs need; between one member and two it is taken to grow in proportion, and what comes out
-    is measured again.
+    The estimate from one member and two assumes linear growth; the result is measured again.
     """
     if needed(wanted) <= free:
         return wanted
@@ -149,7 +148,7 @@ class OverBlock:
 
 
 def _side_by_side(of_one: Callable, axes: tuple[int | None, ...]) -> Callable:
-    """Apply to all along the first axis; one alone is computed as if there were no axis."""
+    """Apply a function along the first axis; an axis of length one is removed first."""
     of_many = jax.vmap(of_one, axes)
 
     def of_all(*arguments: Tree) -> Tree:
@@ -163,7 +162,7 @@ def _side_by_side(of_one: Callable, axes: tuple[int | None, ...]) -> Callable:
 
 
 def _even(count: int, at_most: int) -> int:
-    """Return the length of equal parts, as few as possible, none longer than that."""
+    """Return the length of equal parts: as few parts as possible, none longer than `at_most`."""
     return math.ceil(count / math.ceil(count / at_most))
 
 

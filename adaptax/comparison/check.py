@@ -1,4 +1,4 @@
-"""What cannot be compared is refused before anything is trained, in one sentence that names it."""
+"""Checks before anything is trained: what cannot be compared is refused in one sentence that names it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SEED, SEEDS = jax.ShapeDtypeStruct((), np.uint32), jax.ShapeDtypeStruct((1,), np
 
 
 def one(*trees: Any) -> tuple[Any, ...]:
-    """Return what trees are like with an axis of one in front."""
+    """Return the shapes of trees with a leading axis of length one."""
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), trees)
 
 
 def check_problem(field: Field) -> tuple[Any, Any]:
-    """Refuse what cannot be trained side by side; return what params, and the rest that a model carries, are like."""
+    """Refuse a model that cannot be trained side by side; return the shapes of its params and of its rest."""
     functions = field.programs.functions
     params, rest = _traced("init", functions.init, SEED)
     if not any(jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in jax.tree.leaves(params)):
@@ -45,7 +45,7 @@ def check_problem(field: Field) -> tuple[Any, Any]:
 
 
 def batch_of(field: Field) -> Any:
-    """Return what a batch is like."""
+    """Return the shapes of a batch."""
     like = field.like(1)
     if field.data is None:
         return jax.tree.map(lambda part: jax.ShapeDtypeStruct(part.shape[2:], part.dtype), like)
@@ -61,7 +61,7 @@ def _check_scalar(name: str, found: Any) -> None:
 
 
 def check_method(name: str, method: Method, field: Field, params: Any, rest: Any) -> None:
-    """Refuse what is no optimizer of a learning rate, schedule and settings that are arrays."""
+    """Refuse a method that makes no optimizer from a learning rate, schedule and settings that are arrays."""
     parameters = inspect.signature(method.make).parameters
     if "learning_rate" not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         raise InputError(f"The method {name!r} must be a function of learning_rate, got one of {sorted(parameters)}.")

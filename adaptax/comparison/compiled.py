@@ -1,4 +1,4 @@
-"""A jitted function that tells how long its compilation took, and is compiled once also when threads ask together."""
+"""A jitted function that measures its compilation time; several threads that call it at once compile it once."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ QUICKLY = {"xla_backend_optimization_level": "0"}
 
 
 class Compiled:
-    """What `jax.jit` returns, with the seconds that all its compilations took."""
+    """The result of `jax.jit`, with the seconds of all its compilations."""
 
     def __init__(self, function: Callable, *, runs_once: bool = False, **options: Any) -> None:
-        """Compile nothing yet; what runs once is compiled on a CPU without optimizations, which take longer than it."""
+        """Compile nothing yet; on a CPU, what runs once is compiled without optimizations, which take longer."""
         self._runs_once = runs_once
         self.function, self.seconds = function, 0.0
         self._jitted, self._by_shape, self._lock = jax.jit(function, **options), {}, threading.Lock()
 
     def __call__(self, *arguments: Any) -> Any:
-        """Run, after compiling for shapes that are new."""
+        """Run; new shapes are compiled first."""
         return self._for(arguments)(*arguments)
 
     def prepare(self, *arguments: Any) -> jax.stages.Compiled:
-        """Compile for arrays, or for what they are like, and return the program."""
+        """Compile for arrays, or for their shapes, and return the program."""
         return self._for(arguments)
 
     def _for(self, arguments: tuple) -> jax.stages.Compiled:

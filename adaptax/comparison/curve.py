@@ -1,4 +1,4 @@
-"""What became of one member: its scores on the way and at the end, and where it diverged."""
+"""The result of one member: its scores during training and at the end, and where it diverged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Curve(NamedTuple):
     seed: int
     train: tuple[float, ...]  # loss of the first training examples, at every evaluation
     validation: tuple[float, ...]  # score, at every evaluation
-    test: float | None  # score at the end, where it was read
+    test: float | None  # score at the end, if it was read
     diverged_at: int | None  # the first step whose training loss was not finite
     combination: Combination = Combination()  # its schedule and further settings
 
@@ -36,7 +36,7 @@ def cut(
     test: float | None,
     diverged_at: int,
 ) -> Curve:
-    """Cut a member's curve where it diverged, 0 for nowhere; the score after the last step can diverge too."""
+    """Cut a member's curve where it diverged (0: it did not); the score after the last step can diverge too."""
     end = diverged_at or None
     finite = np.isfinite(train) & np.isfinite(validation)
     if not finite.all():

@@ -1,4 +1,4 @@
-"""Plain values, dataclasses and `functools.partial`s written down as JSON holds them, to compare a record with code."""
+"""Plain values, dataclasses and `functools.partial`s as JSON values, to compare a record with code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def describe(value: Any) -> Any:
-    """Write a value, or any part of it, as what JSON can hold."""
+    """Turn a value, and all its parts, into JSON values."""
     if dataclasses.is_dataclass(value):
         return {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -24,5 +24,5 @@ def describe(value: Any) -> Any:
 
 
 def name_of(value: Any) -> str:
-    """Name a function or class by package and name: moving it inside its package makes no record stale."""
+    """Name a function or class by package and name: records stay valid when it moves inside its package."""
     return f"{value.__module__.partition('.')[0]}.{value.__qualname__}"

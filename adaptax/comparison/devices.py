@@ -1,4 +1,4 @@
-"""All devices of all processes in a row, over which members are divided; one device alone changes nothing."""
+"""All devices of all processes, in a row; members are divided over them, and a single device changes nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Devices:
     """A row of devices."""
 
     def __init__(self, *, alone: bool = False) -> None:
-        """Take all there are, or only the first one of this process."""
+        """Take all devices, or only the first one of this process."""
         self.count = 1 if alone else jax.device_count()
         kinds = {"axis_types": (AxisType.Auto,)}
         self._mesh = jax.make_mesh((self.count,), (MEMBERS,), **kinds) if self.count > 1 else None
@@ -28,8 +28,8 @@ class Devices:
     def laid(self, along: PartitionSpec) -> dict[str, Any]:
         """Return the option of `jax.jit` that lays results along seeds or trials.
 
-        The compiler divides the program as its arguments lie. Inside `jax.shard_map` a method could not tell members,
-        which have nothing in common, from the parts of a layer, whose norm it must sum.
+        The compiler divides the program like its arguments. Inside `jax.shard_map` a method would see no difference
+        between members, which are independent, and the parts of a layer, whose norm it must sum.
         """
         return {} if self._mesh is None else {"out_shardings": NamedSharding(self._mesh, along)}
 
@@ -59,7 +59,7 @@ class Devices:
 
 
 def free_bytes() -> int:
-    """Return how much memory is free on a device, in every process what the fullest one has: all must cut alike."""
+    """Return the free memory of the fullest device, the same in every process: all must cut blocks alike."""
     free = _free_here()
     if jax.process_count() > 1:
         mebibytes = multihost_utils.process_allgather(np.int32(free >> 20))
@@ -71,7 +71,7 @@ def _free_here() -> int:
     stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"] - stats["bytes_in_use"]
-    information = Path("/proc/meminfo")  # a CPU's is the machine's
+    information = Path("/proc/meminfo")  # a CPU has the memory of the machine
     if information.exists():
         lines = dict(line.split(":") for line in information.read_text(encoding="utf-8").splitlines())
         return 1024 * int(lines["MemAvailable"].split()[0])

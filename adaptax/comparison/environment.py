@@ -1,4 +1,4 @@
-"""Under what conditions a record came about: code, machine kind, versions. No names of machines."""
+"""The conditions of a record: commit, kind of machine, versions. Machines are not named."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def _processor() -> str:
-    information = Path("/proc/cpuinfo")  # elsewhere than on Linux the platform knows
+    information = Path("/proc/cpuinfo")  # on other systems than Linux
     if not information.exists():
         return platform.processor()
     lines = information.read_text(encoding="utf-8").splitlines()

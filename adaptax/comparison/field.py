@@ -1,4 +1,4 @@
-"""A task's data where its programs take them: on the device as a whole, or a stream that is read in pieces."""
+"""A task's data as its programs read them: on the device as a whole, or a stream that is read in pieces."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Field:
     """A task, its data and its programs."""
 
     def __init__(self, programs: Programs, splits: Splits) -> None:
-        """Copy the data once; of a stream, only what is scored."""
+        """Copy the data to the device once; of a stream, only the splits that are scored."""
         check_splits(splits)
         train, task = splits["train"], programs.task
         self.programs, self.stream = programs, train if callable(train) else None
@@ -39,9 +39,9 @@ class Field:
     def pieces(
         self, seeds: Sequence[int], first: int = 0, last: int | None = None, every: int | None = None
     ) -> Iterator[tuple[int, Any]]:
-        """Yield where a piece ends, and its batches: (seeds, steps, …), or None for all examples in every step.
+        """Yield the end of each piece, and its batches: (seeds, steps, …), or None for all examples in every step.
 
-        A piece ends at every evaluation, or after `every` steps; one of a stream before it grows too large.
+        A piece ends at every evaluation, or after `every` steps; a piece of a stream also before it grows too large.
         """
         task, last = self.programs.task, last or self.programs.task.steps
         every = every or task.evaluate_every
@@ -64,7 +64,7 @@ class Field:
         return np.asarray(jax.jit(jax.vmap(of_seed, (0, None)))(np.array(seeds, np.uint32), self.scored))
 
     def like(self, seeds: int) -> Any:
-        """Return what the first piece is like, without drawing it."""
+        """Return the shapes of the first piece, without drawing it."""
         task = self.programs.task
         if self.stream is not None:
             steps = self._steps_at_once

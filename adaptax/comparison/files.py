@@ -1,4 +1,4 @@
-"""Folders that one process writes alone, and files that are replaced as a whole."""
+"""Folders that only one process may write, and files that are replaced as a whole."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from adaptax.comparison.errors import InputError
 
-LOCK = ".lock"  # stays behind, empty: to remove it could let two runs in
+LOCK = ".lock"  # an empty file stays: if it were removed, two runs could enter
 
 
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it for this process; the kernel frees it, whatever ends the process."""
+    """Make the folder and lock it for this process; the lock ends with the process."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / LOCK).open("w")
@@ -33,7 +33,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def replace(path: Path, content: str) -> None:
-    """Replace a file: until the new one is complete, the old one stays."""
+    """Replace a file; the old one stays until the new one is complete."""
     new = path.with_name(f".new-{path.name}")
     new.write_text(content, encoding="utf-8")
     os.replace(new, path)

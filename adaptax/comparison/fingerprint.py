@@ -1,4 +1,4 @@
-"""What a function computes, as a short text: it tells whether a user changed his model since a record was begun."""
+"""A short text that identifies what a function computes: it shows whether a model changed after a record began."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIGITS = 16
 
 
 def code_of_problem(field: Field, params: Any, rest: Any) -> str:
-    """Tell problems apart by what initial params, loss and score compute."""
+    """Identify a problem by what initial params, loss and score compute."""
     functions, batch = field.programs.functions, batch_of(field)
     key = jax.eval_shape(jax.random.key, SEED) if functions.has_key else None
     return "-".join(
@@ -32,7 +32,7 @@ def code_of_problem(field: Field, params: Any, rest: Any) -> str:
 
 
 def code_of_method(field: Field, method: Method, params: Any, rest: Any) -> str:
-    """Tell methods apart by what a step computes."""
+    """Identify a method by what a step computes."""
     program = field.programs.of(method)
     tried = program.tried([program.at([0.1])])
     members = program.begin.eval_shape(tried, *one((params, rest)), (), ())
@@ -42,7 +42,7 @@ def code_of_method(field: Field, method: Method, params: Any, rest: Any) -> str:
 def fingerprint(function: Callable, *arguments: Any) -> str:
     """Return the first digits of the SHA-256 of a function's jaxpr and of the arrays that it holds."""
     traced = jax.make_jaxpr(function)(*arguments)
-    text = re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr))  # where Python keeps a function differs from run to run
+    text = re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr))  # the address of a function differs from run to run
     digest = hashlib.sha256(text.encode())
     for constant in traced.consts:
         digest.update(np.asarray(constant).tobytes())

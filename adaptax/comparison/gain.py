@@ -1,12 +1,12 @@
-r"""What the best of k starts is worth, from N that were all trained to the end.
+r"""The expected score of the best of k starts, from N starts that were all trained to the end.
 
 With the starts sorted by validation score, and k of them drawn without repetition, start i is the best one with
 probability
 
 $$ p_i = \binom{N-i}{k-1} \Big/ \binom{N}{k}, \quad i = 1, \dots, N-k+1 $$
 
-so the expected validation and test scores of what validation would choose are exact sums. Successive halving is
-played on the same curves: which starts it drops depends on nothing else.
+so the expected validation and test scores of the chosen start are exact sums. Successive halving is replayed on the
+same curves, which alone decide which starts it drops.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ import numpy as np
 
 from adaptax.comparison.curve import Curve
 
-DRAWS = 2000  # of k starts, for halving, whose outcome has no closed form
+DRAWS = 2000  # of k starts, for halving: its result has no closed form
 
 
 class Gain(NamedTuple):
-    """What one expects of k starts."""
+    """The expected result of k starts."""
 
     starts: int
     halves: bool
-    compute: float  # in times of one start to the end
+    compute: float  # 1: one start, trained to the end
     validation: float
     test: float
 
 
 def expected(curves: Sequence[Curve], starts: int) -> Gain:
-    """Expect what validation chooses among so many starts that all reach the end."""
+    """Return the expected result if validation chooses among so many starts that all reach the end."""
     ends, tests = (np.array([of(curve) for curve in curves]) for of in (_end, _test))
     tests = np.array([tests[ends == end].mean() for end in ends])  # validation cannot choose between equals
     ranked, chances = np.argsort(ends), np.array(chances_of_best(len(curves), starts))
@@ -42,13 +42,13 @@ def expected(curves: Sequence[Curve], starts: int) -> Gain:
 
 
 def chances_of_best(count: int, starts: int) -> list[float]:
-    """Return how likely each of `count` ranked starts is the best of so many drawn."""
+    """Return the probability that each of `count` ranked starts is the best of so many drawn."""
     whole = math.comb(count, starts)
     return [math.comb(count - 1 - i, starts - 1) / whole for i in range(count - starts + 1)]
 
 
 def expected_of_halving(curves: Sequence[Curve], starts: int, rungs: Sequence[int]) -> Gain:
-    """Average what halving chooses over draws of so many starts; `rungs` count evaluations."""
+    """Average the result of halving over draws of so many starts; `rungs` count evaluations."""
     random = np.random.default_rng(0)
     played = [
         halve([curves[i] for i in random.choice(len(curves), starts, replace=False)], rungs) for _ in range(DRAWS)
@@ -64,7 +64,7 @@ def expected_of_halving(curves: Sequence[Curve], starts: int, rungs: Sequence[in
 
 
 def halve(curves: Sequence[Curve], rungs: Sequence[int]) -> tuple[Curve, float]:
-    """Drop the worse half at every rung but the last; return the best, and the compute in times of one start."""
+    """Drop the worse half at every rung but the last; return the best, and the compute, where 1 is one full start."""
     alive, cost, before = list(curves), 0.0, 0
     for rung in rungs:
         cost += len(alive) * (rung - before) / rungs[-1]

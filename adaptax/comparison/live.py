@@ -1,4 +1,4 @@
-"""What one sees of a comparison while it runs: which method, at which rates, the best so far, how long it will take."""
+"""Progress of a comparison: the method and rates in training, the best so far, and the time left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PHASES = {"tune": "tuning", "final": "new seeds", "default": "untuned"}
 
 
 class View:
-    """One bar for each task, and a line for the best that was tuned so far."""
+    """A bar for each task, and a line with the best tuned score so far."""
 
     def __init__(self, console: Console, *, disable: bool = False) -> None:
         """Show nothing yet."""
@@ -30,11 +30,11 @@ class View:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Leave what was shown last."""
+        """Stop; the last state stays on the screen."""
         self._bars.__exit__(kind, error, trace)
 
     def task(self, slug: str, member_steps: int) -> OfTask:
-        """Show a task that will take about so many steps of all members together."""
+        """Add a task that takes about so many steps of all members together."""
         return OfTask(self._bars, self._bars.add_task(slug, total=member_steps), slug)
 
 
@@ -47,7 +47,7 @@ class OfTask:
         self._best: tuple[float, str, Trial] | None = None
 
     def begin(self, method: str, group: Group) -> None:
-        """Say what is trained now."""
+        """Show what is trained now."""
         self._method = method
         rates = sorted({trial.rate for trial in group.trials})
         span = f"rate {rates[0]:g}" if len(rates) == 1 else f"rates {rates[0]:g} to {rates[-1]:g}"
@@ -55,20 +55,20 @@ class OfTask:
         self._show()
 
     def observe(self, method: str, trial: Trial) -> None:
-        """Say what is trained once more, and observed."""
+        """Show what is trained once more, and observed."""
         self._now = f"{self._slug} | {shown(method)}: observing, rate {trial.rate:g}"
         self._show()
 
     def advance(self, evaluation: Evaluation) -> None:
-        """Count what a block of members has done."""
+        """Count the steps of a block of members."""
         self._bars.advance(self._bar, evaluation.member_steps)
 
     def skip(self, member_steps: int) -> None:
-        """Count what an earlier run has done."""
+        """Count the steps of an earlier run."""
         self._bars.advance(self._bar, member_steps)
 
     def know(self, method: str, results: list[Result]) -> None:
-        """Compare what was tuned with the best so far."""
+        """Compare a tuned group with the best so far."""
         ends: dict[Trial, list[float]] = {}
         for phase, curve in results:
             if phase == "tune":
@@ -80,7 +80,7 @@ class OfTask:
         self._show()
 
     def end(self) -> None:
-        """Fill the bar up: an extension that was not needed, or one that was, made it wrong."""
+        """Fill the bar: extensions change the number of steps."""
         self._now = self._slug
         self._bars.update(self._bar, completed=self._bars.tasks[self._bar].total)
         self._show()

@@ -1,7 +1,7 @@
 """The methods that can be compared: those of adaptax, rates around directions, Optax's, and a user's own.
 
 A method is a function of its learning rate, which may be traced; its other settings are its paper's, or Optax's
-defaults. `default` is the learning rate that its paper or reference implementation gives, for those who tune nothing.
+defaults. `default` is the untuned learning rate: that of its paper or reference implementation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def shown(name: str) -> str:
 
 
 def own(name: str, make: Any, search: Mapping[str, Sequence[Any]] | None = None) -> Method:
-    """Return a method from what a user names it by: a function of a rate, a known method's name, or a `Method`."""
+    """Return a method from a function of a rate, a known method's name, or a `Method`."""
     method = choose([make])[make] if isinstance(make, str) else make
     if not isinstance(method, Method):
         if not callable(method):
@@ -56,7 +56,7 @@ def _from_function(make: Rule) -> Method:
 
 
 def _checked(name: str, method: Method, search: Mapping[str, Sequence[Any]]) -> dict[str, tuple[float, ...]]:
-    """Return what is searched, every value a number."""
+    """Return the settings to search; every value is a number."""
     known = inspect.signature(method.make).parameters
     if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
         for setting in search:
@@ -96,7 +96,7 @@ def _named(name: str) -> Method:
 
 def _ours() -> dict[str, Method]:
     found = {module.name: _found(module.name) for module in pkgutil.iter_modules(adaptax.methods.__path__)}
-    learned = partial(adaptax.learned_lstm, weights="mnist")  # of its nets the one that was trained on a net
+    learned = partial(adaptax.learned_lstm, weights="mnist")  # the one that was trained on a net
     shown = "learned_lstm(weights='mnist')"
     of_net = dataclasses.replace(found["learned_lstm"], make=learned, most_weights=100_000, shown=shown)
     return found | {"learned_lstm": of_net}
@@ -115,7 +115,7 @@ def _found(slug: str) -> Method:
 
 
 def _optax() -> dict[str, Method]:
-    """List Optax's; default rates are those of the papers, of sgd and momentum PyTorch's and Keras' common .01."""
+    """List Optax's methods; default rates are the papers', for sgd and momentum the common .01 of PyTorch and Keras."""
     contrib = optax.contrib
     of = {
         "sgd": Method(make=partial(optax.sgd), default=0.01),

@@ -1,7 +1,7 @@
 """A flax nnx module as a problem: its `nnx.Param`s are trained; the rest is BatchNorm's statistics and dropout's keys.
 
-The module is in training mode for steps, and then the rest is carried on; it is in evaluation mode for scores. This is
-the only file that needs flax, and it asks for it when a module is compared.
+The module is in training mode for steps, which update the rest, and in evaluation mode for scores. Only this file needs
+flax, and it imports flax when a module is compared.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Module:
     """A flax nnx module, built as `model(rngs=nnx.Rngs(seed))`, and a loss of it."""
 
     model: Callable[..., Any]
-    loss: Callable[[Any, Any], jax.Array]  # of the module and a batch
+    loss: Callable[[Any, Any], jax.Array]  # called with the module and a batch
     judged_by: Callable[[Any, Any], jax.Array] | None = None  # None: the loss
 
     def functions(self) -> Functions:
@@ -32,9 +32,9 @@ class Module:
             raise InputError("model must be a flax nnx module, and flax is not installed: pip install flax.") from error
 
         def built(seed: Any) -> Any:
-            return self.model(rngs=nnx.Rngs(jax.random.key(seed)))  # as of the seed, which may be traced
+            return self.model(rngs=nnx.Rngs(jax.random.key(seed)))  # from the seed, which may be traced
 
-        kinds = []  # what comes out of `eval_shape` has lost its own
+        kinds = []  # the module's type, which `eval_shape` loses
         try:
             abstract = nnx.eval_shape(lambda: (module := built(0), kinds.append(type(module)))[0])
         except Exception as error:

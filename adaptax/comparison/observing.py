@@ -1,6 +1,6 @@
-"""What a method's chosen trial does to every layer: the first new seed, trained once more while it is observed.
+"""Observe what a method's chosen trial does to every layer: its first new seed is trained once more.
 
-The record keeps what was judged apart from it: nothing here changes a score.
+The record keeps this apart from the comparison: nothing here changes a score.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from adaptax.live import History
 
 
 def check_every(every: int | None, steps: int) -> None:
-    """Refuse what is no number of steps, or more than there are."""
+    """Refuse an interval below 1 or above the number of steps."""
     if every is not None and not 1 <= every <= steps:
         raise InputError(f"observe must be from 1 to steps = {steps}, got {every}.")
 
 
 def observe(field: Field, program: Program, trial: Trial, seed: int, every: int) -> History:
-    """Train a trial with one seed, and observe steps 0, `every`, 2 · `every`, …; one that diverges is left there.
+    """Train a trial with one seed, and observe steps 0, `every`, 2 · `every`, …, until it ends or diverges.
 
     Args:
         field: the task, its data and programs.
@@ -35,7 +35,7 @@ def observe(field: Field, program: Program, trial: Trial, seed: int, every: int)
     """
     programs, history = field.programs, History()
     devices = programs.devices
-    # One member; over several devices as many times the same, of which the first is read.
+    # One member; several devices compute copies of it, and the first is read.
     shape = blocks.shape_of(programs.layout, Shape(1, 1), devices.count, None)
     tried = program.tried([[trial] * shape.trials] * shape.seeds)
     numbers = np.full(shape.seeds, seed, np.uint32)

@@ -1,7 +1,7 @@
-"""A problem as the programs take it: pure functions of what is trained, and of what else a model carries.
+"""A problem for the programs: pure functions of the params, and of the rest that a model carries.
 
-Params are what `init` returns; what is no array in it (Equinox keeps functions there) is put back before each call. A
-problem with a view of its own, `functions()`, says more: a flax nnx module (`module.py`).
+Params are the arrays that `init` returns; its other leaves (Equinox keeps functions there) are put back before each
+call. A problem can also give these functions itself, by `functions()`: a flax nnx module does (`module.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Tree = Any
 
 
 class Functions(NamedTuple):
-    """What a program calls; the rest is what a model carries and no optimizer moves."""
+    """The functions that a program calls; the rest is what a model carries and no optimizer changes."""
 
     init: Callable[[jax.Array], tuple[Tree, Tree]]  # from a seed to params and rest
     loss: Callable[[Tree, Tree, Tree, jax.Array | None], tuple[jax.Array, Tree]]  # params, rest, batch, key
@@ -27,7 +27,7 @@ class Functions(NamedTuple):
 
 
 def of(problem: Any) -> Functions:
-    """View a problem: its own view of itself, or the functions that it consists of."""
+    """Return the functions of a problem: its own `functions()`, or those made from its parts."""
     return problem.functions() if hasattr(problem, "functions") else _of_arrays(problem)
 
 
@@ -51,7 +51,7 @@ def _of_arrays(problem: Any) -> Functions:
     return Functions(
         init=lambda seed: (whole.init(jax.random.key(seed)), ()),
         loss=loss,
-        # A loss with chance is reported for one draw.
+        # A random loss is reported for one draw.
         train_score=lambda params, rest, batch: loss(params, rest, batch, jax.random.key(0) if has_key else None)[0],
         score=lambda params, rest, batch: problem.score(whole(params), batch),
         has_key=has_key,
@@ -59,7 +59,7 @@ def _of_arrays(problem: Any) -> Functions:
 
 
 class _Whole:
-    """Params with holes where there are no arrays, and as they were."""
+    """Convert params: None in place of what is not an array, and back."""
 
     def __init__(self, init: Callable[[jax.Array], Tree]) -> None:
         self._init, self._others = init, {}

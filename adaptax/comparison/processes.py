@@ -1,10 +1,10 @@
-"""Several processes, on one machine or on many, that train as one; process 0 also coordinates and writes.
+"""Several processes, on one machine or many, that train together; process 0 also coordinates and writes.
 
     --processes 2 --process 0 --coordinator HOST:PORT       and the same with --process 1, there or elsewhere
     --coordinator auto                                      where a scheduler that JAX knows (Slurm, …) tells the rest
 
-Each does its part of every step, so none can go on alone: when one fails, all end, and all go on with --resume. What
-JAX itself notices first (that the first process died, that nobody came), it says in its own words.
+Each process does its part of every step, so none can continue alone: if one fails, all end, and all continue with
+--resume. Some failures JAX notices first and reports itself: the first process died, or the others did not start.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from jax.experimental import multihost_utils
 
 from adaptax.comparison.errors import InputError
 
-HEARTBEAT_SECONDS = 30  # a machine that is silent for so long is lost; a process that dies is noticed at once
+HEARTBEAT_SECONDS = 30  # a machine that is silent for longer is lost; a process that dies is noticed at once
 AUTO = "auto"
 
 
 def join(processes: int | None, process: int | None, coordinator: str | None) -> None:
-    """Find the other processes, before anything is computed; with nothing given, this one is alone."""
+    """Connect to the other processes, before anything is computed; without arguments this process is alone."""
     if processes is process is coordinator is None:
         return
     if coordinator != AUTO:
@@ -44,11 +44,11 @@ def join(processes: int | None, process: int | None, coordinator: str | None) ->
 
 
 def _check(processes: int | None, process: int | None, coordinator: str | None) -> None:
-    """Refuse what would make the others wait."""
+    """Refuse arguments that would make the other processes wait."""
     if processes is None or process is None or coordinator is None:
         given = {"--processes": processes, "--process": process, "--coordinator": coordinator}
         missing = " and ".join(name for name, value in given.items() if value is None)
-        raise InputError(f"Of several processes each needs {missing} too.")
+        raise InputError(f"With several processes, each also needs {missing}.")
     if not 0 <= process < processes:
         raise InputError(f"process must be from 0 to {processes - 1}, got {process}.")
     host, _, port = coordinator.rpartition(":")
@@ -57,12 +57,12 @@ def _check(processes: int | None, process: int | None, coordinator: str | None) 
 
 
 def is_main() -> bool:
-    """Say whether this process is the one that writes, and shows progress."""
+    """Say whether this process writes and shows progress."""
     return jax.process_index() == 0
 
 
 def from_main(decide: Callable[[], Any]) -> Any:
-    """Let the main process decide for all (what JSON can hold); what it refuses, all refuse."""
+    """Return the main process's result (JSON values) in all processes; if it raises, all raise."""
     if jax.process_count() == 1:
         return decide()
     said = {}
@@ -81,17 +81,17 @@ def from_main(decide: Callable[[], Any]) -> Any:
 
 
 def check_same(value: Any) -> None:
-    """Refuse to go on with processes that were not all given this value (of what JSON can hold)."""
+    """Refuse to continue unless all processes have the same value (JSON values)."""
     if jax.process_count() == 1:
         return
     ours = np.frombuffer(hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest(), np.uint8)
     if not (multihost_utils.process_allgather(ours) == ours).all():
-        raise InputError("The processes must have the same settings, data, versions and mesh, and have not.")
+        raise InputError("The settings, data, versions and mesh of the processes differ; they must be the same.")
 
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """Of several processes, end this one at once when it fails: the others notice, and nobody waits for it."""
+    """If one of several processes fails, end it at once: the others notice and do not wait for it."""
     try:
         yield
     except BaseException as error:
@@ -102,11 +102,11 @@ def together() -> Iterator[None]:
         print(f"Process {jax.process_index()} of {jax.process_count()} ends: {_why(error)}", file=sys.stderr)
         sys.stderr.flush()
         sys.stdout.flush()
-        os._exit(1)  # in good order it would wait until the others end in good order
+        os._exit(1)  # a regular end would wait for a regular end of the others
 
 
 def _is_of_another(error: BaseException) -> bool:
-    """Say whether the communication failed; over TCP (Gloo) that can be a ValueError."""
+    """Say whether the communication failed; over TCP (Gloo) this can be a ValueError."""
     return isinstance(error, jax.errors.JaxRuntimeError) or "Gloo" in str(error)
 
 
@@ -115,5 +115,5 @@ def _why(error: BaseException) -> str:
         return str(error)
     if _is_of_another(error):
         reason = str(error).strip().splitlines()[0]
-        return f"another one ended or cannot be reached ({reason}); start all again with --resume."
+        return f"another process ended or cannot be reached ({reason}); start all again with --resume."
     return f"{type(error).__name__}."

@@ -1,4 +1,4 @@
-"""One member, that is one trial with one seed, and the programs of a task: begin, train on, score."""
+"""One member (one trial with one seed), and the programs of a task: start, train, score."""
 
 from __future__ import annotations
 
@@ -26,43 +26,43 @@ from adaptax.comparison.step import Step, take_step
 from adaptax.comparison.task import Batch, Layout, Params, Task
 from adaptax.comparison.trials import Trial, combinations
 
-CHANCE = 0x0DD5  # sets the keys of the steps apart from those of the initial weights
+CHANCE = 0x0DD5  # makes the keys of the steps differ from those of the initial weights
 
 
 class Member(NamedTuple):
     """Where one member stands."""
 
     params: Params
-    rest: Any  # what else the model carries
+    rest: Any  # the rest of the model
     state: Any  # the optimizer's
-    step: jax.Array  # how many it has taken
-    diverged_at: jax.Array  # the first step at which its training loss was not finite; 0 while there is none
+    step: jax.Array  # steps taken so far
+    diverged_at: jax.Array  # the first step with a training loss that was not finite; 0: none yet
 
 
 class OfSeed(NamedTuple):
-    """What the members of one seed have in common."""
+    """What all members of one seed share."""
 
     seed: ArrayLike
-    batches: Any  # of each step the numbers of the examples, or the examples; None: all in every step
+    batches: Any  # by step, the numbers of the examples or the examples themselves; None: all in every step
 
 
 class Tried(NamedTuple):
-    """What a member tries, as numbers that a program takes."""
+    """The trial of a member, as numbers for a program."""
 
     rate: ArrayLike
-    schedule: ArrayLike  # its place among the task's
+    schedule: ArrayLike  # its position in the task's list
     settings: Mapping[str, ArrayLike]
 
 
 class Programs:
-    """What all methods of a task share."""
+    """The programs of a task, which all its methods share."""
 
     def __init__(self, task: Task, layout: Layout, schedules_: Mapping[str, Schedule] | None = None) -> None:
         """Compile nothing yet."""
         self.task, self.layout, self.devices = task, layout, Devices(alone=layout != "vmap")
         self.schedules = schedules_ or schedules.choose([CONSTANT])
         self.functions = problem.of(task.problem)
-        # One after the other: the random numbers of all seeds at once take three times as long to compile.
+        # One seed after the other: random numbers of all seeds at once take three times as long to compile.
         draw = jax.vmap if layout == "vmap" else lambda of_one: lambda seeds: jax.lax.map(of_one, seeds)
         self.draw = Compiled(draw(self.functions.init), runs_once=True)
         self.score = self._mean(self.functions.score)
@@ -70,11 +70,11 @@ class Programs:
         self._of = functools.cache(self._make)
 
     def of(self, method: Method) -> Program:
-        """Give the programs of a method; methods that differ in numbers alone share them."""
+        """Return the programs of a method; methods that differ only in numbers share them."""
         return Program(self._of(_key(method)), method, tuple(self.known(method.schedules)))
 
     def known(self, names: tuple[str, ...]) -> Mapping[str, Schedule]:
-        """Give the schedules of a method's own, or those of the comparison."""
+        """Return a method's own schedules, or those of the comparison."""
         return schedules.choose(names) if names else self.schedules
 
     def _make(self, key: tuple) -> _Compiled:
@@ -92,7 +92,7 @@ class Programs:
 
 
 def _key(method: Method) -> tuple:
-    """Tell programs apart: partials of one function with equal settings make the same."""
+    """Identify a program: partials of one function with equal settings share one."""
     make, others = method.make, (method.judged_at, method.schedules, tuple(sorted({*method.search, *method.numbers})))
     if isinstance(make, functools.partial):
         key = ((make.func, make.args, tuple(sorted(make.keywords.items()))), *others)
@@ -103,7 +103,7 @@ def _key(method: Method) -> tuple:
 
 
 class _Compiled:
-    """The compiled functions of methods that differ in numbers alone."""
+    """The compiled functions of methods that differ only in numbers."""
 
     def __init__(self, programs: Programs, method: Method) -> None:
         """Compile nothing yet."""
@@ -142,11 +142,11 @@ class Program:
 
     @property
     def compile_seconds(self) -> float:
-        """Return how long compiling took what only this method, and those that share it, needs."""
+        """Return the seconds of compiling this method's own programs."""
         return sum(part.compile_seconds for part in (self.begin, self.train, self.judged))
 
     def at(self, rates: Iterable[float]) -> list[Trial]:
-        """Return trials that differ in their rates alone: under the first schedule, with the first settings."""
+        """Return trials that differ only in their rates: all have the first schedule and the first settings."""
         first = combinations(self._schedules, self._method.search)[0]
         return [Trial(rate, first) for rate in rates]
 
@@ -175,7 +175,7 @@ def optimizer_of(method: Method, known: Sequence[Schedule], task: Task, tried: T
 
 
 def begin(method: Method, known: Sequence[Schedule], task: Task, tried: Tried, drawn: tuple[Params, Any]) -> Member:
-    """Start a member from params, and the rest that its model carries."""
+    """Start a member from params and the rest of its model."""
     params, rest = drawn
     state = optimizer_of(method, known, task, tried).init(params)
     return Member(params, rest, state, jnp.int32(0), jnp.int32(0))
@@ -192,9 +192,9 @@ def train_on(
     data: Batch | None,
     steps: int | None = None,
 ) -> Member:
-    """Train a member on the examples of these numbers, without data on those that came, and on all for so many steps.
+    """Train a member on batches: numbers of examples, or the examples themselves if there are no data.
 
-    By default these are the steps until its next evaluation.
+    Without batches it takes `steps` steps on all examples; by default, the steps until its next evaluation.
     """
     optimizer = optimizer_of(method, known, task, tried)
 
@@ -224,7 +224,7 @@ def take_next(
 def observe_next(
     functions: Functions, optimizer: Any, of_seed: OfSeed, member: Member, data: Batch | None
 ) -> Observation:
-    """Observe a member's next step, on the first of its batches; the member stays where it is."""
+    """Observe a member's next step, on the first of its batches; the member does not change."""
     item = jax.tree.map(lambda part: part[0], of_seed.batches)
     step = take_next(functions, optimizer, of_seed.seed, member, data, item)
     return adaptax.observe(optimizer, step.gradients, member.state, member.params, value=step.value[0])[2]
@@ -235,6 +235,6 @@ def _key_of(seed: ArrayLike, step: jax.Array) -> jax.Array:
 
 
 def judged_params(method: Method, member: Member) -> tuple[Params, Any]:
-    """Give the params that a method wants to be judged by, and the rest."""
+    """Return the params that a method is judged by, and the rest."""
     params = member.params if method.judged_at is None else method.judged_at(member.state, member.params)
     return params, member.rest

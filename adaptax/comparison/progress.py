@@ -1,4 +1,4 @@
-"""The progress bars of what trains."""
+"""Progress bars for training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 
 def bars(console: Console, *, disable: bool = False) -> Progress:
-    """Show what is trained, how much of it is done, for how long, and how long it will take."""
+    """Show what is trained, how much is done, the time taken and the time left."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),

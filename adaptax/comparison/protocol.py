@@ -1,4 +1,4 @@
-"""How a method is judged on a task: the same for every method, and nothing is chosen on the test set.
+"""The protocol that judges a method on a task: the same for every method; nothing is chosen on the test set.
 
 1. tune      every schedule and setting of a method at every rate of a log grid, with the task's tuning seeds; every
              method has as many trials (`adaptax.comparison.trials`)
@@ -27,7 +27,7 @@ from adaptax.comparison.trials import Combination, Trial
 Phase = Literal["tune", "final", "default"]
 BEYOND = 2  # rates of the coarsest grid that an extension adds
 NEW_SEEDS_FROM = 1000  # tuning seeds are below
-DIGITS = 3  # of a rate, so that it can be read and typed
+DIGITS = 3  # digits of a rate, so that it is easy to read and type
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,22 +39,22 @@ class Grid:
     count: int
 
     def __post_init__(self) -> None:
-        """Refuse what is no grid."""
+        """Refuse values that make no grid."""
         if not 0 < self.low < self.high < np.inf or self.count < 2:
             raise InputError(f"rates must be LOW:HIGH:N with 0 < LOW < HIGH and N at least 2, got {self}.")
         if len({self.rate(index) for index in range(self.count)}) < self.count:
             raise InputError(f"rates must differ in their first {DIGITS} digits, got {self}.")
 
     def __str__(self) -> str:
-        """Write it as it is given."""
+        """Write the grid as LOW:HIGH:N."""
         return f"{self.low:g}:{self.high:g}:{self.count}"
 
     def of(self, count: int) -> Grid:
-        """Return a grid with so many rates between the same ends."""
+        """Return a grid of `count` rates between the same ends."""
         return dataclasses.replace(self, count=count)
 
     def rate(self, index: int) -> float:
-        """Return a rate; below 0 and from `count` on they are those of an extension."""
+        """Return a rate; a number below 0, or from `count` on, is a rate of an extension."""
         share = index / (self.count - 1)
         return float(f"{self.low ** (1 - share) * self.high**share:.{DIGITS}g}")
 
@@ -72,14 +72,14 @@ def parse_grid(text: str) -> Grid:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """What may differ between two comparisons, and never between two methods of one."""
+    """The settings of a comparison, the same for all its methods."""
 
     rates: Grid = Grid(1e-3, 1.0, 7)
     tuning_seeds: int | None = None  # None: the task's
     final_seeds: int = 10
-    extensions: int = 3  # at most so many in either direction
+    extensions: int = 3  # at most, in each direction
     schedules: tuple[str, ...] = (CONSTANT,)
-    only_tunes: bool = False  # a sweep, without reruns and test set
+    only_tunes: bool = False  # a sweep: no reruns, no test set
 
     def __post_init__(self) -> None:
         """Refuse counts that leave nothing to compare."""
@@ -92,7 +92,7 @@ class Protocol:
 
 
 class Plan(NamedTuple):
-    """What of a method is tried, and the untuned rate."""
+    """The trials of a method, and its untuned rate."""
 
     grid: Grid  # of each combination
     combinations: tuple[Combination, ...] = (Combination(),)
@@ -100,7 +100,7 @@ class Plan(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Members that are trained at once: an interruption loses at most one group of each method in flight."""
+    """Members that are trained at once; an interruption loses at most one group of each method in training."""
 
     phase: Phase
     trials: tuple[Trial, ...]
@@ -108,14 +108,14 @@ class Group(NamedTuple):
 
 
 class Result(NamedTuple):
-    """A member's curve and what it was trained for."""
+    """A member's curve, and the phase it was trained for."""
 
     phase: Phase
     curve: Curve
 
 
 def next_group(protocol: Protocol, tuning_seeds: int, plan: Plan, done: Iterable[Result]) -> Group | None:
-    """Say what to train next, given all that was; None when nothing is left."""
+    """Return the group to train next, given all results so far; None if nothing is left."""
     done = list(done)
     tuned = [result.curve for result in done if result.phase == "tune"]
     missing = tuple(
@@ -137,10 +137,10 @@ def next_group(protocol: Protocol, tuning_seeds: int, plan: Plan, done: Iterable
 
 
 def missing_rates(protocol: Protocol, grid: Grid, tuned: Sequence[Curve]) -> tuple[float, ...]:
-    """Return the rates of the grid, then those of the next extension; none where the best is inside."""
+    """Return the rates of the grid, then those of the next extension; none if the best rate is not at an edge."""
     seen = {curve.rate for curve in tuned}
     low, high = 0, grid.count - 1
-    # As far beyond the edge as on the coarsest grid.
+    # An extension reaches as far beyond the edge as on the coarsest grid.
     beyond = BEYOND * round((grid.count - 1) / (protocol.rates.count - 1))
     farthest = beyond * protocol.extensions
     while True:
@@ -148,7 +148,7 @@ def missing_rates(protocol: Protocol, grid: Grid, tuned: Sequence[Curve]) -> tup
         if absent := tuple(rate for rate in wanted if rate not in seen):
             return absent
         best = best_rate(tuned)
-        below = best is None or best <= wanted[0]  # where all diverge, lower rates are missing
+        below = best is None or best <= wanted[0]  # if all diverge, try lower rates
         if below and low > -farthest:
             low -= beyond
         elif best is not None and best >= wanted[-1] and high < grid.count - 1 + farthest:
@@ -158,7 +158,7 @@ def missing_rates(protocol: Protocol, grid: Grid, tuned: Sequence[Curve]) -> tup
 
 
 def is_at_edge(tuned: Iterable[Curve]) -> bool:
-    """Say whether the best rate is the last one tried with its schedule and settings, in spite of all extensions."""
+    """Say whether the best rate is still the lowest or highest one tried with its schedule and settings."""
     tuned = list(tuned)
     best = best_trial(tuned)
     if best is None:
@@ -168,13 +168,13 @@ def is_at_edge(tuned: Iterable[Curve]) -> bool:
 
 
 def best_rate(tuned: Iterable[Curve]) -> float | None:
-    """Choose a rate by validation alone; None where every rate diverged with some seed."""
+    """Choose a rate by validation alone; None if every rate diverged with some seed."""
     best = best_trial(tuned)
     return None if best is None else best.rate
 
 
 def best_trial(tuned: Iterable[Curve]) -> Trial | None:
-    """Choose a trial by validation alone, of equal ones the lowest rate; None where each diverged with some seed."""
+    """Choose a trial by validation alone, the lowest rate among equals; None if each diverged with some seed."""
     ends = dict(_ends(tuned))
     return min(ends, key=lambda trial: ends[trial]) if ends else None
 

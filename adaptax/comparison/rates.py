@@ -1,4 +1,4 @@
-"""Find a learning rate before a comparison: short runs at many rates side by side, in one program.
+"""Find a learning rate before a comparison, by short runs at many rates side by side in one program.
 
 A range test that raises the rate during one run sees each rate for a step, from where the lower ones led (Smith,
 "Cyclical learning rates for training neural networks", WACV 2017). Here every rate has a run of its own from the same
@@ -28,7 +28,7 @@ BLUE, RED, GREY = "#0072B2", "#D55E00", "#777777"
 
 
 class FoundRate(NamedTuple):
-    """A learning rate, how far it could be raised, and the curve that says so."""
+    """A learning rate, the edge of stability above it, and the curve that shows both."""
 
     rate: float  # with the lowest mean loss at the end, of those with which no seed diverged
     edge: (

@@ -1,8 +1,8 @@
-"""A record: a folder of plain files, from which tables and pictures are made and from nothing else.
+"""A record: a folder of plain files; tables and pictures are made from these alone.
 
-config.json   what was run; a record with another config is not replaced unasked
-meta.json     the format of the record, commit, device, versions, and what else is worth knowing
-NAME.jsonl    what was measured, a line each: of a run the evaluations, of a comparison the members, of a bench the rows
+config.json   what was run; a record with another config is replaced only with --overwrite
+meta.json     format of the record, commit, device, versions, and other facts
+NAME.jsonl    what was measured: a line for each evaluation of a run, member of a comparison or row of a bench
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Record(NamedTuple):
 
 
 def write(folder: Path, config: Any, meta: Mapping[str, Any], lines: Mapping[str, Iterable[Line]]) -> None:
-    """Replace the record in `folder`: no old file goes before every new one is on the disk."""
+    """Replace the record in `folder`; old files are removed only when all new ones are on the disk."""
     folder.mkdir(parents=True, exist_ok=True)
     contents = {"config.json": to_json(config), "meta.json": to_json({"format": FORMAT, **meta})}
     contents |= {f"{name}.jsonl": to_lines(of) for name, of in lines.items()}
@@ -40,7 +40,7 @@ def write(folder: Path, config: Any, meta: Mapping[str, Any], lines: Mapping[str
             (Path(new) / name).write_text(content, encoding="utf-8")
         for name in contents:
             os.replace(Path(new) / name, folder / name)
-    for path in folder.glob("*.jsonl"):  # there may have been more of them
+    for path in folder.glob("*.jsonl"):  # the old record may have had more files
         if path.name not in contents:
             path.unlink()
 
@@ -88,12 +88,12 @@ def to_json(content: Any) -> str:
 
 
 def to_lines(lines: Iterable[Line]) -> str:
-    """Write a file of lines, figures with so many digits as are kept."""
+    """Write a file of lines, with rounded figures."""
     return "".join(json.dumps(rounded(line), ensure_ascii=False) + "\n" for line in lines)
 
 
 def rounded(value: Any) -> Any:
-    """Round figures to what is kept on the disk, so that a resumed run chooses as an uninterrupted one does."""
+    """Round figures as on the disk, so that a resumed run makes the same choices as an uninterrupted one."""
     if isinstance(value, float):
         return float(f"{value:.{SIGNIFICANT}g}")
     if isinstance(value, dict):

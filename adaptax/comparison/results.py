@@ -1,14 +1,14 @@
-"""What a comparison leaves behind, a record for each task.
+"""The results of a comparison: a record for each task.
 
 TASK/config.json        the task, the protocol, the layout, the contenders and the data's checksum as they were run
 TASK/meta.json          commit, device, versions, of the last run; by contender `timings`: seconds by kind of work,
                         microseconds of a member's step, gradients of a step, how many members fit side by side
 TASK/CONTENDER.jsonl    a line per member: phase, rate, seed, its curves, where it diverged, schedule and settings
-TASK/observed/CONTENDER.jsonl  where it was asked for, a line per step and layer: what `adaptax.observe` says of the
-                        chosen trial with the first new seed
+TASK/observed/CONTENDER.jsonl  if asked for, a line per step and layer: what `adaptax.observe` shows of the chosen
+                        trial with the first new seed
 
-A contender's file is replaced as a whole whenever a group of members is done, so an interruption loses only groups in
-flight; what is complete is never trained again.
+A contender's file is replaced as a whole when a group of members is done, so an interruption loses only the groups in
+training; complete groups are never trained again.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ class TaskRecord(NamedTuple):
 
     @property
     def timings(self) -> dict[str, dict[str, Any]]:
-        """Return what each contender took."""
+        """Return the timings of each contender."""
         return self.meta["timings"]
 
 
 class Writer:
-    """A task's folder, while it is written."""
+    """A task's folder while a comparison writes to it."""
 
     def __init__(self, folder: Path, config: dict[str, Any], meta: dict[str, Any], resume: bool) -> None:
-        """Begin, or go on with the same; refuse to go on with something else and to throw work away."""
+        """Start, or resume the same comparison; refuse to resume another one or to lose its results."""
         self.folder, self._done, self._now = folder, dict[str, list[Line]](), meta
         self._meta = meta | {"timings": {}}
         if any(folder.glob("*.jsonl")):
             if not resume:
                 raise InputError(
-                    f"There are results in {str(folder)!r}; add --resume to go on with them, or remove that folder."
+                    f"There are results in {str(folder)!r}; add --resume to continue them, or remove that folder."
                 )
             before = record.read(folder)
             _check_same(folder, before.config, config)
@@ -66,7 +66,7 @@ class Writer:
         record.write(folder, config, self._meta, self._done)
 
     def left(self) -> dict[str, Any]:
-        """Give what an earlier run left: lines and timings by contender."""
+        """Return the results of an earlier run: lines and timings by contender."""
         return {"lines": self._done, "timings": self._meta["timings"]}
 
     def write(self, contender: str, results: list[Result], timing: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ class Writer:
 
 
 def check_observed(folder: Path, contenders: Iterable[str], every: int) -> list[str]:
-    """Return which contenders nobody has observed yet; refuse observations of other steps."""
+    """Return the contenders that are not observed yet; refuse observations of other steps."""
     paths = {name: folder / f"{name}.jsonl" for name in contenders}
     for path in filter(Path.exists, paths.values()):
         steps = sorted({line["step"] for line in record.read_lines(path)})
@@ -91,7 +91,7 @@ def check_observed(folder: Path, contenders: Iterable[str], every: int) -> list[
 
 
 def write_observed(folder: Path, contender: str, history: History) -> None:
-    """Write what was observed of a contender; an interrupted write leaves no file."""
+    """Write the observations of a contender; an interrupted write leaves no file."""
     folder.mkdir(parents=True, exist_ok=True)
     path, new = folder / f"{contender}.jsonl", folder / f".new-{contender}.jsonl"
     new.unlink(missing_ok=True)
@@ -100,7 +100,7 @@ def write_observed(folder: Path, contender: str, history: History) -> None:
 
 
 def read_observed(folder: Path) -> dict[str, list[Line]]:
-    """Read what was observed of all contenders, a line for each step and layer."""
+    """Read the observations of all contenders, a line for each step and layer."""
     return {path.stem: record.read_lines(path) for path in sorted(folder.glob("[!.]*.jsonl"))}
 
 
@@ -123,20 +123,20 @@ def _check_same(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> No
     different += [name for name in sorted(common) if before["contenders"][name] != now["contenders"][name]]
     if different:
         raise InputError(
-            f"What is in {str(folder)!r} differs in {' and '.join(different)}; go on with it as it was begun, or "
+            f"What is in {str(folder)!r} differs in {' and '.join(different)}; resume it with its first settings, or "
             "remove that folder."
         )
 
 
 def to_curve(line: Line) -> Curve:
-    """Read a member's curve; the phase is none of it."""
+    """Read a member's curve; the phase is not part of it."""
     line = {name: tuple(value) if isinstance(value, list) else value for name, value in line.items() if name != "phase"}
     combination = Combination(line.pop("schedule", CONSTANT), tuple(line.pop("settings", {}).items()))
     return Curve(**line, combination=combination)
 
 
 def from_curve(curve: Curve) -> Line:
-    """Write a member's curve; a constant rate without further settings goes without saying."""
+    """Write a member's curve; a constant rate without further settings is left out."""
     line = curve._asdict()
     schedule, settings = line.pop("combination")
     line |= {} if schedule == CONSTANT else {"schedule": schedule}

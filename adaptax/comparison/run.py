@@ -1,4 +1,4 @@
-"""Carry a comparison out while one watches: task after task, method after method, group after group."""
+"""Run a comparison and show its progress: task after task, method after method, group after group."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ def judge(
         out: the folder of the records.
         console: where progress is shown.
         known: the protocol's schedules by name; None: those of `adaptax.comparison.schedules`.
-        folder: where data sets lie that are files.
-        layout: how members are computed at once; None: vmap, and on a CPU what was fastest there.
-        resume: whether to go on with what is in the folder.
+        folder: the folder of data sets that are files.
+        layout: how members are computed at once; None: vmap; on a CPU, what was fastest there.
+        resume: whether to continue what is in the folder.
         free: bytes of memory on a device; None: what is free.
-        own: methods that are a user's own, as the task then is: what they compute is recorded; None: neither is.
+        own: a user's own methods, for a user's own task: what these compute is recorded; None: there are none.
         observe_every: steps from one observation of each chosen trial to the next; None: they are not observed.
 
     Raises:
-        InputError: what cannot be compared, before anything is trained.
+        InputError: something cannot be compared; raised before anything is trained.
     """
     known = known or schedules.choose(protocol.schedules)
     for task in tasks.values():
@@ -95,13 +95,13 @@ def judge(
 
 
 def layout_of(task: Task) -> Layout:
-    """Return the layout that is fastest, or what divides members over devices."""
+    """Return the fastest layout, or the one that divides members over devices."""
     alone_on_cpu = jax.default_backend() == "cpu" and jax.device_count() == 1
     return task.layout_on_cpu if alone_on_cpu else "vmap"
 
 
 def plans(methods: Mapping[str, Method], protocol: Protocol) -> dict[str, Plan]:
-    """Say what of each method is tried: of every one as much."""
+    """Plan the trials of each method; all methods have the same number."""
     of = {name: combinations(method.schedules or protocol.schedules, method.search) for name, method in methods.items()}
     counts = rates_each(protocol.rates.count, [len(each) for each in of.values()])
     return {
@@ -111,7 +111,7 @@ def plans(methods: Mapping[str, Method], protocol: Protocol) -> dict[str, Plan]:
 
 
 def _describe_protocol(protocol: Protocol) -> dict[str, Any]:
-    """Write it down; older records know of no schedules, so a constant rate goes without saying."""
+    """Describe the protocol; older records have no schedules, so a constant rate is left out."""
     described = describe(protocol)
     if described["schedules"] == [CONSTANT]:
         del described["schedules"]
@@ -150,7 +150,7 @@ def _judge(
     shown: OfTask,
     free: int | None,
 ) -> list[Result]:
-    """Train a method's groups until none is left, each written down before the next one begins."""
+    """Train a method's groups until none is left; each is written before the next one begins."""
     program = field.programs.of(method)
     done, timing = record.done(name)
     shown.skip(len(done) * field.programs.task.steps)
@@ -205,7 +205,7 @@ def _expected(plan: Plan, protocol: Protocol, seeds: int) -> int:
 
 
 def _known(group: Group, done: Sequence[Result]) -> list[Result]:
-    """Give what was trained already for another phase: the default rate can be the best one."""
+    """Return results that another phase has already trained: the default rate can be the best one."""
     same = [
         r.curve for r in done if r.phase == "final" and group.phase == "default" and r.curve.trial == group.trials[0]
     ]
@@ -213,7 +213,7 @@ def _known(group: Group, done: Sequence[Result]) -> list[Result]:
 
 
 def _add(before: Timing | None, cost: Cost) -> Timing:
-    """Add what a group took to what those before it took, also in an earlier run."""
+    """Add a group's timings to those of earlier groups and runs."""
     before = before or {}
     seconds = {kind: round(before.get("seconds", {}).get(kind, 0.0) + took, 3) for kind, took in cost.seconds.items()}
     member_steps = before.get("member_steps", 0) + cost.member_steps

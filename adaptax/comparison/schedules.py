@@ -5,7 +5,7 @@
 | constant | η |
 | linear | η (1 - t / T) |
 | cosine | η (1 + cos(π t / T)) / 2 |
-| warmup_constant | η (t + 1) / W up to step W, then η: what the authors of schedule-free methods use |
+| warmup_constant | η (t + 1) / W up to step W, then η: as the authors of schedule-free methods do |
 | warmup_linear | η (t + 1) / W up to step W, then η (1 - (t - W) / (T - W)) |
 | warmup_cosine | η (t + 1) / W up to step W, then η (1 + cos(π (t - W) / (T - W))) / 2 |
 """
@@ -67,7 +67,7 @@ SCHEDULES: Mapping[str, Schedule] = {
 
 
 def choose(wanted: Sequence[Any]) -> dict[str, Schedule]:
-    """Return schedules by name; a function is called as it calls itself."""
+    """Return schedules by name; the name of a function is its own."""
     chosen: dict[str, Schedule] = {}
     for one in wanted:
         name = one if isinstance(one, str) else getattr(one, "__name__", str(one))
@@ -84,7 +84,7 @@ def choose(wanted: Sequence[Any]) -> dict[str, Schedule]:
 
 
 def learning_rate(schedules: Sequence[Schedule], number: jax.Array, peak: Any, steps: int) -> optax.ScalarOrSchedule:
-    """Return a member's learning rate under the schedule of that number; a number where no schedule varies it."""
+    """Return a member's learning rate under a schedule, by number; it is a plain number if no schedule varies it."""
     made = [schedule(peak, steps) for schedule in schedules]
     if not any(map(callable, made)):
         return made[0]

@@ -1,4 +1,4 @@
-"""A split is scored in slices, as large as caches hold: a score is a mean over the examples."""
+"""Score a split in slices that fit the caches; a score is a mean over the examples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from adaptax.comparison.task import Batch
 
 SCORED_AT_ONCE = (50, 500)  # examples in a slice, at least and at most
-SCORED_BYTES = 2**21  # of the largest array of a slice: a CPU's caches hold it
+SCORED_BYTES = 2**21  # of the largest array of a slice, so that it fits a CPU's caches
 
 
 def mean_over(score: Callable[[Any, Batch], jax.Array], judged: Any, split: Batch) -> jax.Array:
@@ -29,7 +29,7 @@ def mean_over(score: Callable[[Any, Batch], jax.Array], judged: Any, split: Batc
 
 
 def _scored_at_once(score: Callable[[Any, Batch], jax.Array], judged: Any, split: Batch) -> int:
-    """Return how many examples are scored in a slice: of small nets more, of those with large maps fewer."""
+    """Return how many examples a slice has: more for small nets, fewer for nets with large maps."""
     least, most = SCORED_AT_ONCE
     some = jax.tree.map(lambda part: jax.ShapeDtypeStruct((least, *part.shape[1:]), part.dtype), split)
     largest = _largest(jax.make_jaxpr(score)(judged, some).jaxpr)

@@ -1,4 +1,4 @@
-"""The record of a task that several processes train on: the main one writes it, all know what is in it."""
+"""The record of a task that several processes train: the main process writes it, all know its contents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SharedRecord:
     """A task's record."""
 
     def __init__(self, folder: Path, config: dict[str, Any], resume: bool, held: contextlib.ExitStack) -> None:
-        """Hold the folder for this comparison alone, and read what an earlier run left."""
+        """Lock the folder for this comparison, and read the results of an earlier run."""
         self._folder, self._writer = folder, None
 
         def begin() -> dict[str, Any]:
@@ -31,7 +31,7 @@ class SharedRecord:
         self._left = from_main(begin)
 
     def done(self, name: str) -> tuple[list[Result], Timing | None]:
-        """Give what an earlier run left of a method, and what it took."""
+        """Return an earlier run's results and timings of a method."""
         return list(map(from_line, self._left["lines"].get(name, []))), self._left["timings"].get(name)
 
     def write(self, name: str, results: list[Result], timing: Timing) -> None:
@@ -40,10 +40,10 @@ class SharedRecord:
             self._writer.write(name, results, timing)
 
     def not_observed(self, names: list[str], every: int) -> list[str]:
-        """Give the methods that nobody has observed yet."""
+        """Return the methods that are not observed yet."""
         return from_main(lambda: check_observed(self._folder / OBSERVED, names, every))
 
     def write_observed(self, name: str, history: History) -> None:
-        """Write what was observed of a method."""
+        """Write the observations of a method."""
         if self._writer is not None:
             write_observed(self._folder / OBSERVED, name, history)

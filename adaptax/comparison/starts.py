@@ -28,7 +28,7 @@ KEPT = 0.5
 
 
 class Start(NamedTuple):
-    """What became of one start."""
+    """The result of one start."""
 
     seed: int
     rate: float
@@ -39,19 +39,19 @@ class Start(NamedTuple):
 class Outcome(NamedTuple):
     """The best start, and all of them."""
 
-    params: Any  # the best one's, as its method wants to be judged
-    test: float  # the best one's score; read once
-    starts: tuple[Start, ...]  # the best first, then by how far they came
+    params: Any  # the best start's, those that its method is judged by
+    test: float  # the best start's test score; read once
+    starts: tuple[Start, ...]  # the best first, then by how far they trained
     steps_trained: int  # over all starts
 
 
 def rungs(task: Task, halvings: int) -> tuple[int, ...]:
-    """Return the steps after which is judged: the end, and before it half as far each time, at evaluations."""
+    """Return the steps of the rungs: the end, then half as far each time, rounded to evaluations."""
     every = task.evaluate_every
     ends = [max(every, round(task.steps / 2**k / every) * every) for k in range(halvings, -1, -1)]
     if len(set(ends)) < len(ends):
         raise InputError(
-            f"halvings must leave an evaluation between rungs; of {task.steps // every} evaluations {halvings} cannot."
+            f"halvings must leave an evaluation between rungs, got {halvings} with {task.steps // every} evaluations."
         )
     return tuple(ends)
 
@@ -119,7 +119,7 @@ class _Starts:
         return self._in_blocks(pairs, train, members)
 
     def judged(self, pairs: Pairs, members: Any) -> Any:
-        """Give the params to be judged."""
+        """Return the params that are judged."""
         return self._in_blocks(pairs, lambda tried, seeds, part: self._program.judged(tried, (), part, ()), members)
 
     def score(self, pairs: Pairs, members: Any, split: str) -> list[float]:
@@ -166,15 +166,15 @@ def multistart(
         loss: `loss(params, batch)`, the mean over the batch's examples; params may be any tree of arrays.
         init: `init(key)`, initial params; start k has `jax.random.key(k)`.
         data: the splits "train", "validation" and "test", each a tree of arrays with the examples along the first axis.
-        method: a contender's name, `python -m experiments tasks` lists them.
+        method: a method's name; `python -m experiments tasks` lists them.
         rates: learning rates; every start is trained with each.
         starts: how many initializations.
         halvings: how often the worse half is dropped; 0 trains all to the end.
-        score: `score(params, batch)`, what is judged, lower is better, a mean over examples; None: the loss.
+        score: `score(params, batch)`, a mean over examples that judges a start; lower is better; None: the loss.
         batch_size: examples of a step; None: all of them.
-        steps: how many the last ones take.
-        evaluations: into how many parts the steps are cut; rungs lie between them.
-        layout: how starts are computed at once, see `adaptax.comparison.layouts`.
+        steps: how many steps the last starts take.
+        evaluations: the number of equal parts of the steps; rungs lie between parts.
+        layout: how starts are computed at once, see `adaptax.comparison.blocks`.
 
     Raises:
         InputError: a number out of range, an unknown method, a split that is missing.

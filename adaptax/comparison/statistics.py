@@ -28,15 +28,15 @@ def estimate(values: np.ndarray) -> Estimate:
 
 
 def over_seeds(values: Mapping[int, float]) -> Estimate:
-    """Estimate the mean of what each seed came to."""
+    """Estimate the mean over the seeds' values."""
     return estimate(np.array(list(values.values())))
 
 
 def paired(values: Mapping[int, float], others: Mapping[int, float]) -> Estimate:
-    """Estimate the difference, seed by seed: same seed, same initial weights, same batches; NaN if none is in both."""
+    """Estimate the difference seed by seed: same seed, initial weights and batches; NaN without a common seed."""
     return over_seeds({seed: values[seed] - others[seed] for seed in sorted(values.keys() & others.keys())})
 
 
-@functools.cache  # a report asks ten thousands of times for a few
+@functools.cache  # a report asks tens of thousands of times for a few values
 def _quantile(count: int) -> float:
     return float(student_t.ppf(0.975, count - 1))

@@ -1,4 +1,4 @@
-"""One training step, written once, for every loop that trains a model; learned optimizers unroll theirs."""
+"""The one training step of every loop that trains a model; learned optimizers unroll their own."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Tree = Any
 
 
 class Step(NamedTuple):
-    """Where a step led, and what it saw; a compiled program computes only what is used of it."""
+    """The results of a step; a compiled program computes only those that are used."""
 
     params: Tree
     state: optax.OptState
-    value: Any  # the loss, at the points where the gradient was taken; with `has_aux` that and what came with it
+    value: Any  # the loss where the gradient was taken; with `has_aux` the loss and its auxiliary output
     gradients: Tree
     updates: Tree
 
@@ -30,7 +30,7 @@ def take_step(
     *args: Any,
     has_aux: bool = False,
 ) -> Step:
-    """Take the gradient of `loss(params, *args)` where the optimizer wants it, and hand on the loss as `value`."""
+    """Take the gradient of `loss(params, *args)` where the optimizer wants it, and pass it the loss as `value`."""
     value, gradients = adaptax.value_and_grad(loss, has_aux)(params, state, *args)
     of_step = value[0] if has_aux else value
     updates, state = optax.with_extra_args_support(optimizer).update(gradients, state, params, value=of_step)

@@ -1,6 +1,6 @@
 """Batches that a function of a seed yields, one after the other: from grain, tf.data, a PyTorch `DataLoader`, a loop.
 
-They are read in pieces of some steps, put on the device together, and forgotten: no member has a copy of its own.
+They are read in pieces of some steps, copied to the device together, and dropped: members have no copies of their own.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def batches_of(stream: Stream, seed: int, split: str) -> Iterator[Tree]:
         first = first or shapes(arrays)
         if split == "train" and shapes(arrays) != first:
             raise InputError(
-                f"Batches must have one shape; of seed {seed} batch 0 has {first} and batch {number} {shapes(arrays)}: "
-                "drop the last, smaller one."
+                f"Batches must have one shape; with seed {seed}, batch 0 has {first} and batch "
+                f"{number} has {shapes(arrays)}: drop the last, smaller one."
             )
         yield arrays
 
@@ -54,13 +54,13 @@ def size(batch: Tree) -> int:
 
 
 def steps_at_once(batch: Tree, steps: int) -> int:
-    """Return how many steps a piece is for: a divisor of the steps between two evaluations, so all have one shape."""
+    """Return the steps of a piece: a divisor of the steps between two evaluations, so all pieces have one shape."""
     most = max(1, PIECE_BYTES // max(1, sum(part.nbytes for part in jax.tree.leaves(batch))))
     return max(divisor for divisor in range(1, steps + 1) if steps % divisor == 0 and divisor <= most)
 
 
 def pieces(stream: Stream, seeds: list[int], first: int, last: int, at_once: int) -> Iterator[Tree]:
-    """Yield (seeds, at_once, …) from step `first` to `last`; the next piece is read while one is trained on."""
+    """Yield (seeds, at_once, …) from step `first` to `last`; the next piece is read while this one trains."""
     running = [itertools.islice(batches_of(stream, seed, "train"), first, None) for seed in seeds]
 
     def read() -> Tree:

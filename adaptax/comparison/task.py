@@ -1,7 +1,7 @@
-"""What is compared on: a problem to minimize, its data, and for how long.
+"""A task on which methods are compared: a problem to minimize, its data, and the number of steps.
 
-Nothing in it is about pictures or classes: parameters are any tree, and a batch is any tree of arrays with the examples
-along their first axis. A split is such a tree as a whole, or a function from a seed to an iterator of batches.
+It knows nothing of pictures or classes: params are any tree, and a batch is any tree of arrays with the examples along
+their first axis. A split is such a tree as a whole, or a function from a seed to an iterator of batches.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ SPLITS = ("train", "validation", "test")
 
 @runtime_checkable
 class Problem(Protocol):
-    """What is minimized, and how the result is judged."""
+    """A loss to minimize, and a score that judges the result."""
 
     def init(self, key: jax.Array) -> Params:
         """Draw initial parameters."""
         ...
 
     def loss(self, params: Params, batch: Batch) -> jax.Array:
-        """Give the mean loss of a batch: what is trained on."""
+        """Return the mean loss of a batch, which training minimizes."""
         ...
 
     def score(self, params: Params, batch: Batch) -> jax.Array:
-        """Give what the method is judged by; lower is better."""
+        """Return the score that judges a method; lower is better."""
         ...
 
 
 @dataclasses.dataclass(frozen=True)
 class Loss:
-    """A user's own loss; judged by it, unless there is a score."""
+    """A user's own loss; it is also the score if no score is given."""
 
     init: Init
     loss: Callable[[Any, Any], jax.Array]
@@ -64,7 +64,7 @@ class Task:
     """A problem, its data and a budget, the same for every method."""
 
     title: str
-    problem: Any  # a `Problem`, or what views itself as functions (`problem.py`)
+    problem: Any  # a `Problem`, or an object with `functions()` (`problem.py`)
     data: Callable[[], Splits]  # "train", "validation" and "test"; it may take `path`, a folder with data sets
     scored: str  # what the score is, with its unit
     batch_size: int | None  # None: the full batch
@@ -85,12 +85,12 @@ class Task:
 
     @property
     def evaluations(self) -> tuple[int, ...]:
-        """Return the steps after which is evaluated."""
+        """Return the steps at which members are evaluated."""
         return tuple(range(self.evaluate_every, self.steps + 1, self.evaluate_every))
 
 
 def config_of(task: Task) -> dict[str, Any]:
-    """Write a task down as JSON can hold it, with the class of its problem."""
+    """Describe a task as JSON values, with the class of its problem."""
     return describe(task) | {"problem_class": name_of(type(task.problem))}
 
 
@@ -108,17 +108,17 @@ def check_splits(splits: Splits) -> None:
 
 
 def load(task: Task, folder: Path | None = None) -> Splits:
-    """Load a task's data; what are files is in `folder`, if that is known."""
+    """Load a task's data; `folder`, if known, has the data sets that are files."""
     return call_with_path(task.data, folder)
 
 
 def call_with_path(load: Callable[..., Any], folder: Path | None) -> Any:
-    """Call what loads a data set, with the folder if it takes one."""
+    """Call the loader of a data set, with the folder if it takes one."""
     return load(**({"path": folder} if folder is not None and has_path(load) else {}))
 
 
 def has_path(load: Callable[..., Any]) -> bool:
-    """Say whether what loads a data set reads files."""
+    """Say whether the loader of a data set reads files."""
     return "path" in inspect.signature(load).parameters
 
 

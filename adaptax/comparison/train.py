@@ -1,4 +1,4 @@
-"""Train a grid of members, trials by seeds, from the start to the end, and say what became of each."""
+"""Train a grid of members, trials by seeds, from start to end, and return the curve of each."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from adaptax.comparison.field import Field
 from adaptax.comparison.program import OfSeed, Program, Tried
 from adaptax.comparison.trials import Trial
 
-KINDS = ("compile", "batches", "steps", "scoring")  # what the seconds of training go to
+KINDS = ("compile", "batches", "steps", "scoring")  # the kinds of work that training takes
 
 
 class Cost(NamedTuple):
-    """What a grid took, on the machine as busy as it was."""
+    """The time that a grid took, on a machine that may have been busy."""
 
     seconds: dict[str, float]  # by kind; of blocks that are computed at once, the mean over their threads
     member_steps: int
@@ -35,14 +35,14 @@ class Cost(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What is known once a block was scored."""
+    """A report after a block was scored."""
 
-    member_steps: int  # since the last time
+    member_steps: int  # since the last report
     trials: Sequence[Trial]
     validation: np.ndarray  # (seeds, trials)
 
 
-Tick = Callable[[Evaluation], None]  # from several threads
+Tick = Callable[[Evaluation], None]  # called from several threads
 
 
 def train(
@@ -61,10 +61,10 @@ def train(
     Args:
         field: the task, its data and programs.
         program: the method's.
-        trials: what is tried of it.
+        trials: its trials.
         seeds: of initial params and batches.
         reads_test: whether the test split is scored at the end.
-        tick: is told of every evaluation.
+        tick: called at every evaluation.
         at_once: how many members stand side by side on a device; None: as many as fit its memory.
         free: bytes of memory on a device; None: what is free.
 
@@ -126,7 +126,7 @@ class _Timed:
 
 
 class _Work:
-    """Trains one block from the start to the end."""
+    """Trains one block from start to end."""
 
     def __init__(
         self, field: Field, program: Program, trials: list, seeds: list, reads_test: bool, tick: Tick, clock: _Clock
@@ -184,7 +184,7 @@ class _Work:
 
 
 class _Abstract(NamedTuple):
-    """What the programs of a block get, without any numbers."""
+    """The arguments of a block's programs, as shapes."""
 
     tried: Tried
     seeds: jax.ShapeDtypeStruct
@@ -205,9 +205,9 @@ def _abstract(field: Field, program: Program, shape: Shape, trial: Trial) -> _Ab
 
 
 def _compile(field: Field, program: Program, shape: Shape, trial: Trial, reads_test: bool) -> int:
-    """Compile all that blocks of this shape need, the longest first, as much at once as the machine has cores.
+    """Compile all programs for blocks of this shape, the longest first, as many at once as the machine has cores.
 
-    Return the bytes that training needs on a device, for as many blocks as are computed at once.
+    Return the bytes that training needs on a device for all blocks that are computed at once.
     """
     programs, of = field.programs, _abstract(field, program, shape, trial)
     scored = [*([field.splits["test"]] if reads_test else []), field.splits["validation"]]

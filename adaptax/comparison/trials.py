@@ -1,7 +1,7 @@
-"""What is tried of a method: a learning rate, under a schedule, with further settings; every method as often.
+"""The trials of a method: learning rate, schedule and further settings; all methods have the same number.
 
-A method with C combinations of schedule and settings gets R · L / C rates for each, L the least common multiple of all
-methods' C: every method has R · L trials, and one with fewer settings a finer grid between the same ends.
+A method with C combinations of schedule and settings gets R · L / C rates for each, with L the least common multiple of
+all methods' C. So every method has R · L trials; one with fewer settings has a finer grid between the same ends.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ Settings = tuple[tuple[str, float], ...]  # by name, in the order of the search
 
 
 class Combination(NamedTuple):
-    """Everything of a trial but its rate."""
+    """A trial without its rate: schedule and settings."""
 
     schedule: str = CONSTANT
     settings: Settings = ()
 
     def __str__(self) -> str:
-        """Write it as text, without defaults."""
+        """Write it as text; defaults are left out."""
         schedule = [] if self.schedule == CONSTANT else [self.schedule]
         return ", ".join([*schedule, *(f"{name}={value:g}" for name, value in self.settings)])
 
 
 class Trial(NamedTuple):
-    """One learning rate, the peak of its schedule, and what else is set."""
+    """One learning rate (the peak of its schedule), and the other settings."""
 
     rate: float
     combination: Combination = Combination()
 
 
 def at_rates(rates: Iterable[float]) -> list[Trial]:
-    """Return trials that differ in a constant rate alone."""
+    """Return trials that differ only in a constant rate."""
     return [Trial(rate) for rate in rates]
 
 
@@ -47,6 +47,6 @@ def combinations(schedules: Iterable[str], search: Mapping[str, Sequence[float]]
 
 
 def rates_each(rates: int, counts: Sequence[int]) -> list[int]:
-    """Return how many rates each combination of a method gets, from how many combinations each method has."""
+    """Return how many rates each combination of a method gets, given each method's number of combinations."""
     common = math.lcm(*counts)
     return [rates * common // count for count in counts]

@@ -1,4 +1,4 @@
-"""Compare methods on a model of one's own: `from adaptax.comparison import compare`."""
+"""Compare methods on your own model: `from adaptax.comparison import compare`."""
 
 from __future__ import annotations
 
@@ -48,36 +48,37 @@ def compare(
 ) -> Comparison:
     r"""Compare optimizers on your own model: rates are chosen on validation, then run with new seeds.
 
-    All methods have the same number of trials, initial params and batches. A record is in `out`: the same call goes on
-    where an interrupted one stopped, and what is complete is never trained again.
+    All methods have the same number of trials, initial params and batches. The record is in `out`: the same call
+    continues an interrupted comparison, and complete groups are never trained again.
 
     Args:
         loss: `loss(params, batch)`, the mean over the batch's examples; `loss(params, batch, key)` for a loss with
             randomness, whose key differs for every seed and step; with `model`, `loss(module, batch)`.
-        init: `init(key)`, initial params: any tree of arrays. What is no array in it stays as it is.
+        init: `init(key)`, initial params: any tree of arrays. Other leaves stay as they are.
         data: the splits "train", "validation" and "test", each a tree of arrays with the examples along the first axis,
             or a function from a seed to an iterator of such batches: endless and all of one shape for "train", one
             pass for the others.
         methods: names of known methods, or a mapping from names to functions of `learning_rate` (any Optax optimizer),
-            to known names, or to a `Method`, which says more.
+            to known names, or to a `Method`, which has more fields.
         model: a flax nnx module, called as `model(rngs=nnx.Rngs(seed))`, in place of `init`. It is in training mode for
             steps and in evaluation mode for scores.
         schedules: of the learning rate, each tried with every rate: names (see `adaptax.comparison.schedules`), or
             functions of (peak, steps) that return an Optax schedule.
         search: further settings by method, as `{"adamw": {"weight_decay": (0, 1e-4, 1e-2)}}`. Methods with fewer
             settings get more rates.
-        score: `score(params, batch)` or `score(module, batch)`, what is judged: lower is better, a mean over examples;
-            None: the loss. A loss with a key needs one.
-        scored: what the score is, with its unit, for the report.
+        score: `score(params, batch)` or `score(module, batch)`, a mean over examples; lower is better. None: the loss.
+            A loss with a key needs a score.
+        scored: name and unit of the score, for the report.
         batch_size: examples of a step; None: all of them, or as many as the batches of a function have.
-        steps: how many each member takes, at least `evaluations`.
-        evaluations: how often it is scored on the way; divides `steps`.
+        steps: how many steps each member takes, at least `evaluations`.
+        evaluations: how often a member is scored during training; it must divide `steps`.
         rates: LOW:HIGH:N, the log grid of learning rates, or of the peaks of their schedules.
         tuning_seeds: seeds 0, 1, … for every trial.
         seeds: how many new seeds the chosen trial is run with, at least 2.
         title: the report's.
         out: folder of record and report.
-        layout: how members are computed at once, see `adaptax.comparison.blocks`; None: what was fastest.
+        layout: how members are computed at once, see `adaptax.comparison.blocks`; None: vmap; on a CPU, the
+            layout that was fastest there.
         memory: bytes for members on each device; None: what is free.
         observe: a number of steps: the chosen trial of each method is trained once more with the first new seed, and
             observed by `adaptax.observe` at this interval; the report then shows the effective rate of each layer.
@@ -158,7 +159,7 @@ def _methods(wanted: Sequence[str] | Mapping[str, Any], search: Mapping[str, Any
 
 
 def problem_of(loss: Any, init: Any, model: Any, score: Any) -> Loss | Module:
-    """Return what is minimized, of what a user gives."""
+    """Return the problem that the user's arguments describe."""
     if (init is None) == (model is None):
         raise InputError("Give either init, a function of a key, or model, a flax nnx module's class.")
     for name, function in {"loss": loss, "init": init or model}.items():
@@ -172,7 +173,7 @@ def problem_of(loss: Any, init: Any, model: Any, score: Any) -> Loss | Module:
 
 
 def batch_size_of(data: Mapping[str, Any], batch_size: int | None) -> int | None:
-    """Return how many examples a step sees, which a stream says itself."""
+    """Return the examples of a step; a stream's own batches decide."""
     if not callable(data["train"]):
         return batch_size
     first = next(iter(streams.batches_of(data["train"], 0, "train")), None)

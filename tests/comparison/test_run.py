@@ -262,7 +262,7 @@ def test_a_method_that_needs_a_matrix_is_left_out_where_there_is_none(tmp_path: 
 
 def test_results_are_not_overwritten(whole: Path, monkeypatch: pytest.MonkeyPatch):
     before, log = files(whole), watch(monkeypatch)
-    with pytest.raises(InputError, match=r"^There are results in '[^\n]*line'; add --resume to go on with [^\n]*\.$"):
+    with pytest.raises(InputError, match=r"^There are results in '[^\n]*line'; add --resume to continue [^\n]*\.$"):
         compare(whole)
     assert files(whole) == before
     assert not log.ticks
@@ -296,7 +296,7 @@ def test_it_does_not_go_on_with_something_else(
         compare(whole, resume=True, **changes)
     folder = str(whole / "line")
     assert str(caught.value) == (
-        f"What is in {folder!r} differs in {different}; go on with it as it was begun, or remove that folder."
+        f"What is in {folder!r} differs in {different}; resume it with its first settings, or remove that folder."
     )
     assert files(whole) == before
     assert not log.ticks
@@ -409,7 +409,7 @@ def test_the_commands_sweep_compare_and_report(tmp_path: Path, capsys: pytest.Ca
     printed = capsys.readouterr().out.replace("\n", "")
     assert f"Report: {tmp_path / 'swept/report.html'}" in printed
     assert f"Report: {out / 'report.html'}" in printed
-    with pytest.raises(SystemExit, match=r"^There are results in '[^\n]*'; add --resume to go on with [^\n]*\.$"):
+    with pytest.raises(SystemExit, match=r"^There are results in '[^\n]*'; add --resume to continue [^\n]*\.$"):
         command(*compare_, *FEW, "--out", str(out))
     command("report", "--results", str(out), "--out", str(tmp_path / "again"))
     for name in ("report.md", "report.html"):

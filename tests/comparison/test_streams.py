@@ -84,7 +84,7 @@ WRONG = {
     "ends": (lambda seed: itertools.islice(epochs(seed), 5), r"^The batches of seed \d ended before 9 steps; let the "),
     "shapes": (
         lambda seed: itertools.chain(itertools.islice(epochs(seed), 2), cut("test")),
-        r"^Batches must have one shape; of seed \d batch 0 has \[\(4, 3\), \(4,\)\] and batch 2 \[\(3, 3\), \(3,\)\]: ",
+        r"^Batches must have one shape; with seed \d, batch 0 has \[\(4, 3\), \(4,\)\] and batch 2 has \[\(3, 3\), ",
     ),
     "nothing": (lambda seed: iter(()), r"^The split 'train' must have batches, and its function yielded none\.$"),
     "no iterator": (lambda seed: 3, r"^The split 'train' must be arrays or a function from a seed to an iterator of "),

@@ -79,13 +79,13 @@ def test_a_process_that_dies_is_noticed_and_both_go_on_to_the_losses_of_one(tmp_
     (dead, _), (ended, said) = reversed(two(tmp_path, victim=1))
     assert dead == -signal.SIGKILL
     assert ended not in (0, -signal.SIGKILL), said
-    assert re.search("another one ended|another task died", said), said  # the second are JAX's words
+    assert re.search("another process ended|another task died", said), said  # the second are JAX's words
     assert not list((tmp_path / "small").glob("*.json*"))
 
     (dead, _), (ended, said) = two(tmp_path, "--resume", victim=0)
     assert dead == -signal.SIGKILL
     assert ended not in (0, -signal.SIGKILL), said
-    assert re.search("another one ended|another task died", said), said
+    assert re.search("another process ended|another task died", said), said
 
     ends = two(tmp_path, "--resume", "--mesh", "data=2,model=2")
     assert [code for code, _ in ends] == [0, 0], ends
@@ -112,8 +112,8 @@ def test_processes_that_do_not_fit_end_all_in_one_sentence(tmp_path: Path):
 @pytest.mark.parametrize(
     ("processes", "process", "coordinator", "message"),
     [
-        (2, None, None, r"^Of several processes each needs --process and --coordinator too\.$"),
-        (None, 0, "host:1", r"^Of several processes each needs --processes too\.$"),
+        (2, None, None, r"^With several processes, each also needs --process and --coordinator\.$"),
+        (None, 0, "host:1", r"^With several processes, each also needs --processes\.$"),
         (2, 2, "host:1", r"^process must be from 0 to 1, got 2\.$"),
         (2, -1, "host:1", r"^process must be from 0 to 1, got -1\.$"),
         (2, 0, "host", r"^coordinator must be like 10\.0\.0\.1:1234, or auto, got 'host'\.$"),
@@ -128,5 +128,5 @@ def test_incomplete_descriptions_are_refused(
 
 
 def test_the_command_line_says_so(capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(SystemExit, match=r"each needs --coordinator too"):
+    with pytest.raises(SystemExit, match=r"each also needs --coordinator"):
         command_line.main(["run", "lsalr_digits", "--processes", "2", "--process", "0"])
