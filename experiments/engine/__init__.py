@@ -1,1 +1,1 @@
-"""What runs an experiment: command line, feeds, placement, checkpoints, claims, evidence."""
+"""Runs experiments: command line, feeds, placement, checkpoints, claims, evidence."""

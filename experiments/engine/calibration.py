@@ -1,8 +1,8 @@
-"""How settings were chosen that a source does not state, on the baselines alone.
+"""Choose settings that a source does not state, on the baselines alone.
 
-choose_rates   every method at every rate of one grid, by the protocol: a rate with which a seed diverges is not chosen,
-               and the test split is not looked at
-descend        plain gradient descent, for settings that only the course of the loss tells
+choose_rates   every method at every rate of one grid, by the protocol: a rate at which a seed diverges is not chosen,
+               and the test split is not read
+descend        plain gradient descent, for settings that show only in the curve of the loss
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ def choose_rates(
     methods: Mapping[str, Rule],
     rates: Sequence[float],
 ) -> Iterator[str]:
-    """Yield a table line by line: what each method comes to at each rate, and which rates are the best."""
+    """Yield a table line by line: the scores of each method at each rate, and the best rates."""
     splits = data()
     task = Task(
         title=experiment.title,
@@ -76,7 +76,7 @@ class Descent(NamedTuple):
 def descend(
     experiment: Experiment, sets: Mapping[str, Callable[[], Any]], rates: Sequence[float], seeds: int
 ) -> dict[tuple[str, float], Descent]:
-    """Run plain gradient descent on data sets at some rates: {(set, rate): what became of it}."""
+    """Run plain gradient descent on data sets at some rates, by set and rate."""
     methods = {f"{rate:g}": partial(optax.sgd, learning_rate=rate) for rate in rates}
     trials = {name: Trial(title="", data=data, contenders=methods) for name, data in sets.items()}
     rows, descents = run(dataclasses.replace(experiment, seeds=seeds, trials=trials)), {}

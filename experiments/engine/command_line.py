@@ -1,8 +1,8 @@
-"""The command line of `python -m experiments`: a command is found in the registry, and tyro reads its options.
+"""The command line of `python -m experiments`: the registry finds a command, and tyro reads its options.
 
-`run SLUG` has every plain field of that experiment as an option, its present value the default. Settings inside its
-calls have their path in config.json: `model.half_width`, `trials.easy.data.strength`. A setting is a keyword with a
-number, a word or a truth value; it can be replaced by another of the same type.
+`run SLUG` has every plain field of that experiment as an option, with its present value as the default. Settings inside
+its calls are named by their path in config.json: `model.half_width`, `trials.easy.data.strength`. A setting is a
+keyword with a number, a word or a truth value; another value of the same type can replace it.
 """
 
 import dataclasses
@@ -45,9 +45,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _read(command: Callable[..., None], name: str, options: Sequence[str], description: str) -> None:
-    """Call a command with its options; its help begins with what it does and an example."""
+    """Call a command with its options; its help begins with a description and an example."""
     paragraphs = [*description.split("\n\n"), f"Example: {example(name.split()[0])}"]
-    # tyro breaks no line here, and joins those that begin with a letter.
+    # tyro does not break lines here, and joins lines that begin with a letter.
     wrapped = "\n\n".join(textwrap.fill(paragraph, 80, subsequent_indent="  ") for paragraph in paragraphs)
     tyro.cli(command, args=options, prog=f"{PROGRAM} {name}", description=wrapped)
 
@@ -58,7 +58,7 @@ def run(slug: Slug) -> None:
 
 
 def run_with_options(arguments: Sequence[str]) -> None:
-    """Read `SLUG --option …` and perform the experiment with what was changed."""
+    """Read `SLUG --option …` and run the experiment with these changes."""
     slug, *options = arguments
     experiment = finder.paper(slug)
     options_of = kind_of(experiment).Options
@@ -82,9 +82,9 @@ def run_with_options(arguments: Sequence[str]) -> None:
         Args:
             plan: The experiment.
             processes: How many processes train together.
-            process: Which of them this is, counted from 0; the first one coordinates and writes.
-            coordinator: Where the first one can be reached, HOST:PORT, or auto where a scheduler (Slurm, Open MPI, …)
-                tells, then without the other two.
+            process: The number of this process, from 0; process 0 coordinates and writes.
+            coordinator: The address of process 0, HOST:PORT; or auto, without the other two options, if a scheduler
+                (Slurm, Open MPI, …) gives all three.
             set_: Settings of the model, the data and the contenders, named as config.json nests them, for example
                 model.half_width=0.5.
         """
@@ -96,7 +96,7 @@ def run_with_options(arguments: Sequence[str]) -> None:
 
 
 def change(experiment: Experiment, new: dict[str, Any]) -> Experiment:
-    """Replace fields; with other `steps` alone, evaluations after the last step are dropped and it is one."""
+    """Replace fields; if only `steps` changes, the evaluations end with the new last step."""
     if "steps" in new and "evaluate_at" not in new:
         kept = tuple(step for step in experiment.evaluate_at if step < new["steps"])
         new = {**new, "evaluate_at": (*kept, new["steps"])}

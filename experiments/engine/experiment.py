@@ -1,4 +1,4 @@
-"""What an experiment is: one model, one training protocol, and trials in which contenders meet.
+"""An experiment: one model, one training protocol, and trials that compare contenders.
 
 Everything in it is a plain value or a `functools.partial` with keywords, so that the whole
 experiment can be written down as JSON (`describe`) and a record can be compared with the code.
@@ -30,17 +30,17 @@ class Trial:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The plain values of an experiment: what the command line may change."""
+    """The plain values of an experiment, which the command line can change."""
 
     title: str
-    weights: int  # how many the model must have
-    loss: Literal["mean", "sum"]  # over the pictures of a batch; records always hold the mean
+    weights: int  # the number that the model must have
+    loss: Literal["mean", "sum"]  # over the pictures of a batch; records always have the mean
     batch_size: int | None  # None: the full batch
     steps: int  # one batch each; an epoch's last, incomplete batch is dropped
     evaluate_at: tuple[int, ...]  # steps, rising, the last one included; step 0 is always evaluated
-    train_pictures_evaluated: int | None = None  # so many of the first are scored; None: all
+    train_pictures_evaluated: int | None = None  # how many of the first ones are scored; None: all
     seeds: int  # seeds 0 … seeds - 1; one seed gives all contenders the same initial weights
-    observe: int | None = None  # every so many steps what each contender does to each layer is observed; None: never
+    observe: int | None = None  # steps between observations of every layer; None: no observations
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,12 +49,12 @@ class Experiment(Plan):
 
     KIND: ClassVar[str] = "experiments.engine.trials"
     model: Callable[..., nnx.Module]  # called with `rngs`
-    # what the model is fed, on the device: called with pictures and the mean training picture
+    # the model's input, on the device: called with pictures and the mean training picture
     scale: Callable[[jax.Array, jax.Array], jax.Array] = scaling.unchanged
     trials: Mapping[str, Trial]
 
     def __post_init__(self) -> None:
-        """Refuse counts below 1, and durations that would leave the last steps unevaluated."""
+        """Refuse counts below 1, and evaluations that do not end with the last step."""
         for name in ("batch_size", "steps", "train_pictures_evaluated", "seeds", "observe"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -1,7 +1,7 @@
-"""Where the pictures of a step come from: a data set that is on the device as a whole, or folders read batch by batch.
+"""The sources of pictures: a data set that is on the device as a whole, or folders that are read batch by batch.
 
-Both feeds have the same three parts: `data`, what a program always gets; `pieces`, the batches between two
-evaluations in as many pieces as there are calls of the program; `score`, the evaluation.
+Both feeds have the same three parts. `data` is an argument of every call of a program; `pieces` are the batches between
+two evaluations, one piece for each call; `score` is the evaluation.
 """
 
 import contextlib
@@ -27,12 +27,12 @@ from experiments.engine.placement import Placement
 from experiments.engine.programs import OnDevice, Programs, Scores
 from experiments.models import Params
 
-PICTURES_AT_ONCE = 50  # when a stream is scored, as Caffe's test batches
+PICTURES_AT_ONCE = 50  # for scoring a stream, as in Caffe's test batches
 Sets = dict[str, Dataset | Folders]  # by trial
 
 
 class Held:
-    """A data set on the device: one piece, of the numbers of the pictures."""
+    """A data set on the device: one piece, with the numbers of the pictures."""
 
     def __init__(self, dataset: Dataset, placement: Placement) -> None:
         """Copy it once."""
@@ -40,7 +40,7 @@ class Held:
         self._count, self._placement = len(dataset["train"].classes), placement
 
     def pieces(self, experiment: Experiment, first: int, last: int) -> Iterator[tuple[Any, int]]:
-        """Give the batches from step `first` to before `last`, and how many steps they are for."""
+        """Yield the batches from step `first` to before `last`, and their number of steps."""
         order = batches.draw(range(experiment.seeds), experiment.batch_size, first, last, self._count)
         yield (None if order is None else self._placement.put_batches(order)), last - first
 
@@ -49,24 +49,24 @@ class Held:
         return programs.evaluate(params, self.data)
 
     def stop(self) -> None:
-        """Do nothing: no piece is long."""
+        """Do nothing: no piece takes long."""
 
 
 class Streamed:
-    """Folders of pictures: a piece for every step, decoded ahead on the host."""
+    """Folders of pictures: one piece per step, decoded ahead on the host."""
 
     def __init__(self, folders: Folders, placement: Placement) -> None:
-        """Put the mean picture on the device; pictures follow when they are asked for."""
+        """Put the mean picture on the device; pictures are read later, on demand."""
         self.data = OnDevice({}, placement.put(folders.mean))
         self.pictures = self.seconds = self.waited = 0.0  # trained on; in so long; of which for the next batch
         self._folders, self._placement, self._is_stopped = folders, placement, threading.Event()
 
     def stop(self) -> None:
-        """Read no further, in whatever thread: nobody waits for it any more."""
+        """Stop reading, in all threads: nothing waits for the pictures any more."""
         self._is_stopped.set()
 
     def pieces(self, experiment: Experiment, first: int, last: int) -> Iterator[tuple[Any, int]]:
-        """Give the batches of every seed, step by step."""
+        """Yield the batches of every seed, step by step."""
         number, count = self._placement.share()
         pipelines = [
             Pipeline(
@@ -120,7 +120,7 @@ class Streamed:
             while count < total:
                 batch = jax.tree.map(lambda part: part[: total - count], self._next(pictures))  # noqa: B023
                 sums += programs.tally(params, self._placement.put(Split(batch, batch.class_)), self.data.mean)
-                jax.block_until_ready(sums)  # or batches would pile up on the device
+                jax.block_until_ready(sums)  # otherwise batches would pile up on the device
                 count += len(batch.class_)
         return sums / total
 
@@ -134,14 +134,14 @@ Feed = Held | Streamed
 
 
 def load_sets(experiment: Experiment, folder: Path | None = None) -> Sets:
-    """Read the data of every trial, from `folder` where they are files; what two trials share is one object."""
+    """Read the data of every trial, from `folder` if they are files; trials with the same data share one object."""
     loaders = {_call(trial.data): trial.data for trial in experiment.trials.values()}
     sets = {call: call_with_path(load, folder) for call, load in loaders.items()}
     return {name: sets[_call(trial.data)] for name, trial in experiment.trials.items()}
 
 
 def make_feeds(sets: Sets, placement: Placement) -> dict[str, Feed]:
-    """Make the feed of each trial, one for all that share a set."""
+    """Make the feed of each trial; trials with the same data set share one."""
     distinct = {id(part): part for part in sets.values()}
     feeds = {
         key: Streamed(part, placement) if isinstance(part, Folders) else Held(part, placement)
@@ -151,12 +151,12 @@ def make_feeds(sets: Sets, placement: Placement) -> dict[str, Feed]:
 
 
 def checksums(sets: Sets) -> dict[str, str]:
-    """Tell data sets apart, by trial."""
+    """Identify the data set of each trial."""
     return {name: part.checksum() if isinstance(part, Folders) else checksum(part) for name, part in sets.items()}
 
 
 def _call(load: Callable[..., Dataset | Folders]) -> Any:
-    """Tell loaders apart: two partials with the same settings are one."""
+    """Identify a loader: partials with the same settings are the same."""
     if isinstance(load, functools.partial):
         return load.func, tuple(sorted(load.keywords.items()))
     return load

@@ -1,4 +1,4 @@
-"""Papers and tasks are found by file: a module of their folder that has the constant is one, its slug the file's name.
+"""Find papers and tasks by file: a module of their folder with the constant is one, and its file name is the slug.
 
 Nothing is listed by hand.
 """
@@ -15,7 +15,7 @@ PAPERS, TASKS = "experiments.papers", "experiments.tasks"
 
 
 def find_all(folder: str, constant: str) -> dict[str, Any]:
-    """Import a folder's modules and return what those that have the constant give it."""
+    """Import a folder's modules and return their values of a constant, by slug."""
     names = [module.name for module in pkgutil.iter_modules(importlib.import_module(folder).__path__)]
     modules = {name: importlib.import_module(f"{folder}.{name}") for name in names}
     return {name: getattr(module, constant) for name, module in modules.items() if hasattr(module, constant)}
@@ -27,7 +27,7 @@ def papers() -> dict[str, Any]:
 
 
 def comparisons() -> dict[str, Experiment]:
-    """Return those in which contenders train one model; in the others an optimizer is learned."""
+    """Return the experiments in which contenders train one model; in the others an optimizer is learned."""
     return {slug: experiment for slug, experiment in papers().items() if isinstance(experiment, Experiment)}
 
 
@@ -47,7 +47,7 @@ def task(slug: str) -> Task:
 
 
 def choose(slug: str, known: dict[str, Any], noun: str) -> Any:
-    """Return one of those that were found, or say which slug is nearest."""
+    """Return the entry of a slug, or say which slug is nearest."""
     if slug not in known:
         raise InputError(f"There is no {noun} {slug!r}; {nearest(slug, known)}.")
     return known[slug]

@@ -1,7 +1,7 @@
 """The one training loop: `run(experiment)` trains every contender on every seed.
 
-Here is the order of things: what is compiled is in `programs`, where the pictures of a step come from in `feeds`, what
-is kept for a run that is killed in `checkpoints`, what lies on which device in `placement`.
+This file has the order of the work. Compiled functions are in `programs`, the sources of pictures in `feeds`, the saved
+state of a run in `checkpoints`, the layout over devices in `placement`.
 """
 
 import functools
@@ -26,11 +26,11 @@ from experiments.engine.programs import Programs, Scores
 from experiments.engine.rows import Row, all_diverged, of_evaluation
 from experiments.models import Params
 
-CONTENDERS_AT_ONCE = 2  # while one compiles, or does what keeps one core alone busy, another trains
-ALONE_WEIGHTS = 300_000  # above CIFAR-10 quick's 145,578, two of which gain by it, below LeNet's 431,080, which lose
+CONTENDERS_AT_ONCE = 2  # while one compiles, or keeps only one core busy, another trains
+ALONE_WEIGHTS = 300_000  # two at once gain with CIFAR-10 quick's 145,578, and lose with LeNet's 431,080
 
-Watch = Callable[[list[Row]], None]  # is told of every evaluation, from several threads
-Tick = Callable[[int], None]  # is told how many more steps are done, from several threads
+Watch = Callable[[list[Row]], None]  # called at every evaluation, from several threads
+Tick = Callable[[int], None]  # called with the number of new steps, from several threads
 
 
 class Meeting(NamedTuple):
@@ -44,12 +44,12 @@ class Meeting(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What the device was asked for after some steps; reading it waits until it is there."""
+    """Scores and state that the device was asked for after some steps; reading them waits for it."""
 
     step: int
-    untold: int  # steps before it that `tick` has not been told of
-    scores: Scores | None  # none where only a checkpoint is due
-    state: Any  # a copy of params and optimizer state where a checkpoint is due, else None
+    untold: int  # steps before it that `tick` has not reported
+    scores: Scores | None  # None if only a checkpoint is due
+    state: Any  # a copy of params and optimizer state if a checkpoint is due, else None
 
 
 def run(
@@ -62,7 +62,7 @@ def run(
 ) -> list[Row]:
     """Train every contender on every seed; the rows come in the order of the experiment.
 
-    With checkpoints, contenders go on from theirs.
+    With checkpoints, contenders continue from theirs.
     """
     placement = placement or Placement()
     feeds = feeds or make_feeds(load_sets(experiment), placement)
@@ -90,7 +90,7 @@ def run(
 
 
 def count_steps(experiment: Experiment) -> int:
-    """Count what `tick` will be told of, unless a contender ends early because all its seeds diverged."""
+    """Count the steps that `tick` will report; a contender whose seeds all diverge ends earlier."""
     return experiment.steps * sum(len(trial.contenders) for trial in experiment.trials.values())
 
 
@@ -107,7 +107,7 @@ def _meet(
     for _, evaluation in itertools.groupby(rows, key=lambda row: row.step):
         watch(list(evaluation))
     asked_for = _train(programs, meeting, begin, tick)
-    if not isinstance(meeting.feed, Streamed):  # read each when the next has been asked for: the device works meanwhile
+    if not isinstance(meeting.feed, Streamed):  # each is read after the next was asked for, so the device keeps working
         asked_for = (asked for asked, _ in itertools.pairwise(itertools.chain(asked_for, [None])))
     for asked in asked_for:
         evaluation = []
@@ -128,7 +128,7 @@ def _meet(
 
 
 def _train(programs: Programs, meeting: Meeting, begin: Saved, tick: Tick) -> Iterator[Evaluation]:
-    """Ask for every evaluation after `begin`, without waiting for any."""
+    """Yield every evaluation after `begin`, without waiting for its values."""
     experiment, feed, slot = programs.experiment, meeting.feed, meeting.slot
     program, (step, (params, state), rows) = programs.of(meeting.method), begin
 
@@ -149,7 +149,7 @@ def _train(programs: Programs, meeting: Meeting, begin: Saved, tick: Tick) -> It
     for last in (at for at in experiment.evaluate_at if at > step):
         for number, (batches, steps) in enumerate(feed.pieces(experiment, step, last)):
             if number:  # a stream
-                jax.block_until_ready(params)  # or its batches would pile up on the device
+                jax.block_until_ready(params)  # otherwise its batches would pile up on the device
                 tick(untold)
                 if copy := copy_if(False):  # an evaluation may be hours away
                     yield Evaluation(step, 0, None, copy)
@@ -165,7 +165,7 @@ def initial_params(experiment: Experiment, programs: Programs) -> Params:
     def draw(seed: jax.Array) -> Params:
         return programs.placement.divide_weights(programs.net.init(jax.random.key(seed)))
 
-    # One after the other: the random numbers of all seeds at once take three times as long to compile.
+    # One seed after the other: random numbers of all seeds at once take three times as long to compile.
     params = jax.jit(lambda seeds: jax.lax.map(draw, seeds))(np.arange(experiment.seeds, dtype=np.uint32))
     weights = optax.tree.size(params) // experiment.seeds
     if weights != experiment.weights:

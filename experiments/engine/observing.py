@@ -1,7 +1,7 @@
-"""What each contender does to each layer (`--observe 20`): the first seed, trained once more by a comparison's engine.
+"""Observe each layer under each contender (`--observe 20`): a comparison's engine trains the first seed once more.
 
-Weights, batches and steps are those of the run. OUT/SLUG/observed/TRIAL has for each contender a file with a
-line per step and layer, and a picture of its effective rates.
+Weights, batches and steps are those of the run. For each contender, OUT/SLUG/observed/TRIAL has a file with a line per
+step and layer, and a picture of its effective rates.
 """
 
 import functools
@@ -32,16 +32,16 @@ from experiments.models import Params
 
 
 def check(experiment: Experiment, sets: Mapping[str, Dataset | Folders]) -> None:
-    """Refuse more steps between observations than there are, and pictures that are streamed."""
+    """Refuse an interval above the number of steps, and pictures that are streamed."""
     check_every(experiment.observe, experiment.steps)
     if experiment.observe and any(isinstance(data, Folders) for data in sets.values()):
-        raise InputError("observe needs data that are held in memory; these are folders of pictures.")
+        raise InputError("observe needs data in memory; these are folders of pictures.")
 
 
 def observe_all(
     experiment: Experiment, sets: Mapping[str, Any], tell: Callable[[str], None]
 ) -> Iterator[tuple[str, str, History]]:
-    """Observe every contender of every trial: the trial, the contender, what was seen."""
+    """Observe every contender of every trial; yield trial, contender and observations."""
     for trial, settings in experiment.trials.items() if experiment.observe else ():
         splits = {"validation": sets[trial]["test"], **sets[trial]}  # a comparison's has one; neither is looked at
         field = Field(MemberPrograms(_task(experiment, splits), "threads"), splits)
@@ -52,7 +52,7 @@ def observe_all(
 
 
 def write(folder: Path, seen: list[tuple[str, str, History]]) -> None:
-    """Leave what was observed, and pictures of it, in the folder of the record."""
+    """Write the observations, and their pictures, to the folder of the record."""
     shutil.rmtree(folder / OBSERVED, ignore_errors=True)  # an older record's
     for trial, contender, history in seen:
         write_observed(folder / OBSERVED / trial, contender, history)
@@ -63,12 +63,12 @@ def write(folder: Path, seen: list[tuple[str, str, History]]) -> None:
 
 
 def _of_its_own_rate(method: Callable[[], optax.GradientTransformation], *, learning_rate: Any) -> Any:
-    """Make a contender, which has its rate already."""
+    """Make a contender; it already has its rate."""
     return method()
 
 
 def _task(experiment: Experiment, data: Dataset) -> Task:
-    """View the experiment as a comparison's task; nothing is scored."""
+    """Make a comparison's task of the experiment; nothing is scored."""
     programs, mean = Programs(experiment), mean_image(data["train"].pictures)
 
     def loss(params: Params, batch: Split, key: jax.Array) -> jax.Array:

@@ -1,6 +1,6 @@
-"""Where arrays lie: on one device, or over a mesh of many, of one process or several (`--mesh data=4,model=2`).
+"""The layout of arrays: on one device, or over a mesh of devices of one or several processes (`--mesh data=4,model=2`).
 
-Batches are divided over the axis "data"; every weight, and what the optimizer keeps of it, over "model". Programs are
+Batches are divided over the axis "data"; every weight, and its optimizer state, over "model". Programs are
 written for one device: the compiler adds the communication, so a norm over a layer stays the norm over the whole layer.
 """
 
@@ -19,10 +19,10 @@ DATA, MODEL = "data", "model"
 
 
 class Placement:
-    """One device, as long as no mesh is asked for: then nothing here does anything."""
+    """A mesh, or one device: then none of the methods does anything."""
 
     def __init__(self, mesh: str | None = None) -> None:
-        """Make the mesh, from all devices of all processes; several processes have one without asking."""
+        """Make the mesh from all devices of all processes; several processes always have one."""
         self.process_count = jax.process_count()
         if mesh is None and self.process_count > 1:
             mesh = f"{DATA}={jax.device_count()}"
@@ -35,7 +35,7 @@ class Placement:
             raise InputError(f"batch_size must be a multiple of {DATA} = {self.mesh.shape[DATA]}, got {size}.")
 
     def share(self) -> tuple[int, int]:
-        """Say which share of every batch this process reads: its number, of how many."""
+        """Return this process's share of every batch: its number, and the number of shares."""
         if self.mesh is None or self.mesh.shape[DATA] % self.process_count:
             return 0, 1
         return jax.process_index(), self.process_count
@@ -52,18 +52,18 @@ class Placement:
         return jax.tree.map(put, tree)
 
     def put_batches(self, tree: Any) -> Any:
-        """Divide (seeds, steps, pictures, …), which every process has as a whole, over the devices."""
+        """Divide (seeds, steps, pictures, …) over the devices; every process has it as a whole."""
         return self.put(tree, None, None, DATA)
 
     def put_shares(self, tree: Any) -> Any:
-        """Do the same when each process has but its share of the pictures."""
+        """Do the same if each process has only its share of the pictures."""
         if self.share()[1] == 1:
             return self.put_batches(tree)
         sharding = self._sharding(None, None, DATA)
         return jax.tree.map(lambda part: jax.make_array_from_process_local_data(sharding, part), tree)
 
     def divide_batch(self, tree: Any) -> Any:
-        """Inside a program: divide (pictures, …) over the devices where that comes out even."""
+        """Inside a program: divide (pictures, …) over the devices if this gives equal parts."""
 
         def first(part: jax.Array) -> tuple[str] | None:
             return None if part.ndim == 0 or part.shape[0] % self.mesh.shape[DATA] else (DATA,)
@@ -71,15 +71,15 @@ class Placement:
         return self._divide(tree, first)
 
     def divide_weights(self, tree: Any) -> Any:
-        """Inside a program: divide each weight, or its state, along its longest axis that comes out even."""
+        """Inside a program: divide each weight, or its state, along its longest axis that gives equal parts."""
         return self._divide(tree, lambda leaf: _along(leaf.shape, self.mesh.shape[MODEL]))
 
     def gather(self, tree: Any) -> Any:
-        """Inside a program: give every device, so every process, the whole."""
+        """Inside a program: copy the whole to every device, and so to every process."""
         return self._divide(tree, lambda leaf: ())
 
     def _divide(self, tree: Any, axes_of: Callable[[jax.Array], Sequence[str | None] | None]) -> Any:
-        """Lay each leaf out along the axes that it is to have; one for which there are none stays as it is."""
+        """Lay each leaf out along its axes; a leaf without any stays as it is."""
         if self.mesh is None:
             return tree
 

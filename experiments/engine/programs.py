@@ -20,28 +20,28 @@ from experiments.engine.experiment import Experiment
 from experiments.engine.placement import Placement
 from experiments.models import Params, functional
 
-PICTURES_AT_ONCE = 1_000  # of each seed; the activations of 10,000 pictures on 10 seeds would not fit every device
+PICTURES_AT_ONCE = 1_000  # of each seed; the activations of 10,000 pictures on 10 seeds do not fit every device
 
 Scores = dict[str, jax.Array]  # split -> loss, error in per cent
 cross_entropy = optax.softmax_cross_entropy_with_integer_labels  # of logits and classes: every picture's, in nats
-OfPictures = tuple[jax.Array, jax.Array]  # the loss of each, and whether it was taken for another class
+OfPictures = tuple[jax.Array, jax.Array]  # the loss of each picture, and whether its class is wrong
 Settings = dict[str, float]
 
 # Small nets train side by side (`vmap`); of larger ones a step takes 10 to 20 % less time seed by seed on CPU, and a
 # seed's numbers do not depend on how many others there are.
 SIDE_BY_SIDE_WEIGHTS = 100_000
-CHANCE = 0x0DD5  # sets the keys of the steps, for dropout, apart from those of the initial weights
+CHANCE = 0x0DD5  # makes the keys of the steps, for dropout, differ from those of the initial weights
 
 
 class OnDevice(NamedTuple):
     """A data set as the programs take it."""
 
-    splits: dict[str, Split]  # none where batches come from a stream
+    splits: dict[str, Split]  # None if batches come from a stream
     mean: jax.Array  # of the training pictures
 
 
 def _in_slices(of_slice: Callable[[Split], OfPictures], split: Split) -> tuple[jax.Array, ...]:
-    """Apply to equal slices one after the other, then to what is left over; a small split is left over as a whole."""
+    """Apply a function to equal slices one after the other, then to the rest; a small split is all rest."""
     count = len(split.classes)
     whole = count - count % PICTURES_AT_ONCE if count > PICTURES_AT_ONCE else 0
     parts = []
@@ -72,7 +72,7 @@ class Programs:
         self._by_method = functools.cache(self._compile)
 
     def of(self, contender: functools.partial) -> Program:
-        """Give a contender's program, its numbers filled in."""
+        """Return a contender's program with its numbers filled in."""
         numbers = {k: v for k, v in contender.keywords.items() if isinstance(v, float)}
         fixed = {k: v for k, v in contender.keywords.items() if k not in numbers}
         init, chunk = self._by_method(contender.func, tuple(sorted(fixed.items())))
@@ -107,7 +107,7 @@ class Programs:
         carry: tuple[Params, Any],
         at: tuple[jax.Array, Split | jax.Array | None],
     ) -> tuple[Any, None]:
-        """Take a step with the pictures that came with it, with those of its numbers, or with all of them."""
+        """Take a step on given pictures, on pictures by number, or on all of them."""
         (params, state), (number, batch), key = carry, at, None
         if self.net.has_chance:
             key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), CHANCE), number)
@@ -119,7 +119,7 @@ class Programs:
         return self.placement.divide_weights((params, state)), None
 
     def loss(self, params: Params, batch: Split, mean: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Give what a step minimizes."""
+        """Return the loss that a step minimizes."""
         logits = self.net.apply(params, self.experiment.scale(batch.pictures, mean), key)
         return {"mean": jnp.mean, "sum": jnp.sum}[self.experiment.loss](cross_entropy(logits, batch.classes))
 
@@ -134,7 +134,7 @@ class Programs:
         return scores
 
     def _tally(self, params: Params, batch: Split, mean: jax.Array) -> jax.Array:
-        """Sum loss and error of one seed over a batch of a stream; divided by all pictures they are its scores."""
+        """Sum loss and error of one seed over a batch of a stream; the sums divided by all pictures are its scores."""
         losses, wrong = self._judge(params, batch, mean)
         return jnp.stack([losses.sum(), 100 * wrong.sum(dtype=losses.dtype)])
 
@@ -144,7 +144,7 @@ class Programs:
         return cross_entropy(logits, part.classes), jnp.argmax(logits, axis=-1) != part.classes
 
     def _each(self, of_seed: Callable, *arguments: Any, in_loop: bool = True) -> Any:
-        """Compute all seeds; what is streamed, out of loops, in which XLA's convolutions are slow on a CPU."""
+        """Compute all seeds; streams without loops, in which XLA's convolutions are slow on a CPU."""
         if self.experiment.weights <= SIDE_BY_SIDE_WEIGHTS:
             return jax.vmap(of_seed)(*arguments)
         if in_loop:
@@ -153,7 +153,7 @@ class Programs:
         return jax.tree.map(lambda *parts: jnp.stack(parts), *(of_seed(*of) for of in seeds))
 
     def _over_seeds(self, of_seed: Callable, in_loop: bool = True) -> Callable:
-        """Compile a function of one seed's params, and of what all seeds share."""
+        """Compile a function of one seed's params and of the arguments that all seeds share."""
 
         def of_all(params: Params, *shared: Any) -> Any:
             each = self._each(lambda params: of_seed(params, *shared), params, in_loop=in_loop)

@@ -71,7 +71,7 @@ def by_trial(record: Record, caption: str, row: Cells) -> list[Section]:
 
 
 def compared(record: Record, trial: str) -> list[str]:
-    """Return the contenders that met in a trial; of those that were tuned, one at the best rate."""
+    """Return the contenders of a trial; a tuned contender only at its best rate."""
     seen = {row.contender for row in record.rows if (row.trial, row.split) == (trial, "test")}
     return [name for name in record.config["trials"][trial]["contenders"] if name in seen]
 
@@ -100,7 +100,7 @@ def _row(record: Record, trial: str, contender: str, first: str) -> dict[str, st
 
 
 def early_steps(config: dict[str, Any]) -> list[int]:
-    """Choose what to show of the way: every evaluation if they are few, else the first from a quarter of the run on."""
+    """Choose the evaluations to show: all if they are few, else the first one after a quarter of the run."""
     before = config["evaluate_at"][:-1]
     if len(before) < 5:
         return before
@@ -108,12 +108,12 @@ def early_steps(config: dict[str, Any]) -> list[int]:
 
 
 def named(contender: str, of: Curves) -> str:
-    """Name a contender, with the seeds that it lost."""
+    """Name a contender, with its seeds that diverged."""
     return f"{contender}; {of.lost} diverged" if of.diverged else contender
 
 
 def show(of: Estimate, digits: str = ".2f") -> str:
-    """Write mean ± half width with so many digits; a sign before them is the mean's alone."""
+    """Write mean ± half width with these digits; a sign in them is only for the mean."""
     if np.isnan(of.mean):
         return NOTHING
     if np.isnan(of.half_width):

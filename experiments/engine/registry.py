@@ -1,6 +1,6 @@
-"""Every command of `python -m experiments`: the group it stands in, the function that does it, and an example.
+"""Every command of `python -m experiments`: its group, its function and an example.
 
-Help says a function's docstring and the example. The function is imported when it is asked for.
+The help is the function's docstring and the example. The function is imported on demand.
 """
 
 import importlib
@@ -28,7 +28,7 @@ class Command(NamedTuple):
         return getattr(importlib.import_module(f"experiments.{module}"), function)
 
     def describe(self) -> str:
-        """Return what the function's docstring says before its arguments."""
+        """Return the part of the function's docstring before its arguments."""
         return (inspect.getdoc(self.find()) or "").partition("\nArgs:")[0].strip()
 
 
@@ -70,12 +70,12 @@ COMMANDS = {name: command for group in GROUPS.values() for name, command in grou
 
 
 def example(name: str) -> str:
-    """Return a command line as one types it."""
+    """Return a command line as it is typed."""
     return f"{PROGRAM} {name} {COMMANDS[name].example}".strip()
 
 
 def overview() -> Group:
-    """Return all commands by group, each with its sentence and its example."""
+    """Return all commands by group, each with its description and its example."""
     parts = [Text(f"usage: {PROGRAM} COMMAND [OPTIONS]\n\nThe options of a command: {PROGRAM} COMMAND --help")]
     for title, group in GROUPS.items():
         table = Table.grid(padding=(0, 2))

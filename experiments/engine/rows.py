@@ -1,4 +1,4 @@
-"""One evaluation of one seed is a row; whatever is said of a run is said in rows."""
+"""A row is one evaluation of one seed; the results of a run are rows."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Row(NamedTuple):
-    """One evaluation of one seed; no loss and no error where a loss was no longer finite."""
+    """One evaluation of one seed; loss and error are None if a loss was not finite."""
 
     trial: str
     contender: str
@@ -20,9 +20,9 @@ class Row(NamedTuple):
 
 
 def of_evaluation(like: Row, scores: dict[str, np.ndarray], before: Iterable[Row]) -> list[Row]:
-    """Turn scores, {split: (seeds, 2)}, into rows; a seed that diverged is recorded once, and then no more.
+    """Turn scores, {split: (seeds, 2)}, into rows; a seed that diverged is recorded only once.
 
-    A seed has diverged when its loss on any split is not finite, and then all its rows say so.
+    A seed has diverged if its loss on any split is not finite; then all its rows of that step say so.
     """
     gone = {row.seed for row in before if row.diverged}
     seeds = range(len(next(iter(scores.values()))))
@@ -36,7 +36,7 @@ def of_evaluation(like: Row, scores: dict[str, np.ndarray], before: Iterable[Row
 
 
 def of_loss(like: Row, loss: float) -> Row:
-    """Fill in the loss of what makes no errors."""
+    """Use the loss where there is no error."""
     return _measured(like, float(loss), None, not np.isfinite(loss))
 
 
@@ -51,10 +51,10 @@ def _measured(like: Row, loss: float, error: float | None, diverged: bool) -> Ro
 
 
 class Curves(NamedTuple):
-    """One contender on one split: what each seed did. Seeds that diverged are not in the arrays."""
+    """The curves of one contender on one split, by seed. Seeds that diverged are not in the arrays."""
 
-    seeds: tuple[int, ...]  # those that finished
-    diverged: tuple[int, ...]  # those that did not
+    seeds: tuple[int, ...]  # seeds that finished
+    diverged: tuple[int, ...]  # seeds that diverged
     steps: np.ndarray  # (evaluations,)
     loss: np.ndarray  # (seeds, evaluations)
     error: np.ndarray  # (seeds, evaluations), per cent
@@ -65,7 +65,7 @@ class Curves(NamedTuple):
         return f"{len(self.diverged)} of {len(self.seeds + self.diverged)} seeds"
 
     def at(self, of: str, step: int | None = None) -> dict[int, float]:
-        """Give the loss or the error of every seed that finished, at a step or at the end."""
+        """Return the loss or the error of every seed that finished, at a step or at the end."""
         if not self.seeds:
             return {}
         place = -1 if step is None else int(np.flatnonzero(self.steps == step)[0])
@@ -73,7 +73,7 @@ class Curves(NamedTuple):
 
 
 def curves(rows: Iterable[Row], trial: str, contender: str, split: str) -> Curves:
-    """Pick one contender's rows and lay them out by seed and step."""
+    """Select one contender's rows and arrange them by seed and step."""
     by_seed: dict[int, list[Row]] = {}
     for row in rows:
         if (row.trial, row.contender, row.split) == (trial, contender, split):
@@ -81,7 +81,7 @@ def curves(rows: Iterable[Row], trial: str, contender: str, split: str) -> Curve
     diverged = {seed for seed, of_seed in by_seed.items() if any(r.diverged for r in of_seed)}
     finished = [of_seed for seed, of_seed in by_seed.items() if seed not in diverged]
     steps = np.array([row.step for row in finished[0]] if finished else [])
-    shape = (len(finished), len(steps))  # also where no seed finished
+    shape = (len(finished), len(steps))  # also if no seed finished
     return Curves(
         seeds=tuple(of_seed[0].seed for of_seed in finished),
         diverged=tuple(sorted(diverged)),

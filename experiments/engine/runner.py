@@ -1,12 +1,12 @@
-"""Run an experiment of either kind while one watches; leave record, table and figure in a folder.
+"""Run an experiment of either kind and show its progress; write record, table and figure to a folder.
 
-What is done with an experiment is said by its kind: a module that its class names, imported when it is asked for.
+The class of an experiment names its kind, a module that is imported on demand and has these functions:
 
 Options            the plain values of an experiment, which the command line may change
-place              its devices, from a slug, an experiment and a mesh, or why it has none
+place              its devices, from a slug, an experiment and a mesh, or an error
 checkpoint_bytes   how large its checkpoints are
-work               its rows, and what else is kept, from a `Job`
-sections           what its table says, from a record
+work               its rows and other results, from a `Job`
+sections           its table, from a record
 draw               its figure, from a record into a file
 """
 
@@ -40,7 +40,7 @@ ONLY_IN_MARKDOWN = ("train loss", "test error at")  # a terminal is narrow
 
 
 class Job(NamedTuple):
-    """What a kind gets to work on."""
+    """The input of a kind's `work`."""
 
     slug: str
     experiment: Any
@@ -54,8 +54,8 @@ class Done(NamedTuple):
     """What came of it."""
 
     rows: list[Row]
-    meta: dict[str, Any]  # what is worth knowing besides where it was done, and for how long
-    save: Callable[[Path], None] = lambda folder: None  # leaves what else belongs into the folder
+    meta: dict[str, Any]  # facts for meta.json besides machine and time
+    save: Callable[[Path], None] = lambda folder: None  # writes other files to the folder
 
 
 def perform(
@@ -67,10 +67,10 @@ def perform(
     resume: bool = False,
     mesh: str | None = None,
 ) -> Path:
-    """Run, record, and make table and figure of the record; return its folder.
+    """Run, record, and make table and figure from the record; return its folder.
 
-    Until the new record is complete, an older one in the folder stays as it is. Of several processes the first one
-    writes, and shows progress.
+    An older record in the folder stays until the new one is complete. With several processes, the first one writes and
+    shows progress.
     """
     folder, kind = results / slug, kind_of(experiment)
     placement = kind.place(slug, experiment, mesh)
@@ -80,7 +80,7 @@ def perform(
         sets = feeds.load_sets(experiment, data)
         environment, checksums = describe_environment(), feeds.checksums(sets)
         checkpoints = Checkpoints(folder / "checkpoints", placement)
-        # What must still be the same for a run to go on: else its second half would not fit its first.
+        # These must be the same when a run is resumed: otherwise its two parts would not fit.
         begun = {"experiment": describe(experiment), "data": checksums, "versions": environment["versions"]}
         went_on = checkpoints.begin(begun, resume)
         try:
@@ -91,7 +91,7 @@ def perform(
             **environment,
             "data_sha256": checksums,
             "wall_seconds": round(time.monotonic() - start, 1),
-            "resumed": went_on,  # then the seconds are those of the last part
+            "resumed": went_on,  # the seconds of a resumed run are those of its last part
             **done.meta,
         }
         if is_main():
@@ -108,7 +108,7 @@ def perform(
 
 
 def _prepare(held: contextlib.ExitStack, folder: Path, checkpoint_bytes: int) -> bool:
-    """Have the folder for this run alone, until all is done, and room in it."""
+    """Lock the folder for this run, and check that the disk has room."""
     held.enter_context(alone_in(folder))
     check_room(folder, checkpoint_bytes)
     return True
@@ -120,7 +120,7 @@ def kind_of(experiment: Any) -> Any:
 
 
 def sections_of(experiment: Any, folder: Path) -> list[Section]:
-    """Say what the record in a folder comes to."""
+    """Return the sections of the record in a folder."""
     return kind_of(experiment).sections(records.read(folder))
 
 
@@ -137,7 +137,7 @@ def write_figure(experiment: Any, folder: Path) -> Path:
 
 
 def to_terminal(sections: list[Section]) -> rich.console.Group:
-    """Lay sections out for a terminal, with the columns that fit; what explains them all comes last."""
+    """Lay sections out for a terminal, with the columns that fit; the explanation comes last."""
     opening, *others = sections
     tables = []
     for section in others:

@@ -1,7 +1,7 @@
 """The search for a product of rates that `docs/preregistration.md` describes: on the development tasks, by validation.
 
 Singles come first, then pairs of the best rates, then triples on the best pairs. Every candidate has the same schedule
-and the same trials. A candidate counts by the tasks on which it ends lower than each rival.
+and the same trials. A candidate's score is the number of tasks on which it ends lower than each rival.
 """
 
 import itertools
@@ -27,20 +27,20 @@ CHEAP = ("quadratic", "sparse_logistic", "digits", "letters", "mnist_mlp", "mnis
 ALL = (*CHEAP, "mnist_lenet", "cifar10_quick")
 RIVALS = ("optax_adamw", "optax_schedule_free_adamw@warmup_constant", "optax_muon")
 PROTOCOL = Protocol(tuning_seeds=3, schedules=("warmup_linear",), only_tunes=True)
-RATES, PAIRS, FINALISTS = 6, 3, 10  # how many of the best go on
+RATES, PAIRS, FINALISTS = 6, 3, 10  # how many of the best continue
 
 
 class Score(NamedTuple):
-    """How a candidate stands against the rivals; more is better."""
+    """The score of a candidate against the rivals; higher is better."""
 
     lower: int  # tasks on which it ends lower than each of them
     margin: float  # the mean over tasks of log(the lowest rival / its score), each clipped to ±1
 
 
 def search(out: Out = RESULTS / "search", data: Data = None) -> None:
-    """Search for a product of rates as docs/preregistration.md says; records are in OUT, and what is there is kept.
+    """Search for a product of rates as docs/preregistration.md describes; records in OUT are kept and reused.
 
-    Hours of two cores; the same command goes on where an interrupted one stopped.
+    It takes hours of two cores; the same command continues an interrupted search.
     """
     run = _Search(out, data)
     rates = best_rates(run.judge(singles(), CHEAP), RATES)
@@ -54,14 +54,14 @@ def search(out: Out = RESULTS / "search", data: Data = None) -> None:
 
 
 class _Search:
-    """Judges candidates, and remembers all."""
+    """Judges candidates, and keeps all results."""
 
     def __init__(self, out: Path, data: Path | None) -> None:
         self._out, self._data, self._console = out, data, Console()
         self._candidates: list[str] = []
 
     def judge(self, names: Sequence[str], tasks: Sequence[str]) -> dict[str, Score]:
-        """Train what is missing, and return these candidates, the best first."""
+        """Train the missing candidates, and return all given ones, the best first."""
         self._candidates += [name for name in names if name not in self._candidates]
         for slug in tasks:
             methods = known_methods.choose([*RIVALS, *names])
@@ -75,7 +75,7 @@ class _Search:
         return ranking([results.read(self._out / slug) for slug in tasks], self._candidates)
 
     def report(self, finalists: Sequence[str]) -> None:
-        """Write the order on the tasks that all have, then that of the finalists on all tasks; print the latter."""
+        """Write the order on the tasks of all candidates, then that of the finalists on all tasks; print the second."""
         last = {name: score for name, score in self.ranked(ALL).items() if name in finalists}
         lines: list[Line] = []
         for tasks, scores in ((len(CHEAP), self.ranked(CHEAP)), (len(ALL), last)):
@@ -88,14 +88,14 @@ class _Search:
 
 
 def singles() -> list[str]:
-    """Name every rate around every direction; around the bare gradient some are methods of their own."""
+    """Name every rate around every direction; around plain descent some are methods with their own names."""
     of_descent = [slug for slug in around.rates() if f"{slug}_sgd" not in around.combinations()]
     methods = [slug for slug in of_descent if slug in ("lsalr", "local_gains", "delta_bar_delta")]
     return [*around.combinations(), *methods]
 
 
 def products(chosen: Iterable[Sequence[str]]) -> list[str]:
-    """Name the products of these rates around every direction around which they can stand."""
+    """Name the products of these rates around every direction that allows them."""
     names = [f"{'+'.join(sorted(rates))}_{direction}" for rates in chosen for direction in around.DIRECTIONS]
     return [name for name in names if around.product(name)]
 
@@ -111,13 +111,13 @@ def best_rates(scores: Mapping[str, Score], count: int) -> list[str]:
 
 
 def ranking(records: Sequence[TaskRecord], names: Iterable[str]) -> dict[str, Score]:
-    """Order candidates by their scores on some tasks, the best first; of equal ones the first named."""
+    """Order candidates by their scores on some tasks, the best first; equal ones keep their order."""
     scores = {name: score_of(records, name) for name in names}
     return dict(sorted(scores.items(), key=lambda item: item[1], reverse=True))
 
 
 def score_of(records: Sequence[TaskRecord], name: str) -> Score:
-    """Compare a candidate with the rivals on the tasks; where it has no score it is not lower, and its margin is -1."""
+    """Compare a candidate with the rivals on the tasks; without a score it is not lower, and its margin is -1."""
     lower, margins = 0, []
     for record in records:
         rivals = [end for rival in RIVALS if (end := validation_end(record, rival)) is not None]
@@ -139,7 +139,7 @@ def _clipped_log(rival: float, mine: float) -> float:
 
 
 def validation_end(record: TaskRecord, name: str) -> float | None:
-    """Return the mean validation score at the end, at the best rate; None where no rate came to the end."""
+    """Return the mean validation score at the end, at the best rate; None if every rate diverged."""
     if (rate := analysis.rate_of(record, name)) is None:
         return None
     found = analysis.sensitivity(record, name)[rate]

@@ -1,6 +1,6 @@
-"""The kind in which contenders train one model: `experiments.engine.experiment`.
+"""The kind of experiment in which contenders train one model: `experiments.engine.experiment`.
 
-The figure of its record has per trial the training loss above the error; "A with B" is drawn as A is, but dashed.
+The figure of its record has, for each trial, the training loss above the error; "A with B" is drawn like A, but dashed.
 """
 
 import contextlib
@@ -41,11 +41,11 @@ ERROR_TICKS = (0, 1, 3, 5, 10, 20, 30, 40, 60, 80, 100)
 
 
 def place(slug: str, experiment: Experiment, mesh: str | None) -> Placement:
-    """Divide batches and weights over a mesh, if one is asked for."""
+    """Divide batches and weights over a mesh, if one is given."""
     placement = Placement(mesh)
     placement.check(experiment)
     if experiment.observe and placement.mesh is not None:
-        raise InputError("observe looks at one device; leave mesh out.")
+        raise InputError("observe runs on one device; leave out --mesh.")
     return placement
 
 
@@ -60,7 +60,7 @@ def checkpoint_bytes(experiment: Experiment) -> int:
 
 
 def work(job: Job) -> Done:
-    """Train behind a progress bar that says what was evaluated last and how it does."""
+    """Train with a progress bar that shows the last evaluation."""
     observing.check(job.experiment, job.sets)
     feeds = make_feeds(job.sets, job.placement)
     with bars(job.console, disable=not is_main()) as progress:
@@ -83,7 +83,7 @@ def work(job: Job) -> Done:
 
 
 def _headline(slug: str, evaluation: list[Row]) -> str:
-    """Say where a contender stands; nothing is left to say of one that diverged on all seeds."""
+    """Describe the state of a contender: its loss, or that all its seeds diverged."""
     losses = [row.loss for row in evaluation if row.split == "train" and row.loss is not None]
     if not losses:
         return f"{slug} | diverged"
@@ -92,7 +92,7 @@ def _headline(slug: str, evaluation: list[Row]) -> str:
 
 
 class _Plain(LogFormatter):
-    """Label the same sparse choice of ticks, without powers of ten."""
+    """Label the ticks without powers of ten."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return f"{x:g}" if super().__call__(x, pos) else ""
@@ -113,7 +113,7 @@ def draw(record: Record, path: Path) -> None:
 
 @contextlib.contextmanager
 def picture(path: Path, rows: int, columns: int, height: float, title: str) -> Iterator[np.ndarray]:
-    """Give axes, so many inches high, to draw on; what was drawn then goes into a file, under its title."""
+    """Yield axes of this height in inches; then write the drawing to a file, with its title."""
     drawn, axes = plt.subplots(
         rows, columns, figsize=(4.6 * columns, height * rows), squeeze=False, layout="constrained"
     )
@@ -124,12 +124,12 @@ def picture(path: Path, rows: int, columns: int, height: float, title: str) -> I
 
 
 def _draw_trial(record: Record, trial: str, settings: dict[str, Any], above: Axes, below: Axes) -> None:
-    few = len(settings["contenders"]) <= len(COLORS)  # more lines could not be told apart
+    few = len(settings["contenders"]) <= len(COLORS)  # more lines would hide each other
     for contender, (color, dashes) in styles(settings["contenders"]).items():
         train, test = (curves(record.rows, trial, contender, split) for split in ("train", "test"))
         label = f"{contender} ({train.lost} diverged)" if train.diverged else contender
         band(above, train.steps, train.loss, color, linestyle=dashes, label=label)
-        for loss in train.loss:  # a mean hides whether all seeds or a single one failed
+        for loss in train.loss:  # a mean does not show whether all seeds or one of them failed
             above.plot(train.steps, loss, color=color, linewidth=0.5, alpha=0.35)
         band(below, test.steps, test.error, color, linestyle=dashes)
         if train.seeds and few:
@@ -159,7 +159,7 @@ def _draw_trial(record: Record, trial: str, settings: dict[str, Any], above: Axe
     below.legend(fontsize=8)
     if few:
         above.legend(fontsize=8)
-    else:  # there is room where errors fall
+    else:  # falling errors leave room here
         (lines, names), (others, meanings) = above.get_legend_handles_labels(), below.get_legend_handles_labels()
         below.legend(lines + others, names + meanings, fontsize=8)
 
@@ -175,11 +175,11 @@ def styles(contenders: Iterable[str]) -> dict[str, tuple[str, str]]:
 
 
 def band(axes: Axes, steps: np.ndarray, values: np.ndarray, color: str, **style: Any) -> None:
-    """Plot mean and interval; a contender of which no seed finished has a legend and no curve."""
+    """Plot mean and interval; a contender without a finished seed has a legend and no curve."""
     if not len(values):
         axes.plot([], [], color=color, **style)
         return
     mean, half_width = estimate(values)
     axes.plot(steps, mean, color=color, **style)
-    low = np.maximum(mean - half_width, values.min())  # an interval may not cross a log axis' 0
+    low = np.maximum(mean - half_width, values.min())  # an interval must not cross 0 on a log axis
     axes.fill_between(steps, low, mean + half_width, color=color, alpha=0.2, linewidth=0)

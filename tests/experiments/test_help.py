@@ -120,7 +120,7 @@ def test_a_missing_slug_says_where_slugs_are_listed(
     for name in ("run", "refresh", "table"):
         with pytest.raises(SystemExit):
             command_line.main([name])
-        assert "one of those that `python -m experiments list` lists" in capsys.readouterr().err
+        assert "An experiment that `python -m experiments list` lists" in capsys.readouterr().err
 
 
 def test_the_nearest_to_a_wrong_surface_may_be_a_surface():

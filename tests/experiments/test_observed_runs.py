@@ -121,8 +121,8 @@ def test_what_cannot_be_observed_is_said(tmp_path):
         Experiment(**{**vars(EXPERIMENT), "observe": 0})
     with pytest.raises(InputError, match="observe must be from 1 to steps = 7, got 8"):
         observing.check(Experiment(**{**vars(EXPERIMENT), "observe": 8}), {"one": SPLITS})
-    with pytest.raises(InputError, match="observe looks at one device; leave mesh out"):
+    with pytest.raises(InputError, match="observe runs on one device; leave out --mesh"):
         trials.place("few", EXPERIMENT, "data=4,model=2")
     folders = Folders({}, np.zeros(3), 0)
-    with pytest.raises(InputError, match="observe needs data that are held in memory"):
+    with pytest.raises(InputError, match="observe needs data in memory"):
         observing.check(EXPERIMENT, {"one": folders})
