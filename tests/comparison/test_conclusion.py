@@ -141,7 +141,7 @@ def test_the_methods_that_lead_everywhere_are_named():
         == "`a` and `b` lead: on each task they are lowest, or not significantly different from the lowest"
     )
     lost_all = judged("l", a=DIVERGED, b=DIVERGED)
-    assert conclusion.of_tasks([lost_all, lost_all])[0].endswith("on how many of the 2 tasks: none.")
+    assert conclusion.of_tasks([lost_all, lost_all])[0].endswith("Of the 2 tasks, these lead the most: none.")
 
 
 def test_the_chart_of_several_tasks_has_the_methods_that_are_named_and_momentum():

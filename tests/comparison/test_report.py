@@ -685,9 +685,9 @@ def test_the_leaders_are_named_before_all_tables(reports, read: list[TaskRecord]
     """Of two tasks momentum and nesterov are the lowest on one each, and no other on any."""
     short = reports[0].partition(f"# {QUESTION}\n")[2].partition("\n| ")[0]
     assert short.strip().startswith("No method leads everywhere. 5 methods were compared, ")
-    assert f"on how many of the 2 tasks: `{MOMENTUM}` (1), `nesterov` (1)." in short
+    assert f"Of the 2 tasks, these lead the most: `{MOMENTUM}` (1), `nesterov` (1)." in short
     scores = [f"`{shown(name)}` ({score:.2f})" for name, score in analysis.profile_scores(read).items() if score]
-    assert f"first on every task: {', '.join(scores)}." in short
+    assert f"first on every task): {', '.join(scores)}." in short
 
 
 def test_of_ties_for_the_last_place_among_the_leaders_none_is_named():
@@ -698,7 +698,7 @@ def test_of_ties_for_the_last_place_among_the_leaders_none_is_named():
     assert short.paragraphs[0].startswith(
         "`a` leads: on each task it is lowest, or not significantly different from the lowest. "
     )
-    assert short.paragraphs[0].endswith("on how many of the 2 tasks: `a` (2).")
+    assert short.paragraphs[0].endswith("Of the 2 tasks, these lead the most: `a` (2).")
 
 
 def test_there_must_be_something_to_report(tmp_path: Path):

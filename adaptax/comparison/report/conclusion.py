@@ -166,11 +166,11 @@ def of_tasks(records: Sequence[TaskRecord], where: str = "") -> list[str]:
     leaders = [f"{code(shown(name))} ({times})" for name, times in _leading(lowest)]
     fastest = [f"{code(shown(name))} ({score:.2f})" for name, score in _fastest(profile)]
     return [
-        f"{where}{lead} {len(lowest)} methods were compared, each at its own best learning rate. These most often end "
-        "with the lowest test score, or with one that is not significantly different (95 % interval); in brackets, on "
-        f"how many of the {len(records)} tasks: {', '.join(leaders) or 'none'}.",
-        "These reach the target score with the fewest gradients; in brackets their *profile*, which is 1 for a method "
-        f"that is first on every task: {', '.join(fastest) or 'none'}.",
+        f"{where}{lead} {len(lowest)} methods were compared, each at its own best learning rate. A method leads a task "
+        "if its test score at the end is the lowest, or not significantly different from the lowest (95 % interval). "
+        f"Of the {len(records)} tasks, these lead the most: {', '.join(leaders) or 'none'}.",
+        "These reach the target score with the fewest gradients (a *profile* of 1 means: first on every task): "
+        f"{', '.join(fastest) or 'none'}.",
     ]
 
 
