@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from adaptax.comparison import methods, protocol, record, results
-from adaptax.comparison.report import tables
+from adaptax.comparison.report import groups, tables
 from adaptax.comparison.report.markup import to_markdown
 from adaptax.comparison.report.pairs import pairs
+from adaptax.comparison.run import plans
 from adaptax.comparison.task import config_of
 from experiments.engine import finder
 from experiments.engine.places import DOCS, RECORDS
@@ -20,7 +21,8 @@ FIGURE = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]\d+)? ± \d+(?:\.\d+)?(?:e[+-]\d
 
 @pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)
 def test_committed_comparison_is_of_todays_task_and_methods(folder: Path):
-    of, known = results.read(folder), methods.find_all()
+    of = results.read(folder)
+    known = methods.choose(of.config["contenders"])
     assert of.config["task"] == json.loads(json.dumps(config_of(finder.task(folder.name))))
     today = json.loads(json.dumps({name: methods.describe_method(known[name]) for name in of.config["contenders"]}))
     assert of.config["contenders"] == today
@@ -34,9 +36,9 @@ def test_committed_comparison_is_complete(folder: Path):
     settings = of.config["protocol"]
     rules = protocol.Protocol(**settings | {"rates": protocol.Grid(**settings["rates"])})
     seeds = rules.tuning_seeds or of.config["task"]["tuning_seeds"]
+    planned = plans(methods.choose(of.results), rules)
     for name, done in of.results.items():
-        plan = protocol.Plan(rules.rates, default=of.config["contenders"][name]["default"])
-        assert protocol.next_group(rules, seeds, plan, done) is None, name
+        assert protocol.next_group(rules, seeds, planned[name], done) is None, name
 
 
 @pytest.mark.slow
@@ -46,10 +48,11 @@ def test_the_pages_say_what_the_records_say_and_agree_where_they_speak_of_the_sa
     report = (DOCS / "report.md").read_text(encoding="utf-8")
     evidence = (DOCS / "evidence.md").read_text(encoding="utf-8")
     assert report == to_markdown(tables.sections(of))
-    shared = [section for section in pairs(of) if section.table.rows]
+    shared = [section for section in pairs(groups.constant(of)) if section.table.rows]
     assert shared
     for section in shared:
-        parts = [page.partition(f"## {section.title}\n")[2].partition("\n## ")[0] for page in (report, evidence)]
+        titles = {f"{section.title}: {tables.AT}": report, section.title: evidence}
+        parts = [page.partition(f"## {title}\n")[2].partition("\n## ")[0] for title, page in titles.items()]
         figures = [FIGURE.findall(part) for part in parts]
         assert figures[0] == figures[1] != []
 
