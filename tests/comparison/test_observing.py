@@ -164,7 +164,7 @@ def test_the_report_draws_each_method_and_all_layers():
 def test_a_deep_net_is_shown_by_some_layers_from_first_to_last():
     (section,) = sections(lines_of([f"layer {k}" for k in range(22)], {"sgd": [0.1, 0.3]}))
     (picture,) = section.pictures()
-    assert "Shown are 8 of 22 layers." in section.caption
+    assert "The charts show 8 of 22 layers." in section.caption
     assert {k for k in range(22) if f">layer {k}<" in picture} == {0, 3, 6, 9, 12, 15, 18, 21}
 
 
