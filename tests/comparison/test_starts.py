@@ -73,7 +73,9 @@ def test_rungs_halve_and_end_at_the_end(wells):
     task = wells[0].programs.task  # 125 steps, evaluated every 5
     assert rungs(task, 0) == (125,)
     assert rungs(task, 3) == (15, 30, 60, 125)
-    with pytest.raises(InputError, match=r"halvings must leave an evaluation between rungs, got 7 with 25 evaluations\.$"):
+    with pytest.raises(
+        InputError, match=r"halvings must leave an evaluation between rungs, got 7 with 25 evaluations\.$"
+    ):
         rungs(task, 7)
 
 

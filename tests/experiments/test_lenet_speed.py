@@ -14,7 +14,7 @@ from experiments.bench import frame
 from experiments.bench.lenet import run, task
 from experiments.bench.lenet.run import DifferentTrainingError
 from experiments.bench.lenet.task import Training, Weights, enlarged_digits
-from experiments.engine import command_line
+from experiments.engine.registry import COMMANDS
 
 pytestmark = pytest.mark.slow
 
@@ -187,7 +187,7 @@ def test_without_pytorch_it_says_what_to_install_and_measures_ours(own, tmp_path
     monkeypatch.setattr(run, "STEPS", run.FEW)  # that is compiled
     monkeypatch.setattr(task, "train_ours", lambda: own.training)
     monkeypatch.setitem(sys.modules, "torch", None)  # to import it fails
-    command_line.find("lenet-speed")(tmp_path)
+    COMMANDS["lenet-speed"].find()(tmp_path)
     printed = " ".join(capsys.readouterr().out.split())
     assert "Without PyTorch: torch is not installed (the extra `bench` brings it)." in printed
     _, meta, lines = record.read(tmp_path / "lenet_speed" / "cpu")
