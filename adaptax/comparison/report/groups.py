@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adaptax.comparison import analysis
 from adaptax.comparison.methods import shown
 from adaptax.comparison.report.markup import Cell, Section, Table
-from adaptax.comparison.report.pairs import show_difference
+from adaptax.comparison.report.pairs import pair_of, show_difference
 from adaptax.comparison.results import TaskRecord
 
 
@@ -22,21 +23,16 @@ def constant(records: Sequence[TaskRecord]) -> list[TaskRecord]:
 
 def scheduled(records: Sequence[TaskRecord]) -> list[TaskRecord]:
     """Keep the methods that have one; the name of a method drops its schedule where only one was tried."""
-    bases = [name.partition("@")[0] for name in _names(records) if "@" in name]
-    under = {name: name.partition("@")[0] for name in _names(records) if "@" in name}
-    return _kept(records, {name: base if bases.count(base) == 1 else name for name, base in under.items()})
+    bases = _bases(records)
+    count = Counter(bases.values())
+    return _kept(records, {name: base if count[base] == 1 else name for name, base in bases.items()})
 
 
 def worth(records: Sequence[TaskRecord]) -> list[Section]:
     """Compare each method under a schedule with itself at a constant rate."""
-    names = [name for name in _names(records) if "@" in name and name.partition("@")[0] in _names(records)]
     found = {
-        name: [
-            analysis.difference(record, name, base) if {name, base} <= record.results.keys() else None
-            for record in records
-            for base in [name.partition("@")[0]]
-        ]
-        for name in names
+        name: [pair_of(record, name, base, analysis.difference) for record in records]
+        for name, base in _bases(records).items()
     }
     rows = [
         [Cell(shown(name)), *map(show_difference, of)]
@@ -53,6 +49,11 @@ def worth(records: Sequence[TaskRecord]) -> list[Section]:
 
 def _names(records: Sequence[TaskRecord]) -> list[str]:
     return list(dict.fromkeys(name for record in records for name in record.results))
+
+
+def _bases(records: Sequence[TaskRecord]) -> dict[str, str]:
+    """Return the methods under a schedule of their own, and their names without it."""
+    return {name: name.partition("@")[0] for name in _names(records) if "@" in name}
 
 
 def _kept(records: Sequence[TaskRecord], names: Mapping[str, str]) -> list[TaskRecord]:
