@@ -1,7 +1,8 @@
 """The search for a product of rates that `docs/preregistration.md` describes: on the development tasks, by validation.
 
 Singles come first, then pairs of the best rates, then triples on the best pairs. Every candidate has the same schedule
-and the same trials. A candidate's score is the number of tasks on which it ends lower than each rival.
+and the same trials. A candidate's score is the number of tasks on which it ends lower than each rival. The directions
+without rates are trained as well, so that one can see what each rate changes; they are no candidates.
 """
 
 import itertools
@@ -18,6 +19,7 @@ from adaptax.comparison import methods as known_methods
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.protocol import Protocol
 from adaptax.comparison.record import Line, to_lines
+from adaptax.comparison.report.pairs import BENEATH
 from adaptax.comparison.results import TaskRecord
 from adaptax.comparison.run import judge
 from experiments.engine import finder
@@ -64,7 +66,7 @@ class _Search:
         """Train the missing candidates, and return all given ones, the best first."""
         self._candidates += [name for name in names if name not in self._candidates]
         for slug in tasks:
-            methods = known_methods.choose([*RIVALS, *names])
+            methods = known_methods.choose(dict.fromkeys([*RIVALS, *BENEATH.values(), *names]))
             judge(
                 {slug: finder.task(slug)}, methods, PROTOCOL, self._out, self._console, folder=self._data, resume=True
             )

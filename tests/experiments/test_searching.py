@@ -85,3 +85,13 @@ def test_the_best_rates_are_those_of_the_best_candidates():
     scores = dict.fromkeys(["cautious_muon", "lsalr_momentum", "cautious+lsalr_adam", "trust_ratio_sgd"], Score(0, 0.0))
     assert searching.best_rates(scores, 2) == ["cautious", "lsalr"]
     assert searching.best_rates(scores, 9) == ["cautious", "lsalr", "trust_ratio"]
+
+
+def test_the_directions_without_rates_are_trained_and_are_no_candidates(monkeypatch, tmp_path: Path):
+    trained = []
+    monkeypatch.setattr(searching, "judge", lambda tasks, methods, *rest, **how: trained.append(list(methods)))
+    monkeypatch.setattr(searching.results, "read", lambda folder: record("digits", **{ADAMW: 1.0, "lsalr": 0.5}))
+    run = searching._Search(tmp_path, None)
+    assert list(run.judge(["lsalr"], ["digits"])) == ["lsalr"]
+    assert trained == [[*searching.RIVALS, "optax_sgd", "optax_momentum", "adam", "lsalr"]]
+    assert list(run.ranked(["digits"])) == ["lsalr"]
