@@ -1,4 +1,4 @@
-"""The figures of the records: final scores with intervals, targets, performance profiles, differences of methods.
+"""The figures of a task's record: final scores with intervals, targets, differences of methods.
 
 All are computed from `TaskRecord`s; tables, pictures and the evidence page show only these.
 """
@@ -13,13 +13,12 @@ import numpy as np
 from adaptax.comparison.curve import Curve
 from adaptax.comparison.protocol import Phase, best_trial, is_at_edge
 from adaptax.comparison.results import TaskRecord
-from adaptax.comparison.statistics import Estimate, estimate, over_seeds, paired
+from adaptax.comparison.statistics import Estimate, estimate, over_seeds, p_value, paired
 from adaptax.comparison.trials import Combination, Trial
 
 BASELINES = ("optax_momentum", "optax_adam", "adam")  # the best one that takes part sets a task's target
 BASELINE = BASELINES[0]  # all others are compared with it
 TARGET_AT = 0.5  # of the steps: a baseline's mean validation score at this point is the target
-PROFILE_TO = 4.0  # τ, times the fewest gradients
 
 
 class Ends(NamedTuple):
@@ -51,6 +50,7 @@ class Difference(NamedTuple):
 
     estimate: Estimate
     verdict: str  # "lower", "higher" or "none shown"
+    p: float  # of the paired t test; NaN without an interval
 
 
 def curves(record: TaskRecord, contender: str, phase: Phase) -> list[Curve]:
@@ -157,37 +157,38 @@ def _evaluations_to(goal: float, curve: Curve) -> float:
     return next((float(number) for number, score in enumerate(curve.validation, 1) if score <= goal), float("inf"))
 
 
-def profiles(records: Sequence[TaskRecord], taus: np.ndarray) -> dict[str, np.ndarray]:
-    """Return, by contender, the share of the tasks on which it needs at most τ times the fewest gradients."""
-    needed = {record.slug: {name: gradients_to_target(record, name) for name in record.results} for record in records}
-    fewest = {slug: min(of.values()) for slug, of in needed.items()}
-    names = list(dict.fromkeys(name for record in records for name in record.results))
-    ratios = {
-        name: np.array([of.get(name, np.inf) / fewest[slug] if np.isfinite(fewest[slug]) else np.inf
-                        for slug, of in needed.items()])
-        for name in names
-    }  # fmt: skip
-    return {name: (ratio[:, None] <= taus).mean(axis=0) for name, ratio in ratios.items()}
-
-
-def profile_scores(records: Sequence[TaskRecord]) -> dict[str, float]:
-    """Return the mean of each profile over τ from 1 to PROFILE_TO, the best first."""
-    taus = np.linspace(1.0, PROFILE_TO, 301)
-    scores = {name: float(profile.mean()) for name, profile in profiles(records, taus).items()}
-    return dict(sorted(scores.items(), key=lambda item: -item[1]))
-
-
 def difference(record: TaskRecord, contender: str, other: str, phase: Phase = "final") -> Difference | None:
     """Compare test scores seed by seed: same seed, same initial weights, same batches."""
-    mine, others = ends(record, contender, phase), ends(record, other, phase)
-    of = paired(mine.scores, others.scores)
+    return _compared(ends(record, contender, phase), ends(record, other, phase))
+
+
+def _compared(mine: Ends, others: Ends) -> Difference | None:
+    """Give the verdict by the 95 % interval; the lower one must have no diverged seed."""
+    of, p = paired(mine.scores, others.scores), p_value(mine.scores, others.scores)
     if np.isnan(of.mean):
         return None
     if of.mean + of.half_width < 0 and not mine.diverged:
-        return Difference(of, "lower")
+        return Difference(of, "lower", p)
     if of.mean - of.half_width > 0 and not others.diverged:
-        return Difference(of, "higher")
-    return Difference(of, "none shown")
+        return Difference(of, "higher", p)
+    return Difference(of, "none shown", p)
+
+
+def share_of_steps(record: TaskRecord, contender: str, base: str) -> float | None:
+    """Return the share of the training after which a method is first as low as the base is at the end.
+
+    Compared are mean validation scores over the new seeds. Shares are of the base's gradients, so a method that takes
+    several per step can need more than 1. None: it never is as low, or a seed of either diverged or is missing.
+    """
+    mine, others = curves(record, contender, "final"), curves(record, base, "final")
+    if not (mine and others) or any(curve.diverged_at is not None for curve in (*mine, *others)):
+        return None
+    mean, goal = (np.mean([curve.validation for curve in of], axis=0) for of in (mine, others))
+    (reached,) = np.nonzero(mean <= goal[-1])
+    if not len(reached):
+        return None
+    price = record.timings[contender]["gradients_per_step"] / record.timings[base]["gradients_per_step"]
+    return float(reached[0] + 1) / len(mean) * price
 
 
 def by_mean(record: TaskRecord) -> list[str]:
@@ -201,17 +202,14 @@ def by_mean(record: TaskRecord) -> list[str]:
 
 
 def best_of(record: TaskRecord) -> list[str]:
-    """Name the method with the lowest mean test score, and those not significantly different from it."""
-    means = {
-        name: float(of.estimate.mean)
-        for name in record.results
-        if (of := ends(record, name)).scores and not of.diverged
-    }
-    if not means:
-        return []
-    first = min(means, key=lambda name: means[name])
-    others = {name: difference(record, name, first) for name in means if name != first}
-    return [first, *(name for name, found in others.items() if found is not None and found.verdict == "none shown")]
+    """Name the method with the lowest mean test score, then those not significantly different, the lowest first.
+
+    This is not corrected for the number of methods. A correction would name more methods, although a method that is
+    named has shown nothing: it only was not shown to be higher.
+    """
+    ended = [name for name in by_mean(record) if (of := ends(record, name)).scores and not of.diverged]
+    found = {name: difference(record, name, ended[0]) for name in ended[1:]}
+    return [*ended[:1], *(name for name, of in found.items() if of is not None and of.verdict == "none shown")]
 
 
 def times_lowest(records: Sequence[TaskRecord]) -> dict[str, int]:
@@ -227,14 +225,9 @@ def difference_at_a_tenth(record: TaskRecord, contender: str, base: str) -> Diff
     best = rate_of(record, base)
     if best is None:
         return None
-    tenth = {
-        name: {c.seed: c.validation[-1] for c in at_best_settings(record, name)
-               if np.isclose(c.rate, best / 10, rtol=0.01) and c.diverged_at is None}
-        for name in (contender, base)
-    }  # fmt: skip
-    of = paired(tenth[contender], tenth[base])
-    if np.isnan(of.mean):
-        return None
-    if np.isnan(of.half_width) or abs(of.mean) <= of.half_width:
-        return Difference(of, "none shown")
-    return Difference(of, "lower" if of.mean < 0 else "higher")
+
+    def at_a_tenth(name: str) -> Ends:
+        of = [c for c in at_best_settings(record, name) if np.isclose(c.rate, best / 10, rtol=0.01)]
+        return Ends({c.seed: c.validation[-1] for c in of if c.diverged_at is None}, ())
+
+    return _compared(at_a_tenth(contender), at_a_tenth(base))

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from adaptax.comparison import analysis, report
+from adaptax.comparison import analysis, profiles, report
 from adaptax.comparison.curve import Curve
 from adaptax.comparison.describe import describe
 from adaptax.comparison.errors import InputError
@@ -154,18 +155,18 @@ SLOW = judged("slow", **reaches(optax_momentum=2, a=1))  # 20, 10
 
 def test_a_profile_is_the_share_of_tasks_done_with_so_many_times_the_fewest_gradients():
     taus = np.array([1.0, 1.9, 2.0, 4.0])
-    found = analysis.profiles([FAST, SLOW], taus)
+    found = profiles.shares([FAST, SLOW], taus)
     assert list(found) == ["optax_momentum", "a", "b"]
     np.testing.assert_array_equal(found["optax_momentum"], [0.5, 0.5, 1.0, 1.0])  # 1 and 2 times
     np.testing.assert_array_equal(found["a"], [0.5, 0.5, 1.0, 1.0])  # 2 times and 1
     np.testing.assert_array_equal(found["b"], [0, 0, 0, 0])  # it missed one, and took no part in the other
     hopeless = judged("hopeless", **reaches(optax_momentum=None, a=None))
     hopeless.results["optax_momentum"][:] = [lost("final", 1000)]
-    assert analysis.profiles([hopeless], taus)["a"].max() == 0
+    assert profiles.shares([hopeless], taus)["a"].max() == 0
 
 
 def test_profile_scores_are_means_over_tau_the_best_first():
-    scores = analysis.profile_scores([FAST, judged("slow", **reaches(b=1, optax_momentum=2, a=1))])
+    scores = profiles.scores([FAST, judged("slow", **reaches(b=1, optax_momentum=2, a=1))])
     # τ goes from 1 to 4 in steps of .01: 100 of the 301 are below 2.
     expected = {"optax_momentum": (100 * 0.5 + 201) / 301, "a": (100 * 0.5 + 201) / 301, "b": 0.5}
     assert list(scores)[-1] == "b"
@@ -202,6 +203,47 @@ def test_there_is_no_difference_without_a_common_seed():
     both = judged(a=[*final(0.0, 0.0), *untuned], b=[*final(9.0, 9.1), *untuned])
     assert analysis.difference(both, "a", "b").verdict == "lower"
     assert analysis.difference(both, "a", "b", "default").estimate.mean == 0
+
+
+@pytest.mark.parametrize(
+    ("mine", "others"),
+    [((1.0, 2.0, 3.0), (2.0, 4.0, 4.0)), ((2.0, 3.1, 3.9, None), (1.0, 2.0, 3.0, 9.0)), ((1.0,), (2.0,))],
+)
+def test_a_difference_has_the_p_value_of_its_common_seeds(mine, others):
+    found = analysis.difference(judged(a=final(*mine), b=final(*others)), "a", "b")
+    common = [(m, o) for m, o in zip(mine, others, strict=True) if m is not None]
+    expected = scipy.stats.ttest_rel(*zip(*common, strict=True)).pvalue if len(common) > 1 else np.nan
+    assert found.p == pytest.approx(expected, nan_ok=True)
+
+
+MINE = {
+    "at the end": ((9, 9, 9, 1), 1.0),  # equal to the base's 1 is as low; the last of four evaluations
+    "half way": ((9, 1, 9, 9), 0.5),  # the first time counts
+    "at once": ((0.5, 9, 9, 9), 0.25),
+    "never": ((9, 9, 9, 1.1), None),
+}
+
+
+@pytest.mark.parametrize("case", MINE)
+def test_steps_are_saved_from_the_first_time_that_the_mean_is_as_low_as_the_base_at_the_end(case: str):
+    curve, share = MINE[case]
+    base = [member("final", 1000, 0, 0, 0, 2), member("final", 1001, 0, 0, 0, 0)]  # only the end counts: 1
+    mine = [member("final", 1000 + seed, *(np.array(curve) + sign)) for seed, sign in enumerate((-0.5, 0.5))]
+    of = judged(a=mine, base=[*base, member("tune", 0, 0, 0, 0, -9)])
+    assert analysis.share_of_steps(of, "a", "base") == share
+    # Three gradients a step cost three times as much; of a base that takes two, half of that.
+    dear = judged(a=mine, base=base, per_step={"a": 3, "base": 2})
+    assert analysis.share_of_steps(dear, "a", "base") == (None if share is None else 1.5 * share)
+
+
+def test_no_steps_are_saved_where_a_seed_diverged_or_none_was_rerun():
+    low, high = [member("final", 1000, 1, 1, 1, 1)], [member("final", 1000, 9, 9, 9, 9)]
+    assert analysis.share_of_steps(judged(a=low, b=high), "a", "b") == 0.25
+    diverged = [lost("final", 1001, 0.0)]
+    assert analysis.share_of_steps(judged(a=[*low, *diverged], b=high), "a", "b") is None
+    assert analysis.share_of_steps(judged(a=low, b=[*high, *diverged]), "a", "b") is None
+    assert analysis.share_of_steps(judged(a=low, b=at(0.1, 9.0)), "a", "b") is None
+    assert analysis.share_of_steps(judged(a=at(0.1, 1.0), b=high), "a", "b") is None
 
 
 def at(rate: float, *ends: float | None) -> list[Result]:
@@ -334,7 +376,7 @@ def says(cell: str, value: float, half_width: float | None = None) -> bool:
 def test_the_leaderboard_says_what_the_analysis_says(reports, read: list[TaskRecord]):
     table = sections(reports[0])[QUESTION]
     assert table[0] == ["method", "profile", "lowest on", *(f"{title} (error, %)" for title in TITLES.values())]
-    scores = analysis.profile_scores(read)
+    scores = profiles.scores(read)
     assert [row[0] for row in table[2:]] == list(map(shown, scores))
     assert len(set(scores.values())) >= 3
     best = [analysis.best_of(of) for of in read]
@@ -357,6 +399,8 @@ def test_the_leaderboard_says_what_the_analysis_says(reports, read: list[TaskRec
 def test_bold_are_the_lowest_mean_and_those_that_cannot_be_told_from_it():
     of = judged(a=final(1.0, 2.0, 3.0), b=final(1.1, 1.9, 3.2), c=final(2.0, 3.1, 3.9), d=final(0.5, 0.5, None))
     assert analysis.best_of(of) == ["a", "b"]
+    ties = judged(c=final(1.2, 1.9, 3.4), b=final(1.1, 1.9, 3.2), a=final(1.0, 2.0, 3.0))
+    assert analysis.best_of(ties) == ["a", "b", "c"]  # the lowest mean first
     assert analysis.best_of(judged(a=final(None, None), b=at(0.1, 1.0))) == []
 
 
@@ -579,7 +623,7 @@ def test_pictures_draw_what_the_analysis_says(most, count, read: list[TaskRecord
                 ended = [c.validation for c in analysis.curves(read[0], name, "final") if c.diverged_at is None]
                 expected = [(EVERY * (k + 1), value) for k, value in enumerate(np.mean(ended, axis=0) if ended else [])]
             else:
-                expected = list(zip(taus, analysis.profiles(read, taus)[name], strict=True))
+                expected = list(zip(taus, profiles.shares(read, taus)[name], strict=True))
             np.testing.assert_allclose(line.get_xydata(), np.array(expected).reshape(-1, 2))
             assert str(line.get_label()).endswith(": diverged") == (not expected)
     assert seen.keys() == read[0].results.keys()
@@ -686,7 +730,7 @@ def test_the_leaders_are_named_before_all_tables(reports, read: list[TaskRecord]
     short = reports[0].partition(f"# {QUESTION}\n")[2].partition("\n| ")[0]
     assert short.strip().startswith("No method leads everywhere. 5 methods were compared, ")
     assert f"Of the 2 tasks, these lead the most: `{MOMENTUM}` (1), `nesterov` (1)." in short
-    scores = [f"`{shown(name)}` ({score:.2f})" for name, score in analysis.profile_scores(read).items() if score]
+    scores = [f"`{shown(name)}` ({score:.2f})" for name, score in profiles.scores(read).items() if score]
     assert f"first on every task): {', '.join(scores)}." in short
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from adaptax.comparison import analysis
+from adaptax.comparison import analysis, profiles
 from adaptax.comparison.methods import shown
 from adaptax.comparison.report.lines import MOST
 from adaptax.comparison.report.show import code, label, listed, show
@@ -155,7 +155,7 @@ def _sentence(clauses: Sequence[str]) -> str:
 
 def of_tasks(records: Sequence[TaskRecord], where: str = "") -> list[str]:
     """Say which methods lead over several tasks, and on how many; the text `where` goes first."""
-    lowest, profile = analysis.times_lowest(records), analysis.profile_scores(records)
+    lowest, profile = analysis.times_lowest(records), profiles.scores(records)
     everywhere = [code(shown(name)) for name, times in lowest.items() if times == len(records)]
     leads, they = ("leads", "it is") if len(everywhere) == 1 else ("lead", "they are")
     lead = (
@@ -176,7 +176,7 @@ def of_tasks(records: Sequence[TaskRecord], where: str = "") -> list[str]:
 
 def named(records: Sequence[TaskRecord]) -> list[str]:
     """Return the methods that the chart shows: those that the conclusion names, and the baseline."""
-    fastest, lowest = _fastest(analysis.profile_scores(records)), _leading(analysis.times_lowest(records))
+    fastest, lowest = _fastest(profiles.scores(records)), _leading(analysis.times_lowest(records))
     others = [analysis.BASELINE] if any(analysis.BASELINE in record.results for record in records) else []
     names = dict.fromkeys(name for name, _ in [*fastest, *lowest])
     return list(dict.fromkeys([*list(names)[: MOST - len(others)], *others]))

@@ -11,7 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from adaptax.comparison import analysis
+from adaptax.comparison import analysis, profiles
 from adaptax.comparison.methods import shown
 from adaptax.comparison.report import lines
 from adaptax.comparison.report.lines import COLORS as COLORS
@@ -35,7 +35,7 @@ DECADES = 7  # above a task's lowest score; only runs that blow up are higher
 A_DECADE = 10.0  # from the lowest score to the highest; over a smaller range a log axis has too few numbers
 FEW_DECADES = 2.5  # a log axis this short needs more numbers than powers of ten
 MARGIN = 1.15  # below the lowest and above the highest
-TAUS = np.linspace(1.0, analysis.PROFILE_TO, 301)
+TAUS = np.linspace(1.0, profiles.UP_TO, 301)
 
 
 def panels(names: Collection[str]) -> Iterator[tuple[str, list[str]]]:
@@ -94,12 +94,12 @@ def profile(records: Sequence[TaskRecord]) -> list[str]:
     """Draw all performance profiles, the best first."""
     return [
         to_svg(_profile(records, names, title), f"Performance profiles: {title or 'all methods'}")
-        for title, names in panels(analysis.profile_scores(records))
+        for title, names in panels(profiles.scores(records))
     ]
 
 
 def _profile(records: Sequence[TaskRecord], names: Sequence[str], title: str) -> Figure:
-    shares = analysis.profiles(records, TAUS)
+    shares = profiles.shares(records, TAUS)
     axes = {"xlabel": "gradients computed, times the fewest", "ylabel": "share of the tasks", "ylim": (-0.03, 1.03)}
     of = {name: Line(TAUS, shares[name]) for name in names}
     return panel(axes | {"title": title}, of, {name: shown(name) for name in names}, steps=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from adaptax.comparison import analysis
+from adaptax.comparison import analysis, profiles
 from adaptax.comparison.methods import shown
 from adaptax.comparison.report import conclusion, groups, pictures
 from adaptax.comparison.report.conditions import conditions
@@ -85,7 +85,7 @@ def _opening(records: Sequence[TaskRecord], where: str = "") -> Section:
 
 
 def _leaderboard(records: Sequence[TaskRecord]) -> Table:
-    scores, lowest = analysis.profile_scores(records), analysis.times_lowest(records)
+    scores, lowest = profiles.scores(records), analysis.times_lowest(records)
     best = {record.slug: analysis.best_of(record) for record in records}
     rows = []
     for name, score in scores.items():
@@ -108,7 +108,7 @@ def _final(record: TaskRecord, name: str, is_best: bool) -> Cell:
 def _profiles(records: Sequence[TaskRecord]) -> Section:
     text = (
         "A line shows the share of the tasks on which a method reaches the target with at most τ times the fewest "
-        f"gradients. The column *profile* is its mean over τ from 1 to {analysis.PROFILE_TO:g}. The target of a task "
+        f"gradients. The column *profile* is its mean over τ from 1 to {profiles.UP_TO:g}. The target of a task "
         f"is set by the baselines {listed(list(map(shown, analysis.BASELINES)))} (by the first method if none of them "
         "takes part): it is their lowest mean validation score after half of the steps. A task that a method does not "
         "take part in counts as missed."
@@ -119,7 +119,7 @@ def _profiles(records: Sequence[TaskRecord]) -> Section:
 def _wins(records: Sequence[TaskRecord]) -> Iterator[Section]:
     """List the tasks on which each method is better or worse than tuned momentum."""
     rows = []
-    for name in analysis.profile_scores(records):
+    for name in profiles.scores(records):
         if name == analysis.BASELINE:
             continue
         found = {record.slug: _against(record, name, analysis.BASELINE) for record in records}
