@@ -9,8 +9,9 @@ import pytest
 from adaptax.comparison import around
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.schedules import WARMUP
-from experiments.engine import finder, searching
-from experiments.engine.searching import Score
+from experiments.decade import searching
+from experiments.decade.searching import Score
+from experiments.engine import finder
 from tests.comparison.test_report import at, final, judged
 
 TEXT = (Path(__file__).parents[2] / "docs" / "preregistration.md").read_text()

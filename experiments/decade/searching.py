@@ -28,7 +28,8 @@ from experiments.engine.places import RESULTS, Data, Out
 CHEAP = ("quadratic", "sparse_logistic", "digits", "letters", "mnist_mlp", "mnist_deep_sigmoid", "mnist_autoencoder")
 ALL = (*CHEAP, "mnist_lenet", "cifar10_quick")
 RIVALS = ("optax_adamw", "optax_schedule_free_adamw@warmup_constant", "optax_muon")
-PROTOCOL = Protocol(tuning_seeds=3, schedules=("warmup_linear",), only_tunes=True)
+SCHEDULE = "warmup_linear"
+PROTOCOL = Protocol(tuning_seeds=3, schedules=(SCHEDULE,), only_tunes=True)
 RATES, PAIRS, FINALISTS = 6, 3, 10  # how many of the best continue
 
 

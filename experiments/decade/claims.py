@@ -1,0 +1,129 @@
+"""Published claims of 2015 to 2026 about rates per weight and per layer, and what was run for each.
+
+A claim about the end of training names a method and its base; both take part in `python -m experiments compare`. A
+claim without a method is not tested, and `comment` says why.
+"""
+
+from typing import Literal, NamedTuple
+
+from experiments.decade.searching import SCHEDULE
+
+
+class Claim(NamedTuple):
+    """What a source says of a method against its base: it ends lower, or no higher."""
+
+    says: str
+    source: str
+    published: str
+    method: str = ""
+    base: str = ""
+    expects: Literal["lower", "no higher"] = "lower"
+    comment: str = ""
+
+
+def _scheduled(says: str, source: str, published: str, method: str, base: str, comment: str = "", **of: str) -> Claim:
+    return Claim(says, source, published, f"{method}@{SCHEDULE}", f"{base}@{SCHEDULE}", comment=comment, **of)
+
+
+CAUTIOUS, MAGMA, MINI = "Liang et al. 2024", "Magma 2026", "Zhang et al. 2024"
+CLAIMS = (
+    _scheduled(
+        *("Cautious masks lower the loss of Adam", CAUTIOUS, "up to 1.47 times fewer samples", "cautious_adam", "adam"),
+    ),
+    _scheduled(
+        *(
+            "They lower the loss of momentum",
+            CAUTIOUS,
+            "for any momentum method",
+            "cautious_momentum",
+            "optax_momentum",
+        ),
+    ),
+    _scheduled(
+        *("They lower the loss of Muon", CAUTIOUS, "C-Muon", "cautious_muon", "optax_muon"),
+        comment="the authors mask before they make the matrix orthogonal, we after it",
+    ),
+    _scheduled(
+        *("A floor under the relative update lowers the loss of Muon", "modded-nanogpt, speedrun 274, 2025"),
+        *("3,250 instead of 3,375 steps", "update_floor_muon", "optax_muon"),
+    ),
+    _scheduled(
+        *("Alignment per layer lowers the loss of Adam", MAGMA, "perplexity 19 % lower, 1 B weights"),
+        *("alignment_adam", "adam"),
+        comment="without the authors' random mask",
+    ),
+    _scheduled(
+        *("It lowers the loss of momentum", "our question", "not asked", "alignment_momentum", "optax_momentum"),
+    ),
+    _scheduled(
+        *("One second moment per block is as good as Adam's, with half of the state", MINI, "on a par"),
+        *("adam_mini", "adam"),
+        expects="no higher",
+    ),
+    _scheduled(
+        *("A bound on each layer's gradient lowers the loss of Adam", "AdaGC 2025", "no spikes; 1.3 % higher accuracy"),
+        *("adagc_adam", "adam"),
+        comment="the authors compare with a bound on the whole gradient, we with none",
+    ),
+    _scheduled(
+        *(
+            "Hypergradients lower the loss of momentum",
+            "Baydin et al. 2018",
+            "VGG on CIFAR-10: .72 to .51 (validation)",
+        ),
+        *("hypergradient_momentum", "optax_momentum"),
+        comment="the authors do not tune the rate of the base; we do",
+    ),
+    _scheduled(
+        *("They do not harm Adam", "Baydin et al. 2018", "digits by logistic regression: .2719 to .2723"),
+        *("hypergradient_adam", "adam"),
+        expects="no higher",
+    ),
+    _scheduled(
+        *("A trust ratio lowers the loss of Adam", "our question; LAMB 2019 is for large batches"),
+        *("not asked", "lamb", "adam"),
+    ),
+    _scheduled(
+        *("A trust ratio lowers the loss of momentum", "our question; LARS 2017 is for large batches"),
+        *("not asked", "lars", "optax_momentum"),
+    ),
+    _scheduled(
+        *("LSALR lowers the loss of Nesterov's method", "Singh et al. 2015", "all methods end alike, LSALR sooner"),
+        *("lsalr_nag", "nesterov"),
+    ),
+    _scheduled("LSALR lowers the loss of Adam", "our question", "not asked", "lsalr_adam", "adam"),
+    _scheduled(
+        *("LSALR and cautious masks together lower the loss of momentum", "our question", "not asked"),
+        *("cautious+lsalr_momentum", "optax_momentum"),
+    ),
+    Claim(
+        *("A method without a schedule is as good as AdamW with one", "Defazio et al. 2024", "lower or equal"),
+        *("optax_schedule_free_adamw@warmup_constant", f"optax_adamw@{SCHEDULE}", "no higher"),
+    ),
+    Claim(
+        *(
+            "Cautious weight decay lowers the loss of AdamW",
+            "arXiv:2510.12402",
+            "GPT speedrun: 137.6 instead of 139.9 s",
+        ),
+        comment="the gain of 2 % needs more seeds than these tasks have",
+    ),
+    Claim(
+        *("The half of the weights that agree most gets the higher rate: MGUP lowers the loss of Adam", "MGUP 2026"),
+        *("curves only",),
+        comment="it sorts every tensor; we have the form by signs, `cautious_rate(aligned=2., opposed=.5, mean=False)`",
+    ),
+    Claim(
+        *("A decay of rates from layer to layer helps fine-tuning", "ELECTRA 2020, BEiT 2021", ".65 to .9 per layer"),
+        comment="there is no pretrained net of this size",
+    ),
+    Claim(
+        *("Rates per kind of block, 1 to 10 times the base, halve the steps of a transformer", "arXiv:2502.19002"),
+        *("2 times fewer steps, .12 to 2 B weights",),
+        comment="these factors were tuned for nets a thousand times larger",
+    ),
+    Claim(
+        *("LARS and LAMB train in batches of 32,768", "You et al. 2017, 2019", "ResNet-50, BERT in 76 minutes"),
+        comment="the data sets here have 1,000 to 60,000 examples",
+    ),
+)

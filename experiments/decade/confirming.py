@@ -1,0 +1,104 @@
+"""The confirmation that `docs/preregistration.md` describes: it runs once, on tasks that no search has touched.
+
+(a) the candidate ends lower than each of the three rivals on four of the five tasks, and higher on none;
+(b) its range of good rates is at least ten times as wide as that of each rival, in the geometric mean over the tasks.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from rich.console import Console
+
+from adaptax.comparison import analysis
+from adaptax.comparison import methods as known_methods
+from adaptax.comparison.errors import InputError
+from adaptax.comparison.protocol import Grid, Protocol
+from adaptax.comparison.report.show import show
+from adaptax.comparison.results import TaskRecord, read_all
+from adaptax.comparison.run import judge
+from adaptax.comparison.statistics import holm
+from experiments.decade.rates import good_rates, losses
+from experiments.decade.searching import RIVALS, SCHEDULE
+from experiments.engine import finder
+from experiments.engine.places import RESULTS, Data, Out
+
+TASKS = ("cifar10_residual", "cifar10_transformer", "text_recurrent", "text_words", "cifar10_denoising")
+FROZEN: str | None = None  # the candidate; written here and in the preregistration in one commit, before it runs
+OTHERS: tuple[str, ...] = ()  # its direction without rates, and other contenders of the reports
+MOST = 10  # contenders
+NARROW = Protocol(rates=Grid(1e-3, 1.0, 7), tuning_seeds=1, final_seeds=8, extensions=1, schedules=(SCHEDULE,))
+WIDE = Protocol(rates=Grid(1e-5, 10.0, 13), tuning_seeds=1, extensions=0, schedules=(SCHEDULE,), only_tunes=True)
+ENOUGH, TIMES_AS_WIDE = 4, 10.0  # tasks; times a rival's width
+
+
+class Duel(NamedTuple):
+    """The candidate against a rival on a task."""
+
+    task: str
+    rival: str
+    found: analysis.Difference | None  # None: the candidate counts as higher, since it lost a seed
+
+
+def confirm(out: Out = RESULTS / "confirmation", data: Data = None) -> None:
+    """Train the frozen candidate and its rivals on the five untouched tasks; records in OUT, criteria printed.
+
+    It takes hours of two cores; the same command continues an interrupted run.
+    """
+    if FROZEN is None:
+        raise InputError("Nothing is frozen yet: docs/preregistration.md names no candidate.")
+    console = Console()
+    for protocol, names, folder in (
+        (NARROW, (FROZEN, *RIVALS, *OTHERS), "new_seeds"),
+        (WIDE, (FROZEN, *RIVALS), "wide"),
+    ):
+        methods = known_methods.choose(names[:MOST])
+        for slug in TASKS:
+            judge({slug: finder.task(slug)}, methods, protocol, out / folder, console, folder=data, resume=True)
+    for line in report(read_all(out / "new_seeds"), read_all(out / "wide"), FROZEN):
+        console.print(line)
+
+
+def report(narrow: Sequence[TaskRecord], wide: Sequence[TaskRecord], candidate: str) -> list[str]:
+    """Say whether (a) and (b) hold, with every difference and every width."""
+    found = duels(narrow, candidate)
+    adjusted = iter(holm([duel.found.p for duel in found if duel.found]))
+    lines = []
+    for duel in found:
+        of = duel.found
+        text = "a seed diverged" if of is None else f"{show(of.estimate, signed=True)}, p {next(adjusted):.2g}"
+        lines.append(f"{duel.task}: candidate - {duel.rival}: {text}")
+    lines.append(f"(a) {'holds' if ends_lower(found) else 'does not hold'}")
+    widths = {name: width(wide, name) for name in (candidate, *RIVALS)}
+    lines += [f"width of {name}: {of:.3g}" for name, of in widths.items()]
+    return [*lines, f"(b) {'holds' if forgives(widths, candidate) else 'does not hold'}"]
+
+
+def duels(records: Sequence[TaskRecord], candidate: str) -> list[Duel]:
+    """Compare the candidate with each rival on each task, seed by seed."""
+    return [
+        Duel(record.slug, rival, None if lost else analysis.difference(record, candidate, rival))
+        for record in records
+        for lost in [bool(analysis.ends(record, candidate).diverged)]
+        for rival in RIVALS
+    ]
+
+
+def ends_lower(found: Sequence[Duel]) -> bool:
+    """Judge criterion (a): all three are lower on enough tasks, and none is higher on any."""
+    verdicts: dict[str, list[str]] = {}
+    for duel in found:
+        verdicts.setdefault(duel.task, []).append(duel.found.verdict if duel.found else "higher")
+    below = sum(set(of) == {"lower"} for of in verdicts.values())
+    return below >= ENOUGH and not any("higher" in of for of in verdicts.values())
+
+
+def forgives(widths: Mapping[str, float], candidate: str) -> bool:
+    """Judge criterion (b)."""
+    return all(widths[candidate] >= TIMES_AS_WIDE * widths[rival] for rival in RIVALS)
+
+
+def width(records: Sequence[TaskRecord], name: str) -> float:
+    """Return the geometric mean over the tasks of the highest good rate over the lowest one."""
+    ranges = [good_rates(losses(record, name)) for record in records]
+    return float(np.exp(np.mean([np.log(high / low) for low, high in ranges])))

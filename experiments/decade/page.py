@@ -1,0 +1,208 @@
+"""The page of this decade's claims: docs/claims.md and its pictures, made from the records alone."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+
+from adaptax.comparison import analysis
+from adaptax.comparison.methods import shown
+from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
+from adaptax.comparison.report.show import NOTHING, show
+from adaptax.comparison.results import TaskRecord, read_all
+from adaptax.comparison.statistics import holm
+from experiments.decade.claims import CLAIMS, Claim
+from experiments.decade.families import FAMILIES
+from experiments.decade.pictures import PICTURES, name_of
+from experiments.decade.rates import good_rates, losses
+from experiments.decade.searching import SCHEDULE
+from experiments.engine.places import DOCS, RECORDS
+
+HOLDS, PARTLY, FAILS, UNTESTED = "holds", "holds on some tasks", "does not hold", "not tested at this size"
+SURE = 0.05
+INTRODUCTION = """\
+This page lists what was published from 2015 to 2026 about learning rates per weight and per layer, and what small tasks
+show when the claims are run here.
+
+* Each method has its own best learning rate, chosen on the validation split. New seeds and the test split judge.
+* Schedule: a linear warm-up over 5 % of the steps, then a linear decay to 0. Schedule-free AdamW has its authors'
+  schedule.
+* A difference is taken seed by seed. It counts as *shown* if Student's t test says so at 5 %, after Holm's correction
+  for the number of tasks of that claim.
+* “Ends lower” **holds** if it is shown on at least half of the tasks, and the opposite on none. It **holds on some
+  tasks** if it is shown on more tasks than the opposite. Otherwise it **does not hold**.
+* “Ends no higher” **holds** if “higher” is shown on no task, and **holds on some tasks** if “higher” is shown on fewer
+  than half of them. A difference that is not shown can still exist: the seeds are few.
+
+`python -m experiments claims` makes this page from the records. `python -m experiments compare --out
+experiments/results/compare` makes the records of the first two sections, `python -m experiments maps --out
+experiments/results/maps` those of the maps."""
+ENDS = """\
+*Sooner* is the share of the steps after which the method is as low as its base is at the end, a median over the tasks.
+A dash means that on most tasks it never is. Under a schedule that decays to 0 the score falls most at the end, so the
+share is high for every method."""
+EACH = """\
+Test score of the method at the end minus that of its base: mean ± half width of the 95 % interval. ✓ means that
+“lower” is shown, ✗ that “higher” is shown."""
+ABOUT = {
+    "width": """\
+The maximal update parametrization (μP, 2022) says: a rate that is tuned on a narrow net suits a wide one if the rate of
+each leaf follows its width. Hyperball (2026) says the same of norms that are held. There the best rate drifts 1.4 times
+from width 128 to 2,048, with Adam 2 times, with Muon 4 times. Dots mark the best rate of each width.""",
+    "depth": """\
+LSALR (2015) says that a rate per layer helps where gradients vanish. In each map the net gets deeper from bottom to
+top. Dots mark the best rate of each depth. Orange cells diverged.""",
+    "batch": """\
+Rates that compare signs need gradients that are more than noise. In each map the batch grows from bottom to top, and
+the number of steps is the same.""",
+}
+TITLES = {
+    "width": "Does the best rate stay if the net gets wider?",
+    "depth": "Where do they help? Depth, nonlinearity and rate",
+    "batch": "Where do they help? Batch and rate",
+}
+
+
+class Verdict(NamedTuple):
+    """A claim's differences by task, those that are shown, and what follows."""
+
+    of: dict[str, analysis.Difference]  # by task
+    shown: dict[str, str]  # "lower" or "higher" by task, after the correction
+    share: float | None  # of the steps, a median over the tasks
+    verdict: str
+
+
+def judge(claim: Claim, records: Sequence[TaskRecord]) -> Verdict:
+    """Compare the claim's two methods on every task on which both took part."""
+    of, shares = {}, []
+    for record in records:
+        if {claim.method, claim.base} <= record.results.keys():
+            found = analysis.difference(record, claim.method, claim.base)
+            if found is not None:
+                of[record.slug] = found
+                shares.append(analysis.share_of_steps(record, claim.method, claim.base))
+    sure = holm([found.p for found in of.values()])
+    sides = {slug: found.verdict for (slug, found), p in zip(of.items(), sure, strict=True) if p < SURE}
+    sides = {slug: side for slug, side in sides.items() if side != "none shown"}
+    never = float("inf")
+    share = median([never if one is None else one for one in shares]) if shares else never
+    return Verdict(of, sides, None if share == never else share, _verdict(claim, len(of), Counter(sides.values())))
+
+
+def _verdict(claim: Claim, tasks: int, sides: Mapping[str, int]) -> str:
+    lower, higher = sides.get("lower", 0), sides.get("higher", 0)
+    if not tasks:
+        return UNTESTED
+    if claim.expects == "no higher":
+        return HOLDS if not higher else PARTLY if 2 * higher < tasks else FAILS
+    if 2 * lower >= tasks and not higher:
+        return HOLDS
+    return PARTLY if lower > higher else FAILS
+
+
+def page(folder: Path) -> str:
+    """Write the page from the records in a folder."""
+    records = read_all(folder / "compare")
+    judged = {claim: judge(claim, records) for claim in CLAIMS}
+    sections = [
+        Section("Claims of 2015 to 2026", [INTRODUCTION]),
+        _claims(judged),
+        _each(judged, records),
+        *_maps(folder),
+    ]
+    return to_markdown(sections)
+
+
+def _claims(judged: Mapping[Claim, Verdict]) -> Section:
+    header = ["claim", "published", "tasks: lower, none shown, higher", "sooner", "verdict"]
+    rows = []
+    for claim, of in judged.items():
+        sides = Counter(of.shown.values())
+        lower, higher = sides["lower"], sides["higher"]
+        counts = f"{lower}, {len(of.of) - lower - higher}, {higher}" if of.of else NOTHING
+        sooner = NOTHING if of.share is None else f"{100 * of.share:.0f} %"
+        verdict = "; ".join(filter(None, [f"**{of.verdict}**", claim.comment]))
+        rows.append([Cell(f"{claim.says} ({claim.source})"), *map(Cell, [claim.published, counts, sooner, verdict])])
+    return Section("Verdicts", [ENDS], Table(header, rows))
+
+
+def _each(judged: Mapping[Claim, Verdict], records: Sequence[TaskRecord]) -> Section:
+    """Show every difference behind the verdicts."""
+    mark = {"lower": " ✓", "higher": " ✗", "": ""}
+    rows = []
+    for claim, of in judged.items():
+        if of.of:
+            names = [name.removesuffix(f"@{SCHEDULE}") for name in (claim.method, claim.base)]
+            cells = {
+                slug: show(one.estimate, signed=True) + mark[of.shown.get(slug, "")] for slug, one in of.of.items()
+            }
+            rows.append(
+                [
+                    Cell(" – ".join(f"`{shown(name)}`" for name in names)),
+                    *(Cell(cells.get(record.slug, NOTHING)) for record in records),
+                ]
+            )
+    return Section("Every task", [EACH], Table(["method – base", *(f"`{r.slug}`" for r in records)], rows))
+
+
+def _maps(folder: Path) -> Iterator[Section]:
+    for name in FAMILIES:
+        records = read(folder, name)
+        if records:
+            text = [ABOUT[name], f"![{TITLES[name]}](claims_{name}.png)"]
+            yield Section(TITLES[name], text, _best(records) if name != "width" else _drift(records))
+
+
+def read(folder: Path, name: str) -> dict[str, TaskRecord]:
+    """Return the records of a family by slug, in its order; those that are missing are left out."""
+    found = {record.slug: record for record in read_all(folder / "maps" / name)}
+    return {slug: found[slug] for slug in FAMILIES[name].tasks if slug in found}
+
+
+def _best(records: Mapping[str, TaskRecord]) -> Table:
+    """Show the best loss of each method on each task, and how wide a range of rates is good."""
+    methods = list(next(iter(records.values())).results)
+    rows = []
+    for record in records.values():
+        cells = [_best_cell(record, method) for method in methods]
+        lowest = min(range(len(cells)), key=lambda k: cells[k][0])
+        texts = [Cell(text, "best" if k == lowest else "") for k, (_, text) in enumerate(cells)]
+        rows.append([Cell(record.config["task"]["title"]), *texts])
+    return Table(["task", *(f"`{name_of(method)}`" for method in methods)], rows)
+
+
+def _best_cell(record: TaskRecord, method: str) -> tuple[float, str]:
+    of = losses(record, method)
+    best = min((loss for loss in of.values() if loss == loss), default=None)
+    if best is None:
+        return float("inf"), "diverged"
+    low, high = good_rates(of)
+    return best, f"{best:.3f} ({high / low:.2g}×)"
+
+
+def _drift(records: Mapping[str, TaskRecord]) -> Table:
+    """Show each method's best rate by width, and the highest of them over the lowest."""
+    methods = list(next(iter(records.values())).results)
+    rows = []
+    for method in methods:
+        best = [analysis.rate_of(record, method) for record in records.values()]
+        known = [rate for rate in best if rate is not None]
+        drift = f"{max(known) / min(known):.2g}×" if known else NOTHING
+        rows.append(
+            [Cell(f"`{name_of(method)}`"), *(Cell(f"{rate:g}" if rate else NOTHING) for rate in best), Cell(drift)]
+        )
+    return Table(["best rate of", *(f"{int(slug)} units" for slug in records), "highest over lowest"], rows)
+
+
+def claims(out: Path = DOCS / "claims.md", results: Path = RECORDS) -> None:
+    """Make the page of this decade's claims from the committed records: each with its verdict, and the pictures."""
+    out.write_text(page(results), encoding="utf-8")
+    for name, draw in PICTURES.items():
+        if records := read(results, name):
+            figure = draw(records)
+            figure.savefig(out.parent / f"claims_{name}.png", dpi=100)
+            plt.close(figure)
+    print(out)

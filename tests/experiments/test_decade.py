@@ -1,0 +1,163 @@
+"""This decade's claims: verdicts by hand, families of tasks, and the page that its records make."""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from adaptax.comparison.protocol import Grid
+from adaptax.comparison.results import read_all
+from experiments.decade import families, page, pictures
+from experiments.decade.claims import CLAIMS, Claim
+from experiments.decade.families import FAMILIES, NARROW, Family
+from experiments.decade.page import FAILS, HOLDS, PARTLY, UNTESTED
+from experiments.decade.rates import losses
+from experiments.engine.places import DOCS, RECORDS
+from tests.comparison.test_report import final, judged
+
+CLAIM = Claim("b is lower", "nobody", "a figure", "b", "a")
+LOWER, SAME, HIGHER = [9.0, 18.9, 29.1], [11.0, 18.0, 30.0], [11.0, 21.1, 30.9]  # against 10, 20, 30
+
+
+def verdict(*ends, expects="lower"):
+    """Judge on one task for each list of ends."""
+    records = [judged(f"task{k}", a=final(10.0, 20.0, 30.0), b=final(*of)) for k, of in enumerate(ends)]
+    return page.judge(CLAIM._replace(expects=expects), records)
+
+
+@pytest.mark.parametrize(
+    ("ends", "expects", "wanted"),
+    [
+        ([LOWER], "lower", HOLDS),
+        ([LOWER, SAME], "lower", HOLDS),  # on half of the tasks
+        ([LOWER, SAME, SAME], "lower", PARTLY),
+        ([LOWER, LOWER, HIGHER], "lower", PARTLY),  # the opposite is shown on one
+        ([LOWER, HIGHER], "lower", FAILS),
+        ([SAME], "lower", FAILS),
+        ([SAME, LOWER], "no higher", HOLDS),
+        ([SAME, SAME, HIGHER], "no higher", PARTLY),
+        ([SAME, HIGHER], "no higher", FAILS),
+    ],
+)
+def test_a_verdict_follows_from_the_tasks_on_which_a_side_is_shown(ends, expects, wanted):
+    assert verdict(*ends, expects=expects).verdict == wanted
+
+
+def test_a_side_is_shown_only_after_holms_correction():
+    """Differences -2, -1, -1.5 have t = 5.196, so p = .0351: shown alone, and not as the smaller of two."""
+    of = [8.0, 19.0, 28.5]
+    assert verdict(of).shown == {"task0": "lower"}
+    assert verdict(of, SAME).shown == {}
+
+
+def test_a_diverged_seed_of_the_better_method_shows_nothing():
+    ends = {"a": final(10.0, 20.0, 30.0, 40.0), "b": final(9.0, 18.9, 29.1, None)}
+    assert page.judge(CLAIM, [judged("task", **ends)]).shown == {}
+    assert page.judge(CLAIM, [judged("task", a=ends["a"], b=final(9.0, 18.9, 29.1, 39.0))]).shown == {"task": "lower"}
+
+
+def test_without_records_nothing_is_tested():
+    found = page.judge(CLAIM, [judged("task", a=final(1.0, 2.0))])
+    assert (found.of, found.share, found.verdict) == ({}, None, UNTESTED)
+
+
+def test_every_claim_has_records_or_a_reason():
+    records = read_all(RECORDS / "compare")
+    for claim in CLAIMS:
+        if claim.method:
+            assert any({claim.method, claim.base} <= record.results.keys() for record in records), claim
+        else:
+            assert claim.comment
+            assert page.judge(claim, records).verdict == UNTESTED
+
+
+def test_families_vary_what_they_say():
+    shapes = {
+        name: {slug: jax.eval_shape(task.problem.init, jax.random.key(0)) for slug, task in family.tasks.items()}
+        for name, family in FAMILIES.items()
+    }
+    kernels = lambda of: [leaf.shape for leaf in jax.tree.leaves(of) if leaf.ndim == 2]  # noqa: E731
+    assert kernels(shapes["width"]["128"]) == [(784, 128), (128, 128), (128, 10)]
+    assert kernels(shapes["depth"]["tanh_04"]) == [(64, 32), *[(32, 32)] * 3, (32, 10)]
+    assert {task.batch_size for task in FAMILIES["batch"].tasks.values()} == set(families.BATCHES)
+    assert {task.problem.model.keywords["nonlinearity"] for task in FAMILIES["depth"].tasks.values()} == {
+        *families.NONLINEARITIES
+    }
+    for family in FAMILIES.values():
+        for task in family.tasks.values():
+            assert family.methods(task)
+            batch = jax.tree.map(lambda x: x[:4], families.digits.load()["train"])
+            if task.scored == "loss, nats" and "digits" in task.title:
+                params = task.problem.init(jax.random.key(1))
+                assert task.problem.score(params, batch) == task.problem.loss(params, batch)
+
+
+def test_rates_by_width_are_one_on_the_narrow_net_and_fall_with_the_width():
+    """Between hidden layers 64/256, elsewhere 1: Table 8 of the paper for Adam."""
+    for width, wanted in ((NARROW, 1.0), (256, 0.25)):
+        methods = families._width_methods(families._wide(width))
+        make = methods["adam_mup"].make
+        params = families._wide(width).problem.init(jax.random.key(0))
+        gradients = jax.tree.map(lambda w: jnp.ones_like(w), params)
+        updates, _ = make(learning_rate=0.5).update(gradients, make(learning_rate=0.5).init(params), params)
+        hidden = [u for u in jax.tree.leaves(updates) if u.shape == (width, width)]
+        others = [u for u in jax.tree.leaves(updates) if u.shape != (width, width)]
+        np.testing.assert_allclose(hidden[0], -0.5 * wanted, rtol=1e-5)
+        for update in others:
+            np.testing.assert_allclose(update, -0.5, rtol=1e-5)
+
+
+def test_hyperball_turns_layers_by_the_learning_rate_and_holds_their_norms():
+    """Equation of RATES: w' = R x / ‖x‖, x = w - η R u / ‖u‖; the first step of momentum has u = g."""
+    kernel, gradient = np.array([[3.0, 0.0], [0.0, 4.0]]), np.array([[0.8, 0.0], [0.0, -0.6]])
+    make = families.held(0.1, families.around.DIRECTIONS["momentum"][0])
+    params = {"layer": {"kernel": jnp.asarray(kernel)}}
+    updates, _ = make.update({"layer": {"kernel": jnp.asarray(gradient)}}, make.init(params), params)
+    x = kernel - 0.1 * 5 * gradient / 1.0
+    np.testing.assert_allclose(kernel + updates["layer"]["kernel"], 5 * x / np.linalg.norm(x), rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> Path:
+    """Train two small tasks of each family for a few steps, at two rates."""
+    folder, patch = tmp_path_factory.mktemp("maps"), pytest.MonkeyPatch()
+    chosen = {"depth": ("sigmoid_01", "relu_02"), "batch": ("0004", "0016")}
+    for name, slugs in chosen.items():
+        tasks = {s: dataclasses.replace(FAMILIES[name].tasks[s], steps=4, evaluate_every=4) for s in slugs}
+        methods = families._chosen(("optax_sgd", "adam"))
+        patch.setitem(FAMILIES, name, Family(tasks, methods, Grid(0.01, 0.1, 2), 2))
+    families.maps(("depth", "batch"), folder)
+    yield folder
+    patch.undo()
+
+
+def test_maps_are_records_at_every_rate_with_every_seed(small: Path):
+    (record,) = [record for record in read_all(small / "depth") if record.slug == "relu_02"]
+    assert set(record.results) == {"optax_sgd", "adam"}
+    seen = {(result.curve.rate, result.curve.seed) for result in record.results["adam"]}
+    assert {(rate, seed) for rate in (0.01, 0.1) for seed in (0, 1)} <= seen
+    assert record.config["protocol"]["schedules"] == ["warmup_linear"]
+    assert all(result.curve.test is None for result in record.results["adam"])
+
+
+def test_pictures_show_every_cell_and_mark_the_best_rate(small: Path):
+    by_slug = {record.slug: record for record in read_all(small / "depth")}
+    figure = pictures.draw_depths({slug: by_slug[slug] for slug in ("sigmoid_01", "relu_02")})
+    panels = [axes for axes in figure.axes if axes.get_images()]
+    assert len(panels) == 4  # two nonlinearities, two methods
+    found = losses(by_slug["sigmoid_01"], "optax_sgd")
+    np.testing.assert_allclose(panels[0].get_images()[1].get_array()[0], list(found.values()))
+    (dot,) = panels[0].get_lines()
+    assert list(found)[int(dot.get_xdata()[0])] == min(found, key=lambda rate: found[rate])
+
+
+def test_the_page_is_what_the_records_say():
+    """After a change: python -m experiments claims."""
+    text = page.page(RECORDS)
+    assert Path(DOCS / "claims.md").read_text(encoding="utf-8") == text
+    for name in FAMILIES:
+        assert (f"claims_{name}.png" in text) == bool(page.read(RECORDS, name))
+        assert (DOCS / f"claims_{name}.png").exists() == bool(page.read(RECORDS, name))
