@@ -1,1 +1,1 @@
-"""Measurements of speed: the roofline of a step, its traffic on accelerators, training steps, sweeps; t-SNE."""
+"""Measurements of speed: an optimizer step, its traffic on accelerators, training steps, sweeps, and t-SNE."""

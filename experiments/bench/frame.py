@@ -1,6 +1,7 @@
-"""What every bench does around its measuring: ask whether it may begin, show how far it is, keep what it found.
+"""What all benches share: they check the old record, show progress, and write the new record and its table.
 
-And tell how busy other processes kept the machine: PyTorch's threads spin while they wait and stall for want of a core.
+They also measure how busy other processes kept the machine. PyTorch's threads spin while they wait, and stall when
+another process takes a core.
 """
 
 import itertools
@@ -21,24 +22,24 @@ from adaptax.comparison.record import Line, Record
 from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
 
 STAT = Path("/proc/stat")
-QUIET = 0.05  # cores that others may keep busy; with one busy neighbor PyTorch's steps take up to 50 times as long
+QUIET = 0.05  # cores that other processes may use; with one busy neighbor PyTorch's steps take up to 50 times as long
 
 Report = Callable[[Record], Iterable[Section]]
 
 
 def begin(folder: Path, config: dict[str, Any], overwrite: bool) -> dict[str, Any]:
-    """Return the conditions under which is measured; a record made with other settings stays, unless told otherwise."""
+    """Return the conditions of the measurement; refuse to replace a record of other settings, unless `overwrite`."""
     if not overwrite:
         record.check_same_settings(folder, config)
     return describe_environment()
 
 
 def has_pytorch(device: str, meta: dict[str, Any]) -> bool:
-    """Note PyTorch's version and its threads, or say why it cannot be measured on a device."""
+    """Return whether PyTorch runs on the device; add its version and threads to `meta`, or print the reason."""
     try:
         import torch
     except ImportError:
-        print("Without PyTorch: torch is not installed (the extra `bench` brings it).")
+        print("Without PyTorch: torch is not installed (the extra `bench` installs it).")
         return False
     if device == "gpu" and not torch.cuda.is_available():
         print(f"Without PyTorch: torch {torch.__version__} finds no CUDA device.")
@@ -48,7 +49,7 @@ def has_pytorch(device: str, meta: dict[str, Any]) -> bool:
 
 
 def watch_others() -> Callable[[], float | None]:
-    """Start watching; what it returns gives the cores that others kept busy since then, None where nobody knows."""
+    """Return a function that says how many cores other processes used since this call; None if that is unknown."""
     start, before = time.monotonic(), seconds_of_others()
 
     def cores() -> float | None:
@@ -60,7 +61,7 @@ def watch_others() -> Callable[[], float | None]:
 
 
 def seconds_of_others() -> float | None:
-    """Return the processor seconds of the machine less those of this process; None elsewhere than on Linux."""
+    """Return the machine's processor seconds minus those of this process; None if the system is not Linux."""
     if not STAT.exists():
         return None
     user, nice, system, _, _, *interrupts_and_steal = map(int, STAT.read_text().splitlines()[0].split()[1:9])
@@ -69,7 +70,7 @@ def seconds_of_others() -> float | None:
 
 
 def watched(work: Iterable[tuple]) -> Iterator[tuple]:
-    """Go through the work, each piece called by its words, while a bar says which one is measured."""
+    """Yield the pieces of work; a progress bar names the piece that is being measured."""
     with bars(Console()) as progress:
         for piece in progress.track(list(work)):
             progress.update(progress.task_ids[0], description=", ".join(map(str, piece)))
@@ -77,28 +78,28 @@ def watched(work: Iterable[tuple]) -> Iterator[tuple]:
 
 
 def alternate(windows: Mapping[str, Callable[[], Any]], rounds: int, steps: int) -> list[Line]:
-    """Time windows of so many steps in turn; before each comes one that does not count."""
+    """Time windows of `steps` steps in turn; an untimed window runs before each timed one."""
     rows = []
     for number, name in watched(itertools.product(range(rounds), windows)):
-        windows[name]()  # threads of the one before may still spin, and caches hold what it used
-        milliseconds = round(1e3 * timeit.timeit(windows[name], number=1) / steps, 3)  # of a step
+        windows[name]()  # untimed: the previous contender's threads may still spin, and caches hold its data
+        milliseconds = round(1e3 * timeit.timeit(windows[name], number=1) / steps, 3)  # per step
         rows.append({"round": number, "contender": name, "milliseconds": milliseconds})
     return rows
 
 
 def compared(rows: Iterable[Line]) -> dict[str, list[str]]:
-    """Return what a table of such rows says of each: times, and how many times the first one's in single rounds."""
+    """Return each contender's table cells: its times, and their ratios to the first contender's times."""
     times = {name: [row["milliseconds"] for row in of] for name, of in grouped(rows, "contender").items()}
     first, cells = next(iter(times.values())), {}
     for name, own in times.items():
-        ratios = [a / b for a, b in zip(own, first, strict=True)]  # neighbors in time, in a round
+        ratios = [a / b for a, b in zip(own, first, strict=True)]  # of the same round, since the machine's speed drifts
         pairs = [(f"{statistics.median(of):.2f}", f"{min(of):.2f} to {max(of):.2f}") for of in (own, ratios)]
         cells[name] = [name, *pairs[0], *pairs[1]]
     return cells
 
 
 def keep(folder: Path, of: Record, report: Report, draw: Callable[[Record, Path], None] | None = None) -> None:
-    """Leave the record and, made from it, table.md and perhaps figure.png; say so when others were too busy."""
+    """Write the record, and from it table.md and perhaps figure.png; warn if other processes were too busy."""
     record.write(folder, *of)
     (folder / "table.md").write_text(text := table_of(folder, report), encoding="utf-8")
     print(text)
@@ -106,21 +107,21 @@ def keep(folder: Path, of: Record, report: Report, draw: Callable[[Record, Path]
         draw(record.read(folder), folder / "figure.png")
         print(f"Picture: {folder / 'figure.png'}")
     if (cores := of.meta.get("cores_of_others") or 0) > QUIET:
-        print(f"Others kept {cores} cores busy: measure again on a quiet machine.")
+        print(f"Other processes kept {cores} cores busy: measure again on a quiet machine.")
 
 
 def table_of(folder: Path, report: Report) -> str:
-    """Return what table.md says, made from the record alone."""
+    """Return the text of table.md, made from the record alone."""
     return to_markdown(report(record.read(folder)), level=3)
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
-    """Return a table of plain words."""
+    """Return a table of plain texts."""
     return Table(list(header), [list(map(Cell, row)) for row in rows])
 
 
 def grouped(rows: Iterable[Line], key: str) -> dict[Any, list[Line]]:
-    """Sort rows by one of their entries; groups and rows stay in order."""
+    """Group rows by one of their entries; groups and rows keep their order."""
     groups: dict[Any, list[Line]] = {}
     for row in rows:
         groups.setdefault(row[key], []).append(row)
@@ -128,7 +129,7 @@ def grouped(rows: Iterable[Line], key: str) -> dict[Any, list[Line]]:
 
 
 def machine(meta: dict[str, Any]) -> str:
-    """Say on what a record was made."""
+    """Describe the machine on which a record was made."""
     parts = f"{meta['processor']}, {meta['cores']} cores, {meta['device']}, jax {meta['versions']['jax']}"
     if "torch_threads" in meta:
         parts += f", torch {meta['versions']['torch']} with {meta['torch_threads']} threads"

@@ -1,4 +1,4 @@
-"""What it costs to observe every twentieth step of a training: a net of 6.3 M weights in 24 leaves, batches of 64."""
+"""The cost of observing every twentieth training step: a net of 6.3 M weights in 24 leaves, batches of 64."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,7 +21,7 @@ OPTIMIZER = adaptax.adam(1e-3)
 
 
 def loss(params: Any, x: jax.Array) -> jax.Array:
-    """Give what a net of rectified layers, whose task is to return its input, is off by."""
+    """Return the mean squared error of a net of ReLU layers that should reproduce its input."""
     y = x
     for layer in params:
         y = jax.nn.relu(y @ layer["kernel"] + layer["bias"][None])
@@ -40,7 +40,7 @@ def observed_step(params: Any, state: Any, x: jax.Array) -> tuple:
 
 
 def windows() -> dict[str, Callable[[], None]]:
-    """Return twenty plain steps, and the same of which the first is observed."""
+    """Return two windows of twenty steps: without observation, and with the first step observed."""
     keys = jax.random.split(jax.random.key(0), LAYERS + 1)
     kernels = [jax.random.normal(key, (WIDTH, WIDTH)) * (2 / WIDTH) ** 0.5 for key in keys[1:]]
     params, x = [{"kernel": k, "bias": jnp.zeros(WIDTH)} for k in kernels], jax.random.normal(keys[0], (BATCH, WIDTH))
@@ -58,7 +58,7 @@ def windows() -> dict[str, Callable[[], None]]:
 
 
 def run(out: Out = RESULTS, overwrite: Overwrite = False) -> None:
-    """Time training steps, and the same with every twentieth observed; record and table in OUT/observe_speed/DEVICE."""
+    """Time training steps with and without observation; write record and table to OUT/observe_speed/DEVICE."""
     folder = out / "observe_speed" / jax.default_backend()
     config = {"layers": LAYERS, "width": WIDTH, "batch": BATCH, "every": EVERY, "rounds": ROUNDS}
     meta, others = frame.begin(folder, config, overwrite), frame.watch_others()
@@ -67,12 +67,12 @@ def run(out: Out = RESULTS, overwrite: Overwrite = False) -> None:
 
 
 def sections(of: Record) -> Iterator[Section]:
-    """Compare both, window by window."""
+    """Write the conditions, then a row for each kind of window."""
     config, others = of.config, of.meta["cores_of_others"]
     conditions = (
-        f"Measured on {frame.machine(of.meta)}; others kept {others} cores busy. {config['layers']} layers of "
-        f"{config['width']} units, batch {config['batch']}, adam; medians of {config['rounds']} rounds, in each "
-        f"{config['every']} steps of both in turn."
+        f"Measured on {frame.machine(of.meta)}; other processes kept {others} cores busy. "
+        f"{config['layers']} layers of {config['width']} units, batch {config['batch']}, adam. Times are medians of "
+        f"{config['rounds']} rounds; each round times a window of {config['every']} steps of both kinds."
     )
-    header = ("steps", "ms/step", "fastest and slowest window", "times plain", "in single rounds")
+    header = ("steps", "ms/step", "fastest and slowest window", "ratio to plain", "lowest and highest ratio")
     yield Section("", [conditions], frame.table(header, frame.compared(of.lines["rows"]).values()))

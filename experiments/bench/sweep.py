@@ -1,4 +1,4 @@
-"""What a sweep saves: against the same runs made one after the other, and by layout, task by task."""
+"""The time that a sweep saves against the same runs one after the other, and the time of each layout by task."""
 
 import dataclasses
 import itertools
@@ -34,12 +34,12 @@ SLUG, METHOD = "mnist_mlp", "optax_momentum"
 RATES, SEEDS, STEPS = tuple(np.geomspace(1e-3, 1.0, 7).tolist()), tuple(range(5)), 1000
 ROUNDS = 3
 PLAIN, LAYOUTS = "one after the other", get_args(Layout)
-CHUNKS = 2  # of a task's steps between two evaluations, timed for every layout after one that is not
-SAME = 2.0  # points of error by which a member may end elsewhere: at high rates rounding grows
+CHUNKS = 2  # evaluation intervals that are timed for every layout, after an untimed run
+SAME = 2.0  # points of error by which the ends of a member may differ: high rates amplify rounding
 
 
 def run(out: Out = RESULTS, data: Data = None, overwrite: Overwrite = False) -> None:
-    """Time a sweep against the same runs one after the other, and layouts by task; record in OUT/sweep_speed/DEVICE."""
+    """Time a sweep, the same runs one after the other, and layouts by task; write record to OUT/sweep_speed/DEVICE."""
     folder, contender = out / "sweep_speed" / jax.default_backend(), known_methods.choose([METHOD])[METHOD]
     config = {"task": SLUG, "method": METHOD, "rates": len(RATES), "seeds": len(SEEDS), "steps": STEPS}
     config |= {"rounds": ROUNDS}
@@ -51,11 +51,11 @@ def run(out: Out = RESULTS, data: Data = None, overwrite: Overwrite = False) -> 
 
 
 def whole(task: Task, contender: Method, data: Path | None) -> Iterator[Line]:
-    """Time whole sweeps in turn, compiling included on both sides, and check that they do the same work."""
+    """Time whole sweeps in turn, compilation included, and check that they give the same scores."""
     task = dataclasses.replace(task, steps=STEPS, evaluate_every=STEPS // 20)
     splits = load(task, data)
     for number, how in frame.watched(itertools.product(range(ROUNDS), (PLAIN, *LAYOUTS))):
-        jax.clear_caches()  # or the second round would compile nothing
+        jax.clear_caches()  # otherwise only the first round would compile
         start = time.perf_counter()
         if how == PLAIN:
             ends = expected = one_after_the_other(task, contender, splits, RATES, SEEDS)
@@ -65,7 +65,7 @@ def whole(task: Task, contender: Method, data: Path | None) -> Iterator[Line]:
             ends = [np.nan if curve.diverged_at else curve.validation[-1] for curve in curves]
             ends = np.array(ends).reshape(len(SEEDS), len(RATES))
         seconds = round(time.perf_counter() - start, 2)
-        low = slice(len(RATES) // 2)  # rates, at which both must come to the same
+        low = slice(len(RATES) // 2)  # the low rates, at which all must give the same scores
         np.testing.assert_allclose(ends[:, low], expected[:, low], rtol=0, atol=SAME, equal_nan=False, err_msg=how)
         yield {"kind": "whole", "round": number, "how": how, "seconds": seconds}
         if how != PLAIN:
@@ -75,10 +75,10 @@ def whole(task: Task, contender: Method, data: Path | None) -> Iterator[Line]:
 def one_after_the_other(
     task: Task, contender: Method, splits: Splits, rates: Sequence[float], seeds: Sequence[int]
 ) -> np.ndarray:
-    """Train and score every member as one does it without a sweep; return the last validation scores, (seeds, rates).
+    """Train and score the members one by one, without a sweep; return the last validation scores, (seeds, rates).
 
-    In the plainest program that is still a good one the learning rate is an argument of the step, so it is compiled
-    once; with the rate inside it, as Optax's examples have it, it would be compiled for every rate.
+    The learning rate is an argument of the step, so the step is compiled once. With the rate inside the step, as in
+    Optax's examples, it would be compiled again for every rate.
     """
     on_device = {name: jax.tree.map(jnp.asarray, split) for name, split in splits.items()}
     count = len(jax.tree.leaves(splits["train"])[0])
@@ -109,7 +109,7 @@ def one_after_the_other(
 
 
 def by_task(known: dict[str, Task], contender: Method, data: Path | None) -> Iterator[Line]:
-    """Time a member's step in every layout on every task, the grid as in its tuning."""
+    """Time a member's step in every layout on every task, with as many rates and seeds as in tuning."""
     splits_of = lru_cache(maxsize=1)(lambda slug: load(known[slug], data))
     for slug, layout in frame.watched(itertools.product(known, LAYOUTS)):
         task = dataclasses.replace(known[slug], steps=CHUNKS * known[slug].evaluate_every)
@@ -127,33 +127,33 @@ def sections(of: Record) -> Iterator[Section]:
     config, kinds = of.config, frame.grouped(of.lines["rows"], "kind")
     what = (
         f"{config['rates']} rates × {config['seeds']} seeds of `{config['task']}` with {config['method']}, "
-        f"{config['steps']} steps each, compiling included on both sides; medians of {config['rounds']} rounds. "
-        f"{frame.machine(of.meta)}; others kept {of.meta['cores_of_others']} cores busy."
+        f"{config['steps']} steps each. Times include compilation and are medians of {config['rounds']} rounds. "
+        f"{frame.machine(of.meta)}; other processes kept {of.meta['cores_of_others']} cores busy."
     )
     yield Section("", [what], whole_table(kinds["whole"]))
-    spent = "Seconds of the sweeps by kind of work, mean over the threads; medians of the rounds:"
+    spent = "Seconds that the sweeps spent on each kind of work: mean over the threads, median of the rounds:"
     lines = [
         [how, *(f"{statistics.median(row[kind] for row in of):.1f}" for kind in KINDS)]
         for how, of in frame.grouped(kinds["of what"], "how").items()
     ]
     yield Section("", [spent], frame.table(["", *KINDS], lines))
-    below = "Microseconds of one member's step by task and layout, the grid as in tuning:"
+    below = "Microseconds of one member's step by task and layout, with as many rates and seeds as in tuning:"
     yield Section("", [below], task_table(kinds["step"]))
 
 
 def whole_table(rows: list[Line]) -> Table:
-    """Compare whole sweeps with the first; ratios are taken round by round, between neighbors in time."""
+    """Compare whole sweeps with the first row; each ratio is taken within one round."""
     seconds = {how: [row["seconds"] for row in of] for how, of in frame.grouped(rows, "how").items()}
     plain, lines = next(iter(seconds.values())), []
     for how, of in seconds.items():
         ratios = [slow / fast for slow, fast in zip(plain, of, strict=True)]
         middle, spread = statistics.median(ratios), f"{min(ratios):.1f} to {max(ratios):.1f}"
         lines.append([how, f"{statistics.median(of):.1f}", f"{middle:.1f}", spread])
-    return frame.table(["", "seconds", "times faster", "in single rounds"], lines)
+    return frame.table(["", "seconds", "times faster", "lowest to highest"], lines)
 
 
 def task_table(rows: list[Line]) -> Table:
-    """Show every layout on every task, the fastest bold."""
+    """Show the time of every layout on every task; the fastest is bold."""
     lines = []
     for task, of in frame.grouped(rows, "task").items():
         fastest = min(row["microseconds"] for row in of)

@@ -141,7 +141,9 @@ def test_what_is_kept_is_shown_and_busy_neighbors_are_told(tmp_path, capsys):
     assert (tmp_path / "table.md").read_text() == text
     assert capsys.readouterr().out == text + "\n"
     keep(tmp_path, 0.5)
-    assert capsys.readouterr().out.endswith("\nOthers kept 0.5 cores busy: measure again on a quiet machine.\n")
+    assert capsys.readouterr().out.endswith(
+        "\nOther processes kept 0.5 cores busy: measure again on a quiet machine.\n"
+    )
     keep(tmp_path, None)  # where nobody knows
     assert capsys.readouterr().out == text + "\n"
 

@@ -64,7 +64,9 @@ def test_another_layer_is_refused(own, monkeypatch, layer, other):
     net = task.lenet()
     setattr(net, layer, getattr(nn, other)(2))
     monkeypatch.setattr(task, "lenet", lambda: net)
-    with pytest.raises(DifferentTrainingError, match=r"^PyTorch: the loss must be that of ours, give or take 1e-05"):
+    with pytest.raises(
+        DifferentTrainingError, match=r"^PyTorch: the loss must equal ours within 1e-05, relative to ours"
+    ):
         run.same_gradients("PyTorch", own.fresh, task.train_pytorch(own.start))
 
 
@@ -82,7 +84,7 @@ def test_channels_in_another_order_are_refused(own, leaf):
 def test_another_gradient_is_refused_and_named(own):
     loss, gradients = own.fresh.loss_and_gradients()
     wrong = own.fresh._replace(loss_and_gradients=lambda: (loss, gradients | {"ip2.bias": -gradients["ip2.bias"]}))
-    with pytest.raises(DifferentTrainingError, match=r"the gradient of ip2\.bias must be .* is off by 2\."):
+    with pytest.raises(DifferentTrainingError, match=r"the gradient of ip2\.bias must equal ours .* differs by 2\."):
         run.same_gradients("PyTorch", own.fresh, wrong)
 
 
@@ -100,7 +102,7 @@ def test_another_solver_is_refused(own, monkeypatch, setting):
     monkeypatch.setattr(task, "sgd", other_sgd)
     other = task.train_pytorch(own.start)
     other.run(run.FEW)
-    with pytest.raises(DifferentTrainingError, match=r"the change of .* must be that of ours"):
+    with pytest.raises(DifferentTrainingError, match=r"the change of .* must equal ours"):
         run.same_changes("PyTorch", own.start, own.after_few, other.weights())
 
 
@@ -111,7 +113,7 @@ def test_what_does_not_learn_is_refused(losses):
 
 
 def test_a_loss_that_is_no_number_is_refused():
-    with pytest.raises(DifferentTrainingError, match="is off by nan"):
+    with pytest.raises(DifferentTrainingError, match="differs by nan"):
         run.same("PyTorch: the loss", 0.2, float("nan"), run.ALIKE)
 
 
@@ -138,10 +140,10 @@ def toy(slope=1.0, rate=0.1, loss=0.5, noise=0.0):
 @pytest.mark.parametrize(
     ("peer", "says"),
     [
-        ({"loss": 0.51}, "PyTorch: the loss must be that of ours, give or take 1e-05"),
+        ({"loss": 0.51}, "PyTorch: the loss must equal ours within 1e-05"),
         ({"slope": 1.01, "loss": 0.5 / 1.01}, "PyTorch: the gradient of w"),
         ({"rate": 0.101}, "PyTorch: the change of w"),
-        ({"noise": 1.0}, "PyTorch: the loss must be that of ours, give or take 0.1"),
+        ({"noise": 1.0}, "PyTorch: the loss must equal ours within 0.1"),
     ],
 )
 def test_one_that_differs_anywhere_is_refused_before_anything_is_timed(peer, says):
@@ -178,7 +180,7 @@ def test_ratios_are_of_neighbors_in_time(tmp_path):
     assert "| adaptax | 10.00 | 5.00 to 20.00 | 1.00 | 1.00 to 1.00 | 2.500 → 1.250 → 0.500 |" in text
     assert "| PyTorch | 40.00 | 20.00 to 60.00 | 3.00 | 2.00 to 8.00 | 2.500 → 1.250 → 0.750 |" in text
     assert "torch 2 with 2 threads; float32. Batch 64; medians of 3 rounds" in text
-    assert "Others kept 0.01 cores busy." in text
+    assert "Other processes kept 0.01 cores busy." in text
 
 
 @pytest.mark.slow
@@ -189,7 +191,7 @@ def test_without_pytorch_it_says_what_to_install_and_measures_ours(own, tmp_path
     monkeypatch.setitem(sys.modules, "torch", None)  # to import it fails
     COMMANDS["lenet-speed"].find()(tmp_path)
     printed = " ".join(capsys.readouterr().out.split())
-    assert "Without PyTorch: torch is not installed (the extra `bench` brings it)." in printed
+    assert "Without PyTorch: torch is not installed (the extra `bench` installs it)." in printed
     _, meta, lines = record.read(tmp_path / "lenet_speed" / "cpu")
     assert [row["contender"] for row in lines["rows"]] == list(meta["losses"]) == ["adaptax"]
     assert "torch" not in meta["versions"]

@@ -133,8 +133,8 @@ def test_the_table_is_made_from_the_record_alone(tmp_path):
     rows = [row("a", "step", branch_bytes=12.0), row("a", "update", bytes=8.5), row("optax.a", "step")]
     text = table_of(tmp_path, rows)
     assert record.read(tmp_path) == (CONFIG, META, {"rows": rows})
-    assert "Compiled for a machine without one, by jax 1, lib 2." in text
-    assert "moves 1% of the weights' bytes" in text
+    assert "Compiled for a machine by jax 1, lib 2, without the device." in text
+    assert "moves at least 1% of the weights' bytes" in text
     assert "| a | 16 | 28 | 12 | 0.001 | 2 | 16 | 8.5 | 0.001 | 2 |" in text
     assert "| optax.a | 16 | 28 | – | 0.001 | 2 | – | – | – | – |" in text
     assert "XLA's count" not in text

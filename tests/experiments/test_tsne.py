@@ -155,7 +155,7 @@ def test_all_programs_have_the_same_affinities(monkeypatch, capsys):
     assert rows[2]["own"] is not None
     assert len({row["divergence"] for row in rows}) == 6, "starts differ, and programs"
     assert set(meta["seconds_of_compiling"]) == set(names[:2])
-    assert "Without openTSNE: it is not installed (the extra `bench` brings it).\n" in capsys.readouterr().out
+    assert "Without openTSNE: it is not installed (the extra `bench` installs it).\n" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -1,1 +1,1 @@
-"""How long a training step of LeNet takes in our experiments, and in PyTorch on the same cores in the same run."""
+"""The time of a training step of LeNet in our experiments and in PyTorch, on the same cores in the same run."""

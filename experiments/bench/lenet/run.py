@@ -1,6 +1,6 @@
-"""Check that all implementations train the same net, then time them in turn while one watches.
+"""Check that all implementations train the same net, then time them in turn and show progress.
 
-Times are worth comparing only between the same nets on the same way, and only if both really train.
+Times are comparable only if the nets are the same, take the same steps, and really learn.
 """
 
 import os
@@ -21,17 +21,19 @@ from experiments.engine.places import RESULTS, Out, Overwrite
 
 ROUNDS = 15
 OURS = "adaptax"
-FEW = 2  # steps before rounding decides which of nearly equal pixels is a maximum
-ROUNDING = 1e-5  # float32 sums in another order
-DRIFT = 1e-3  # steps that start from the rounding of those before
-ALIKE = 0.1  # losses after many steps
-HEADINGS = ("", "ms/step", "fastest and slowest window", "times ours", "in single rounds", "loss of the first batch")
+FEW = 2  # steps; after more, rounding decides which of two nearly equal pixels is the maximum
+ROUNDING = 1e-5  # tolerance at equal weights: float32 sums in another order
+DRIFT = 1e-3  # tolerance after FEW steps: rounding errors add up
+ALIKE = 0.1  # tolerance of losses after many steps
+HEADINGS = (
+    "", "ms/step", "fastest and slowest window", "ratio to ours", "lowest and highest ratio", "loss of the first batch",
+)  # fmt: skip
 
 
 def run(out: Out = RESULTS, overwrite: Overwrite = False) -> None:
-    """Time training steps of LeNet, ours and PyTorch's; record and table in OUT/lenet_speed/cpu.
+    """Time training steps of LeNet, ours and PyTorch's; write record and table to OUT/lenet_speed/cpu.
 
-    PyTorch is an extra, `bench`. Before anything is timed both must compute the same.
+    The extra `bench` installs PyTorch. Before the timing, the command checks that both compute the same steps.
     """
     folder, device = out / "lenet_speed" / "cpu", jax.devices("cpu")[0]
     config = {"batch": TASK.batch_size, "steps": STEPS, "rounds": ROUNDS}
@@ -64,7 +66,7 @@ def prepare(with_pytorch: bool) -> dict[str, Training]:
 
 
 def compare(trainings: dict[str, Training]) -> dict[str, float]:
-    """Take the first steps, and refuse what is not the same net or goes another way; return where that led."""
+    """Take the first steps and refuse an implementation that differs from ours; return the losses after them."""
     start = trainings[OURS].weights()
     for name, training in trainings.items():
         same_gradients(name, trainings[OURS], training)
@@ -80,16 +82,16 @@ def compare(trainings: dict[str, Training]) -> dict[str, float]:
 
 
 def losses_of(trainings: dict[str, Training]) -> dict[str, float]:
-    """Return the loss of the first batch at the present weights."""
+    """Return the loss of the first batch at the current weights."""
     return {name: training.loss_and_gradients()[0] for name, training in trainings.items()}
 
 
 class DifferentTrainingError(RuntimeError):
-    """Two implementations that do not compute the same, or one that learns nothing."""
+    """An implementation differs from ours or learns nothing."""
 
 
 def same_gradients(name: str, ours: Training, other: Training) -> None:
-    """Refuse another net: from the same weights, loss or gradients of the first batch differ."""
+    """Refuse a different net: at the same weights, its loss or gradients of the first batch differ."""
     (loss, gradients), (other_loss, other_gradients) = ours.loss_and_gradients(), other.loss_and_gradients()
     same(f"{name}: the loss", loss, other_loss, ROUNDING)
     for leaf in gradients:
@@ -97,34 +99,34 @@ def same_gradients(name: str, ours: Training, other: Training) -> None:
 
 
 def same_changes(name: str, start: Weights, ours: Weights, other: Weights) -> None:
-    """Refuse another solver or other batches: what a few steps changed differs."""
+    """Refuse a different solver or other batches: a few steps change the weights differently."""
     for leaf in start:
         same(f"{name}: the change of {leaf}", ours[leaf] - start[leaf], other[leaf] - start[leaf], DRIFT)
 
 
 def same(what: str, ours: np.ndarray | float, other: np.ndarray | float, tolerance: float) -> None:
-    """Refuse to compare implementations that come to something else."""
+    """Refuse a value whose relative difference from ours exceeds the tolerance."""
     off = np.linalg.norm(np.subtract(other, ours)) / np.linalg.norm(ours)
     if not off <= tolerance:  # NaN is refused, too
         raise DifferentTrainingError(
-            f"{what} must be that of ours, give or take {tolerance:g}, and is off by {off:.2g}."
+            f"{what} must equal ours within {tolerance:g}, relative to ours, but differs by {off:.2g}."
         )
 
 
 def learned(name: str, losses: list[float]) -> None:
-    """Refuse what learned nothing before the steps that were timed, or in them."""
+    """Refuse an implementation whose loss did not fall before the timed steps or during them."""
     if not losses[0] > losses[1] > losses[2]:
-        raise DifferentTrainingError(f"{name}: the loss must fall all the way, got {losses}.")
+        raise DifferentTrainingError(f"{name}: the loss must fall before and during the timed steps, got {losses}.")
 
 
 def sections(of: Record) -> Iterator[Section]:
-    """Say how it was measured, then a row per implementation; the first is ours."""
+    """Write the conditions, then a row per implementation; the first is ours."""
     meta, config, others = of.meta, of.config, of.meta["cores_of_others"]
-    busy = "" if others is None else f" Others kept {others} cores busy."
+    busy = "" if others is None else f" Other processes kept {others} cores busy."
     conditions = (
-        f"Measured on {machine(meta)}; float32. Batch {config['batch']}; medians of {config['rounds']} rounds, in each "
-        f"a window of {config['steps']} steps of every implementation in turn.{busy} Losses: at the start, before the "
-        "first window, after the last."
+        f"Measured on {machine(meta)}; float32. Batch {config['batch']}; medians of {config['rounds']} rounds. Each "
+        f"round times a window of {config['steps']} steps of every implementation in turn.{busy} Losses: at the start, "
+        "before the first window, after the last one."
     )
     lines = [
         [*cells, " → ".join(f"{loss:.3f}" for loss in meta["losses"][name])]

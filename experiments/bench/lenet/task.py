@@ -1,9 +1,9 @@
-"""What is timed: Caffe's LeNet, batch 64 and SGD, as in `papers/caffe_lenet.py`, on digits that come along.
+"""The timed training: Caffe's LeNet with batch 64 and SGD, as in `papers/caffe_lenet.py`, on scikit-learn's digits.
 
-The rate is constant here. Then it does not matter whether it stands inside the momentum buffer, as in Caffe, or
-outside, as in PyTorch: all implementations go the same way from the same weights. Ours is the program of
-`experiments.engine.programs`, as every experiment runs it, one seed; PyTorch's is as its tutorials have it. torch is
-optional: this file imports it only when asked.
+Caffe keeps the rate inside the momentum buffer, PyTorch outside. The rate is constant here, so both give the same
+steps, and all implementations follow the same path from the same weights. Ours is the program of
+`experiments.engine.programs`, which every experiment runs, with one seed. PyTorch's follows its tutorials. torch is
+optional: only the functions that use it import it.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from experiments.engine.programs import Programs, cross_entropy
 from experiments.models import Params
 from experiments.papers import caffe_lenet
 
-STEPS = 50  # of a window
+STEPS = 50  # per window
 RATE, MOMENTUM, DECAY = 0.01, 0.9, 0.0005
 
 Weights = dict[str, np.ndarray]  # weights or gradients by PyTorch's names, in PyTorch's order of axes
@@ -35,13 +35,13 @@ Weights = dict[str, np.ndarray]  # weights or gradients by PyTorch's names, in P
 class Training(NamedTuple):
     """One implementation on its weights, ready to be timed."""
 
-    run: Callable[[int], None]  # so many steps, always from the first batch on; they are done when it returns
+    run: Callable[[int], None]  # takes so many steps, always from the first batch on, and waits for them
     weights: Callable[[], Weights]
-    loss_and_gradients: Callable[[], tuple[float, Weights]]  # of the first batch at the present weights
+    loss_and_gradients: Callable[[], tuple[float, Weights]]  # of the first batch at the current weights
 
 
 def enlarged_digits() -> Dataset:
-    """Enlarge scikit-learn's digits threefold and put a rim around: bytes, 28 x 28, as MNIST's."""
+    """Enlarge scikit-learn's digits threefold and pad them: 28 x 28 bytes, as in MNIST."""
     train = digits.load()["train"]
     large = np.pad(train.pictures.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2)))
     return {"train": Split(np.round(255 * large).astype(np.uint8), train.classes)}
@@ -87,7 +87,7 @@ def train_ours() -> Training:
 
 
 def in_pytorchs_order(params: Params) -> Weights:
-    """Move the channels of kernels before height and width, also where the first product sees maps as a vector."""
+    """Move the channels of kernels before height and width, also in `ip1`, whose input is the flattened maps."""
     params = jax.tree.map(np.array, params)
     for layer, side in (("conv1", 5), ("conv2", 5), ("ip1", 4)):
         kernel = params[layer]["kernel"]
@@ -98,10 +98,10 @@ def in_pytorchs_order(params: Params) -> Weights:
 
 
 class Kind(NamedTuple):
-    """What PyTorch lets one choose without changing the net."""
+    """Options of PyTorch that do not change the net."""
 
     layout: str = "contiguous_format"  # of maps and kernels, or "channels_last"
-    compiled: bool = False  # the net by `torch.compile`, the optimizer's loops fused
+    compiled: bool = False  # `torch.compile` for the net, fused loops for the optimizer
 
 
 KINDS = {
@@ -141,7 +141,7 @@ def sgd(model: Any, fused: bool) -> Any:
 
 
 def train_pytorch(start: Weights, kind: Kind = KINDS["PyTorch"]) -> Training:
-    """Load the weights and the pictures."""
+    """Build net and optimizer, and load the weights and the pictures."""
     import torch
 
     memory_format = getattr(torch, kind.layout)

@@ -1,1 +1,1 @@
-"""How near each method comes to the only limit of an optimizer step: the bytes it must move."""
+"""How close each method's step comes to its limit: the memory bandwidth for the bytes that it must move."""

@@ -1,7 +1,8 @@
-"""Every method and rate of adaptax, and its namesakes in Optax and PyTorch beside it. They are found, never listed.
+"""Every method and rate of adaptax, beside its namesakes in Optax and PyTorch. The code finds them without a list.
 
-Left out are those that large nets cannot bear: memory does not bound their step. Nothing else imports torch.
-Last come spellings that were tried and are slower, whole optimizers beside ours: why its code looks as it does.
+Methods that cannot train large nets are left out: memory does not limit their step. Of the files in this folder,
+only this one imports torch. The last part has slower variants of our optimizers. They show why the library's code
+looks as it does.
 """
 
 import inspect
@@ -20,9 +21,9 @@ from adaptax.comparison.around import MOMENTUM, combinations
 from adaptax.comparison.methods import find_all
 from experiments.bench.roofline.measure import Contender, Shape, Step, prepare, trees
 
-# Peers of no method of ours, and their settings.
+# Optimizers without a namesake in adaptax, and their settings.
 ALONE = (("sgd", {}), ("sgd", {"momentum": MOMENTUM}))
-RATE = 1e-3  # of those that have no default
+RATE = 1e-3  # for methods without a default rate
 
 Optimizers = dict[str, optax.GradientTransformation]
 DEVICES = {"cpu": "cpu", "gpu": "cuda"}  # JAX's names and PyTorch's
@@ -30,7 +31,7 @@ Leaf = Callable[..., tuple]  # gradient, slots -> update, new slots
 
 
 def contenders(torch_device: str | None = None) -> dict[str, Contender]:
-    """Return contenders by name: peers first, then ours of the same name; PyTorch's only if it has a device."""
+    """Return contenders by name: for each name peers first, then ours; PyTorch's only with a device for it."""
     found: dict[str, Contender] = {}
     for slug, settings, ours in families():
         of_pytorch = variants(slug, settings, torch_device) if torch_device else {}
@@ -49,7 +50,7 @@ def optimizers() -> Optimizers:
 
 
 def families() -> Iterator[tuple[str, dict[str, float], Optimizers]]:
-    """Yield slug, settings of the peers and our variants: peers of no method of ours, then methods, then rates."""
+    """Yield slug, the peers' settings and our variants: first peers without a namesake, then methods, then rates."""
     yield from ((slug, settings, {}) for slug, settings in ALONE)
     known = find_all()
     for module in pkgutil.iter_modules(adaptax.methods.__path__):
@@ -65,13 +66,13 @@ def families() -> Iterator[tuple[str, dict[str, float], Optimizers]]:
         yield slug, {}, ours
     for name, method in combinations().items():
         rate, _, direction = name.rpartition("_")
-        if direction == "adam" or method.default:  # around Adam, and those that stand alone
+        if direction == "adam" or method.default:  # around Adam, or around the gradient itself
             yield name, {}, {"adam with " * (direction == "adam") + f"{rate}_rate": method.make(learning_rate=RATE)}
     yield "observed", {}, {"adam, observed": observed(adaptax.adam(RATE))}
 
 
 def observed(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
-    """Put what `adaptax.observe` sees into the state, so that it is computed."""
+    """Put the output of `adaptax.observe` into the state, so that XLA must compute it."""
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple:
         updates, state, seen = adaptax.observe(optimizer, updates, state[0], params)
@@ -129,11 +130,11 @@ def variant(make: Any, device: str, shapes: list[Shape], dtype: str) -> Step:
 
 
 def parameters(shapes: list[Shape], dtype: str, device: str) -> list[Any]:
-    """Return the params that JAX's contenders start from, each with the same gradient."""
+    """Return params with gradients, both with the same values as in JAX's contenders."""
     import torch
 
     def tensor(leaf: Any) -> Any:
-        # By way of float32, since NumPy has no bfloat16 that torch would take.
+        # Through float32: torch does not accept NumPy's bfloat16 arrays.
         return torch.from_numpy(np.array(leaf)).to(device, getattr(torch, dtype))
 
     params, gradients = ([tree[key]["w"] for key in tree] for tree in trees(shapes, "float32"))
@@ -144,7 +145,7 @@ def parameters(shapes: list[Shape], dtype: str, device: str) -> list[Any]:
 
 
 def spelled(leaf: Leaf, *starts: float, in_stacks: bool = False) -> optax.GradientTransformation:
-    """Apply a rule to each leaf by itself, or to stacks of them, and start its slots with some numbers."""
+    """Make an optimizer of a rule for one leaf: `starts` fill its slots, `in_stacks` applies it to stacks of leaves."""
 
     def init(params: Any) -> tuple:
         return tuple(jax.tree.map(lambda p, start=start: jnp.full_like(p, start), params) for start in starts)
@@ -160,7 +161,7 @@ def spelled(leaf: Leaf, *starts: float, in_stacks: bool = False) -> optax.Gradie
 
 
 def by_stack(leaf: Leaf, rows: list[tuple], size: int = 16) -> list[tuple]:
-    """Apply a rule to stacks of leaves of one shape, one after the other in a loop that is compiled once per stack."""
+    """Stack leaves of the same shape; apply a rule to a stack's leaves in a loop that is compiled once per stack."""
     groups: dict[tuple, list[int]] = {}
     for index, row in enumerate(rows):
         groups.setdefault(row[0].shape, []).append(index)
@@ -174,14 +175,14 @@ def by_stack(leaf: Leaf, rows: list[tuple], size: int = 16) -> list[tuple]:
 
 
 def gains_of_two_arrays(g: jax.Array, gain: jax.Array, previous: jax.Array) -> tuple:
-    """Local gains as the lecture writes them: gain and previous gradient kept, clipped at the end."""
+    """Local gains as in the lecture: the state is gain and previous gradient, and the gain is clipped last."""
     product = jnp.sign(g) * jnp.sign(previous)
     gain = jnp.clip(jnp.where(product > 0, gain + 0.05, jnp.where(product < 0, gain * 0.95, gain)), 0.1, 10.0)
     return -RATE * gain * g, gain, g
 
 
 def gains_in_the_sign_bit(g: jax.Array, packed: jax.Array) -> tuple:
-    """Local gains with the sign in the gain's own sign bit, zeros forgotten: the least that a gain rule can do."""
+    """Local gains with the sign in the gain's sign bit, wrong at zeros: the least work that a gain rule can do."""
     gain = jnp.abs(packed)
     gain = jnp.minimum(jnp.maximum(jnp.where(packed * g > 0, gain + 0.05, gain * 0.95), 0.1), 10.0)
     packed = jnp.copysign(gain, g)
@@ -189,7 +190,7 @@ def gains_in_the_sign_bit(g: jax.Array, packed: jax.Array) -> tuple:
 
 
 def adadelta_as_printed(g: jax.Array, squares: jax.Array, steps: jax.Array) -> tuple:
-    """Adadelta line by line: the step from the old average of steps, the new average from the step."""
+    """Adadelta line by line: the old average of steps gives the step, and the step gives the new average."""
     squares = 0.95 * squares + 0.05 * g**2
     step = jnp.sqrt((steps + 1e-6) / (squares + 1e-6)) * g
     return -RATE * step, squares, 0.95 * steps + 0.05 * step**2

@@ -1,9 +1,9 @@
 """Measure one optimizer step against a plain `a*x + y` of the same run.
 
-The limit of a step is its traffic at best: read the gradient, read and write params and state, and for a rule that
-needs the norm of a layer first, read the gradient once more. What share of the measured bandwidth that traffic reaches
-is the figure that counts; machine and neighbors' noise move it less than they move a time. The same kind of work comes
-in three shapes: one large leaf, ResNet-50's 161, and many small ones.
+A step must at least read the gradient, and read and write params and state. A rule that needs the norm of a layer
+first must read the gradient once more. The main figure is the share of the measured bandwidth that this least traffic
+reaches. It depends less on the machine and on other processes than a time does. There are three layouts: one large
+leaf, the 161 leaves of ResNet-50, and many small leaves.
 """
 
 import statistics
@@ -44,21 +44,21 @@ def resnet50() -> list[Shape]:
 
 
 def many(leaves: int) -> list[Shape]:
-    """Return small leaves of a few shapes: what a step costs besides bandwidth, and what compiling it costs."""
+    """Return small leaves of a few shapes; they show the cost of each leaf in a step and in its compilation."""
     return [((64,), (8, 16), (256,), (16, 16))[k % 4] for k in range(leaves)]
 
 
 class NothingMeasuredError(RuntimeError):
-    """A step that left params as they were: its time would say nothing."""
+    """A step did not change the params, so its time means nothing."""
 
 
 class Step(NamedTuple):
     """A contender on its params, ready to be timed."""
 
-    run: Callable[[], None]  # one step, done when it returns
-    changed: Callable[[], bool]  # whether params are others than before the first timed step
+    run: Callable[[], None]  # takes one step and waits for it
+    changed: Callable[[], bool]  # whether params differ from those before the first timed step
     state_bytes: int
-    xla_bytes: float | None = None  # by XLA's own count; None, as what follows, if XLA did not compile it
+    xla_bytes: float | None = None  # by XLA's own count; None, like the fields below, if XLA did not compile it
     compile_seconds: float | None = None
     equations: int | None = None  # of the step's jaxpr, inner ones included
 
@@ -67,7 +67,7 @@ Contender = Callable[[list[Shape], str], Step]  # from the shapes of the leaves 
 
 
 def median_seconds(run: Callable[[], Any]) -> float:
-    """Return the median time of a few windows, after one that does not count."""
+    """Return the median time of a few windows, after an untimed one."""
     run()
     return statistics.median(timeit.repeat(run, number=1, repeat=WINDOWS))
 
@@ -106,18 +106,18 @@ def count_equations(jaxpr: Any, seen: set[int] | None = None) -> int:
 
 
 def training_step(optimizer: optax.GradientTransformation) -> Callable[..., tuple[Any, Any]]:
-    """Return the function of params, state and gradients that gives new params and state."""
+    """Return the function from params, state and gradients to new params and state."""
     optimizer = optax.with_extra_args_support(optimizer)
 
     def step(params: Any, state: Any, gradients: Any) -> tuple[Any, Any]:
-        updates, state = optimizer.update(gradients, state, params, value=1.0)  # a loss, for those that need it
+        updates, state = optimizer.update(gradients, state, params, value=1.0)  # the loss, for optimizers that need one
         return optax.apply_updates(params, updates), state
 
     return step
 
 
 def prepare(optimizer: optax.GradientTransformation, shapes: list[Shape], dtype: str) -> Step:
-    """Compile the step of an Optax transformation, params and state donated."""
+    """Compile the step of an Optax transformation, with params and state donated."""
     params, gradients = trees(shapes, dtype)
     state = jax.jit(optimizer.init)(params)
     jitted = jax.jit(training_step(optimizer), donate_argnums=(0, 1))
@@ -162,14 +162,14 @@ def measure(name: str, contender: Contender, layout: str, shapes: list[Shape], d
     }
 
 
-# Arrays of a weight's width that are moved once more, since a number of the layer comes before the step: the gradient;
-# for distances the params as well; and where the direction is compared, that, written and read, and what with. What is
-# observed is read once more for each leaf's unit.
+# How many arrays of the params' size a step must move once more, because it needs a number of the whole layer first.
+# Norms: the gradient. Distances: the gradient and the params. Comparisons with the direction: the direction is written
+# and read, and the other array is read. Observation: every observed array is read again for each leaf's numbers.
 AGAIN = {"lsalr": 1, "adagc": 1, "adam_mini": 1, "dog": 2, "observed": 6}
 AGAIN |= dict.fromkeys("lamb lars cautious trust_ratio update_floor alignment hypergradient".split(), 3)
 
 
 def best_bytes(name: str, dtype: str, state_bytes: float) -> float:
-    """Return the bytes per weight of a perfect pass: gradient, params and state read, these two written, and AGAIN."""
+    """Return a perfect pass's bytes per weight: read gradient, params and state, write params and state, and AGAIN."""
     again = max((number for word, number in AGAIN.items() if word in name), default=0)
     return (3 + again) * jnp.dtype(dtype).itemsize + 2 * state_bytes

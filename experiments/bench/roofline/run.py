@@ -1,4 +1,4 @@
-"""Measure every contender on every layout while one watches; tables and picture are made from the record alone."""
+"""Measure every contender on every layout and show progress; the record alone gives tables and picture."""
 
 import gc
 import itertools
@@ -30,11 +30,11 @@ HEADINGS = {
     "state_bytes": "state bytes/weight",
     "milliseconds": "ms/step",
     "share": "share of the limit",
-    "reachable": "by XLA's bytes at most",
+    "reachable": "highest share by XLA's count",
     "compile_seconds": "compile, s",
     "equations": "equations",
 }
-# Okabe and Ito's blue and orange, and a gray: told apart with any kind of color vision.
+# Okabe and Ito's blue and orange, and a gray: distinct for every kind of color vision.
 COLORS = {"adaptax": "#0072B2", "Optax": "#999999", "PyTorch": "#E69F00"}
 LABEL = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # over the line at the limit
 
@@ -49,14 +49,14 @@ def run(
     out: Out = RESULTS,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure how near each method comes to the bandwidth limit; record, table and picture in OUT/roofline/DEVICE.
+    """Measure how close each method comes to the bandwidth limit; write record, table, picture to OUT/roofline/DEVICE.
 
     Args:
-        device: What to measure on.
-        params: Weights of the leaf that stands alone.
-        leaves: How many leaves there are where they are small.
-        dtype: Of weights and gradients.
-        tried: Measure the spellings that were tried, beside those that the library has, in OUT/roofline/DEVICE_tried.
+        device: The device to measure on.
+        params: Number of weights of the single large leaf.
+        leaves: Number of leaves in the layout of small leaves.
+        dtype: Type of weights and gradients.
+        tried: Measure slower variants beside the library's code, in OUT/roofline/DEVICE_tried.
         rates: Measure Adam with each rate around it, in OUT/roofline/DEVICE_rates.
     """
     try:
@@ -71,7 +71,7 @@ def run(
         "ResNet-50, 161 leaves": resnet50(),
         f"{leaves:,} small leaves": many(leaves),
     }
-    if tried:  # spellings are compared with each other, so without PyTorch
+    if tried:  # variants are compared with each other, so without PyTorch
         chosen = prepared(TRIALS)
     elif rates:
         chosen = prepared({name: it for name, it in optimizers().items() if name == "adam" or name.endswith("_rate")})
@@ -84,7 +84,7 @@ def run(
         except NothingMeasuredError as error:
             if maker(name) == "adaptax":
                 raise
-            print(f"Left out: {error}")  # as pytorch/pytorch#191763 does
+            print(f"Left out: {error}")  # for example because of pytorch/pytorch#191763
         gc.collect()  # reference cycles of the last contender
         if "torch" in sys.modules:
             sys.modules["torch"].cuda.empty_cache()  # the GPU memory that torch keeps for later
@@ -94,20 +94,22 @@ def run(
 
 def sections(of: Record) -> Iterator[Section]:
     """Write a table per layout."""
-    conditions = f"{of.config['dtype']}. Donated; medians of {of.config['windows']} windows."
+    conditions = (
+        f"{of.config['dtype']}. Params and state are donated. Times are medians of {of.config['windows']} windows."
+    )
     yield Section("", [f"Measured on {machine(of.meta)}; {conditions}"])
     for layout, rows in grouped(of.lines["rows"], "layout").items():
         lines = []
-        for row in rows:  # also the share that what XLA counts would reach, and a dash for what has no figure
+        for row in rows:  # add the share that XLA's bytes allow; a dash stands for no value
             values = row | {"reachable": row["xla_bytes"] and round(row["best_bytes"] / row["xla_bytes"], 2)}
             lines.append(["–" if values[key] is None else str(values[key]) for key in HEADINGS])
         yield Section(layout, [], table(HEADINGS.values(), lines))
         if statistics.median(row["share"] for row in rows) < 0.25:
-            yield Section("", ["Bandwidth does not decide here, the cost of each leaf does: compare ms/step."])
+            yield Section("", ["The cost of each leaf limits these steps, not the bandwidth: compare ms/step."])
 
 
 def maker(contender: str) -> str:
-    """Return whose optimizer a contender is."""
+    """Return the library that a contender comes from."""
     return {"optax": "Optax", "torch": "PyTorch"}.get(contender.partition(".")[0], "adaptax")
 
 

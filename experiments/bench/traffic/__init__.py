@@ -1,1 +1,1 @@
-"""The bytes that each method's step moves on accelerators, by the compilers that XLA has for them."""
+"""The bytes that each method's step moves on accelerators, counted in the programs of XLA's compilers."""

@@ -1,10 +1,10 @@
-"""Compile a method's step for a target, and its update alone, and count the bytes that they move, kernel by kernel.
+"""Compile a method's step for a target, and its update alone, and count the bytes that each kernel moves.
 
-Counted is what goes to and from main memory, from the program's HLO text.
+The count includes only traffic to and from main memory. It comes from the program's HLO text, because XLA's GPU
+compiler gives no count, and its TPU compiler also counts moves within the chip.
 
-XLA's GPU compiler gives no count of its own. Its TPU compiler does, but counts what moves within the chip as well.
-A kernel reads each of its operands once and writes each of its results: arrays that share memory count for both.
-An array in another memory space (S(1) is a TPU's vector memory) counts for nothing.
+A kernel reads each of its operands once and writes each of its results. An operand and a result that share memory both
+count. An array in another memory space does not count; S(1), for example, is a TPU's vector memory.
 """
 
 import re
@@ -20,7 +20,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDev
 from adaptax.comparison.record import Line
 from experiments.bench.roofline.measure import Shape, best_bytes, resnet50, training_step, trees
 
-# Instructions that move nothing by themselves; the work of what ends in -done is its -start's.
+# Instructions that move nothing. A name that ends in -done is not here: its work counts at the matching -start.
 FREE = {"parameter", "constant", "iota", "bitcast", "get-tuple-element", "tuple", "opt-barrier", "partition-id"}
 
 COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
@@ -30,9 +30,10 @@ NAME = re.compile(r"%([\w.\-]+)")
 CALLED = re.compile(r"(?:to_apply|calls|body)=%([\w.\-]+)")
 BRANCHES = re.compile(r"(?:branch_computations=\{[^}]*\}|(?:true|false)_computation=%[\w.\-]+)")
 TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
-LARGE = 0.01  # of the params' bytes: what a kernel moves at least to be called large
+LARGE = 0.01  # a large kernel moves at least this share of the params' bytes
 
-# The update and `apply_updates`, params and state donated; and the update alone, gradients and state donated.
+# A step is the update and `apply_updates`, with params and state donated. The update alone has gradients and state
+# donated.
 PROGRAMS = ("step", "update")
 
 
@@ -44,19 +45,19 @@ class Kernel(NamedTuple):
 
 
 class Traffic(NamedTuple):
-    """What a program runs in every call, and the kernels of each branch, of which it may run one."""
+    """The kernels that a program always runs, and those of each branch of its conditionals."""
 
     kernels: list[Kernel]
     branches: list[list[Kernel]]
 
     @property
     def bytes(self) -> int:
-        """The bytes of what always runs."""
+        """The bytes of the kernels that always run."""
         return sum(kernel.bytes for kernel in self.kernels)
 
     @property
     def branch_bytes(self) -> int:
-        """The bytes of the branch that moves most."""
+        """The bytes of the branch that moves the most."""
         return max((sum(kernel.bytes for kernel in branch) for branch in self.branches), default=0)
 
 
@@ -97,14 +98,14 @@ def _count(computations: dict[str, list[Instruction]], entry: str) -> Traffic:
 def _bytes(shape: str, opcode: str, operands: list[str]) -> int:
     if opcode in FREE or opcode.endswith("-done"):
         return 0
-    if opcode in ("copy-start", "slice-start"):  # the result lists the source as well, and a flag
+    if opcode in ("copy-start", "slice-start"):  # the result also lists the source and a flag
         size, written = arrays(shape)[opcode == "slice-start"]
         return size * (written + ("S(" not in operands[0]))
     return sum(size * main for of in (shape, *operands) for size, main in arrays(of))
 
 
 def arrays(shape: str) -> list[tuple[int, bool]]:
-    """Return bytes, and whether they lie in main memory, of f32[2,3]{1,0:T(8,128)S(1)} or of a tuple of such."""
+    """Return the bytes of each array in a shape like f32[2,3]{1,0:T(8,128)S(1)}, and whether it is in main memory."""
     return [
         (prod(int(size) for size in sizes.split(",") if size) * max(1, int(bits or 8) // 8), not space)
         for _, bits, sizes, space in ARRAY.findall(shape)
@@ -112,7 +113,7 @@ def arrays(shape: str) -> list[tuple[int, bool]]:
 
 
 class Layout(NamedTuple):
-    """The shapes of the leaves, their dtype, and whether they lie over 2 x 2 devices."""
+    """The shapes of the leaves, their dtype, and whether they are divided over 2 x 2 devices."""
 
     shapes: list[Shape]
     dtype: str = "float32"
@@ -120,7 +121,7 @@ class Layout(NamedTuple):
 
 
 def layouts(params: int) -> dict[str, Layout]:
-    """Return all layouts by title; the leaf that stands alone has so many weights, a multiple of 4,096."""
+    """Return all layouts by title; the single leaf has `params` weights, a multiple of 4,096."""
     rows = params // 4096
     return {
         f"one leaf of {params:,} float32 weights": Layout([(params,)]),
@@ -133,7 +134,7 @@ def layouts(params: int) -> dict[str, Layout]:
 def measure(
     name: str, optimizer: optax.GradientTransformation, title: str, layout: Layout, program: str, devices: Any
 ) -> Line:
-    """Compile one program and count; all bytes are per weight, on one device."""
+    """Compile one program and count its traffic; all bytes are per weight, on one device."""
     params, state = placed(optimizer, layout, devices)
     function, extra = training_step(optimizer), {}
     if program == "update":
@@ -159,7 +160,7 @@ def measure(
 
 
 def placed(optimizer: optax.GradientTransformation, layout: Layout, devices: Any) -> tuple[Any, Any]:
-    """Return descriptions of params (and gradients, which are like them) and state, with their place."""
+    """Return the shapes, dtypes and shardings of params and state; gradients have those of the params."""
     params, _ = jax.eval_shape(lambda: trees(layout.shapes, layout.dtype))
     return jax.tree.map(
         lambda leaf: leaf.update(sharding=place(leaf.shape, layout, devices)),
@@ -168,7 +169,7 @@ def placed(optimizer: optax.GradientTransformation, layout: Layout, devices: Any
 
 
 def place(shape: Shape, layout: Layout, devices: Any) -> Sharding:
-    """Return where an array lies: a leaf over the mesh, a number of the state on all its devices."""
+    """Return an array's sharding: a leaf is divided over the mesh, a number of the state is on all its devices."""
     if not layout.sharded:
         return SingleDeviceSharding(devices[0])
     mesh = Mesh(np.array(devices[:4]).reshape(2, 2), ("rows", "columns"))

@@ -1,6 +1,6 @@
-"""Count every contender's traffic on one target while one watches; the tables are made from the record alone.
+"""Count every contender's traffic on one target and show progress; the record alone gives the tables.
 
-Of the accelerators that programs are compiled for none is needed, only the wheels that hold their compilers.
+The accelerators are not needed, only the wheels that hold their compilers.
 """
 
 import importlib.metadata
@@ -23,7 +23,7 @@ from experiments.bench.roofline.contenders import optimizers
 from experiments.bench.traffic.measure import LARGE, PROGRAMS, layouts, measure
 from experiments.engine.places import RESULTS, Out, Overwrite
 
-# Read by libtpu when it is loaded. Without them it asks the cloud what machine this is, and takes a lock for its own.
+# libtpu reads these when it is loaded. Without them it asks the cloud which machine this is, and takes a lock.
 LIBTPU = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
@@ -80,7 +80,7 @@ def find(name: str) -> Target:
 
 
 def prepare_process() -> None:
-    """Keep JAX from looking for devices of the compilers' kinds; to be called before it has looked for any."""
+    """Keep JAX from looking for accelerators; call this before JAX looks for any device."""
     os.environ.update(LIBTPU)
     jax.config.update("jax_platforms", "cpu")
 
@@ -88,14 +88,14 @@ def prepare_process() -> None:
 def run(
     target: str, params: int = 2**25, out: Out = RESULTS, overwrite: Overwrite = False, resume: bool = False
 ) -> None:
-    """Count the bytes that each method moves on an accelerator, by its compiler; record, table in OUT/traffic/TARGET.
+    """Count the bytes that each method moves on an accelerator; write record and table to OUT/traffic/TARGET.
 
-    No accelerator is needed; `make traffic` makes the environment and both records.
+    Only the accelerator's compiler is needed. `make traffic` makes the environment and both records.
 
     Args:
         target: h100 or v5e.
-        params: Weights of the leaf that stands alone.
-        resume: Keep the rows that the record has, and count those that it lacks.
+        params: Number of weights of the single leaf.
+        resume: Keep the rows of the record and count the missing ones.
     """
     found, folder = find(target), out / "traffic" / target
     if params <= 0 or params % 8192:
@@ -120,11 +120,11 @@ def run(
 
 
 def sections(of: Record) -> Iterator[Section]:
-    """Write a table per layout, a line per contender; columns of which nothing is known are left out."""
+    """Write a table per layout with a row per contender; columns without any value are left out."""
     target, versions = of.config["target"], (f"{name} {version}" for name, version in of.meta["compiler"].items())
     what = (
-        f"Compiled for {target} without one, by {', '.join(versions)}. Bytes are per weight and device; "
-        f"a large kernel moves {LARGE:.0%} of the weights' bytes at least."
+        f"Compiled for {target} by {', '.join(versions)}, without the device. Bytes are per weight and device; "
+        f"a large kernel moves at least {LARGE:.0%} of the weights' bytes."
     )
     yield Section("", [what])
     for layout, rows in grouped(of.lines["rows"], "layout").items():
@@ -138,6 +138,6 @@ def sections(of: Record) -> Iterator[Section]:
 
 
 def text(programs: dict[str, Line], program: str, key: str) -> str:
-    """Return what a cell shows of a contender's program; whole numbers as such, and a dash for nothing."""
+    """Return the text of a cell: the value, without needless decimals, or a dash for none."""
     value = programs.get(program, {}).get(key)
     return "–" if value is None or (key == "branch_bytes" and value == 0) else f"{value:g}"

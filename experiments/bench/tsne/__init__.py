@@ -2,5 +2,5 @@
 
 import os
 
-# Their threads would spin while they wait, and keep a core from those that work. To be set before OpenMP is loaded.
+# Otherwise their idle threads spin and take cores from working threads. Must be set before OpenMP is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

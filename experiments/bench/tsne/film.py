@@ -1,4 +1,4 @@
-"""The command `tsne-film`: how the digits part, with gains and without, as a film and its last picture."""
+"""The command `tsne-film`: a film of t-SNE on the digits, with gains and without, and its last frame."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +14,12 @@ from experiments.bench.tsne.embed import affinities, divergence, draw_start, emb
 from experiments.engine.places import DOCS
 from experiments.gallery.pictures import FRAMES_PER_SECOND, HOLD, SIZE
 
-FRAMES = 64  # more of the first steps than of the last
+FRAMES = 64  # denser at the first steps
 PANELS = {"with velocity gains": True, "gains off, the same rate": False}
 
 
 def film(out: Path = DOCS) -> None:
-    """Embed the digits with gains and without, from one start; write OUT/tsne.webp and OUT/tsne.png."""
+    """Embed the digits with gains and without, from the same start; write OUT/tsne.webp and OUT/tsne.png."""
     pictures, classes = load_digits(return_X_y=True)
     p, start = affinities(pictures, len(pictures) - 1), draw_start(len(pictures), 0)
     program = jax.jit(embed, static_argnums=2)
@@ -38,7 +38,7 @@ def _frames(paths: dict[str, np.ndarray], p: np.ndarray, classes: np.ndarray) ->
     paths = {name: path - path.mean(axis=1, keepdims=True) for name, path in paths.items()}
     for step in np.unique(np.linspace(1, steps**0.5, FRAMES) ** 2 // 1).astype(int):
         figure, panels = plt.subplots(1, 2, figsize=SIZE, dpi=100, layout="constrained")
-        side = 1.05 * max(np.abs(path[step - 1]).max() for path in paths.values())  # both at one scale
+        side = 1.05 * max(np.abs(path[step - 1]).max() for path in paths.values())  # both have the same scale
         for panel, (name, path) in zip(panels, paths.items(), strict=True):
             draw(panel, path[step - 1], classes, side)
             panel.set_title(f"{name}: C = {divergence(p, path[step - 1]):.2f}", fontsize=12)
@@ -49,7 +49,7 @@ def _frames(paths: dict[str, np.ndarray], p: np.ndarray, classes: np.ndarray) ->
 
 
 def draw(panel: Axes, points: np.ndarray, classes: np.ndarray, side: float) -> None:
-    """Draw each point as the digit that it is, in the digit's color."""
+    """Draw each point as its digit, in the digit's color."""
     for digit in range(10):
         panel.plot(*points[classes == digit].T, linestyle="", marker=f"${digit}$", markersize=3.5, color=f"C{digit}")
     panel.set(xlim=(-side, side), ylim=(-side, side), xticks=[], yticks=[], aspect="equal")

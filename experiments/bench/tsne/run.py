@@ -24,18 +24,19 @@ from experiments.data import mnist
 from experiments.data.scaling import by_256
 from experiments.engine.places import RESULTS, Data, Out, Overwrite
 
-Program = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, float | None]]  # pictures, start; points, their own C
+# From pictures and start to points and the program's own C.
+Program = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, float | None]]
 EARLY, LATE = PHASES
 OURS = "velocity_gains"
 
 
 class Setting(NamedTuple):
-    """What is embedded, and by what."""
+    """A data set, and the settings of its programs."""
 
     load: Callable[[Path | None], np.ndarray]
-    neighbors: int  # of a picture that have an affinity
-    rounds: int  # one for each start
-    scikit_learn: str  # its method
+    neighbors: int  # of each picture, that get an affinity
+    rounds: int  # one per start
+    scikit_learn: str  # its argument `method`
 
 
 def _mnist(data: Path | None) -> np.ndarray:
@@ -44,7 +45,7 @@ def _mnist(data: Path | None) -> np.ndarray:
 
 SETTINGS = {
     "digits": Setting(lambda _: load_digits().data, 1796, 5, "exact"),
-    "mnist": Setting(_mnist, 91, 3, "barnes_hut"),  # as many neighbors as scikit-learn's method has
+    "mnist": Setting(_mnist, 91, 3, "barnes_hut"),  # scikit-learn's method uses 91 neighbors
 }
 
 
@@ -54,10 +55,10 @@ def run(
     data: Data = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Embed pictures by each program from the same starts; record and table in OUT/tsne/SET_DEVICE.
+    """Embed pictures with each program from the same starts; write record and table to OUT/tsne/SET_DEVICE.
 
     Args:
-        sets: What is embedded.
+        sets: The data sets to embed.
     """
     folders = {name: out / "tsne" / f"{name}_{jax.default_backend()}" for name in sets}
     configs = {name: config_of(SETTINGS[name]) for name in sets}
@@ -70,13 +71,13 @@ def run(
 
 
 def config_of(setting: Setting) -> dict[str, Any]:
-    """Return what a record says of its settings."""
+    """Return the settings that a record keeps."""
     fields = {name: value for name, value in setting._asdict().items() if name != "load"}
     return {"perplexity": PERPLEXITY, "phases": [phase._asdict() for phase in PHASES], **fields}
 
 
 def measure(setting: Setting, pictures: np.ndarray, meta: dict[str, Any]) -> list[dict[str, Any]]:
-    """Embed from every start by every program in turn; ours are compiled before."""
+    """Embed from every start with every program in turn; ours are compiled first."""
     start = time.perf_counter()
     p, meta["points"] = affinities(pictures, setting.neighbors), len(pictures)
     meta["seconds_of_affinities"] = round(time.perf_counter() - start, 2)
@@ -109,7 +110,7 @@ def ours(setting: Setting, count: int, meta: dict[str, Any]) -> Mapping[str, Pro
 
 
 def theirs(setting: Setting, meta: dict[str, Any]) -> Mapping[str, Program]:
-    """Return the other programs with the same settings; scikit-learn's makes its affinities itself."""
+    """Return the other programs with the same settings; scikit-learn computes its own affinities."""
 
     def scikit_learn(pictures: np.ndarray, start: np.ndarray) -> tuple:
         same = {"perplexity": PERPLEXITY, "early_exaggeration": EARLY.exaggeration, "init": start}
@@ -121,41 +122,42 @@ def theirs(setting: Setting, meta: dict[str, Any]) -> Mapping[str, Program]:
     try:
         import openTSNE
     except ImportError:
-        print("Without openTSNE: it is not installed (the extra `bench` brings it).")
+        print("Without openTSNE: it is not installed (the extra `bench` installs it).")
         return programs
     meta["versions"]["openTSNE"] = openTSNE.__version__
 
     def opentsne(pictures: np.ndarray, start: np.ndarray) -> tuple:
         p = openTSNE.affinity.PrecomputedAffinities(csr_matrix(affinities(pictures, setting.neighbors)))
-        rate = 4 * learning_rate(len(start))  # its gradient lacks the factor of 4
+        rate = 4 * learning_rate(len(start))  # openTSNE's gradient lacks the factor of 4
         settings = {"negative_gradient_method": "bh", "learning_rate": rate, "n_jobs": -1}
         points = openTSNE.TSNEEmbedding(start.astype(np.float64), p, **settings)
         for steps, exaggeration, momentum in PHASES:
             points = points.optimize(steps, exaggeration=exaggeration, momentum=momentum)
         return np.asarray(points), float(points.kl_divergence)
 
-    return programs | {"openTSNE, bh": opentsne}  # its own choice for so few points
+    return programs | {"openTSNE, bh": opentsne}  # openTSNE's choice for so few points
 
 
 def sections(of: Record) -> Iterator[Section]:
-    """Compare divergences and times with those of the first, start by start."""
+    """Compare divergences and times with those of the first program, start by start."""
     config, meta = of.config, of.meta
     versions = [f"{of} {meta['versions'][of]}" for of in ("scikit-learn", "openTSNE") if of in meta["versions"]]
     conditions = (
         f"{meta['points']:,} pictures, {config['neighbors']:,} neighbors each, {config['rounds']} starts. C is the "
-        "divergence of the last points, in float64 and by the same affinities: mean ± 95 % interval, then lowest and "
-        "highest. Own figure: what a program says of its C, a mean. Seconds, from pictures to points, are medians. "
-        f"Measured on {', '.join([frame.machine(meta), *versions])}; others kept {meta['cores_of_others']} cores busy. "
-        f"Affinities alone took {meta['seconds_of_affinities']} seconds. To compile `{OURS}` took "
-        f"{meta['seconds_of_compiling'][OURS]} seconds, which are not counted."
+        "divergence of the last points, computed in float64 and with the same affinities for all programs: mean ± 95 % "
+        "interval, then lowest and highest. Reported C: the mean of what the program itself reports. Seconds run from "
+        "pictures to points and are medians. "
+        f"Measured on {', '.join([frame.machine(meta), *versions])}; other processes kept {meta['cores_of_others']} "
+        f"cores busy. The affinities alone took {meta['seconds_of_affinities']} seconds. Compiling `{OURS}` took "
+        f"{meta['seconds_of_compiling'][OURS]} seconds, which are not included."
     )
     rows = frame.grouped(of.lines["rows"], "contender")
-    header = ("program", "C", "in single starts", "minus ours", "own figure", "seconds", "times ours")
+    header = ("program", "C", "lowest to highest C", "difference from ours", "reported C", "seconds", "ratio to ours")
     yield Section("", [conditions], frame.table(header, (compare(name, of, rows[OURS]) for name, of in rows.items())))
 
 
 def compare(name: str, own: list[dict], first: list[dict]) -> list[str]:
-    """Return a program's row; ratios are taken between neighbors in time."""
+    """Return a program's row; each ratio is taken at one start."""
     c, difference = (np.array([row["divergence"] for row in of]) for of in (own, first))
     seconds = [row["seconds"] for row in own]
     ratios = [a / b["seconds"] for a, b in zip(seconds, first, strict=True)]
