@@ -1,8 +1,8 @@
-"""Run methods along a signal, the epoch being the weight's position as in article 003, and draw what they do.
+"""Run methods along a signal, where the epoch is the weight's position as in article 003, and draw their steps.
 
-A weight that descends a positive gradient runs down while epochs run up, so the weight is minus the epoch: a velocity
-downhill then leads to later epochs, and a method that looks ahead reads the signal there. Pictures are small
-multiples, a signal per column, the same axes along every row.
+The weight is minus the epoch, because a positive gradient lowers the weight while the epoch rises. So a velocity
+downhill leads to later epochs, and a method that looks ahead reads the signal there. Pictures have a column per
+signal; the panels of a row have the same axes.
 """
 
 from collections.abc import Mapping
@@ -21,22 +21,22 @@ import adaptax
 from experiments.gallery.methods import INK, ON_SIGNALS, SYMBOLS, Method
 from experiments.tasks.signals import SIGNALS, read_at, title
 
-GRADIENT = "#D8D8D8"  # the signal itself, filled, in every picture
+GRADIENT = "#D8D8D8"  # of the signal itself, which is filled in every picture
 ROW_NAME = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 10}  # to the left of its first panel
 COLUMNS = list(map(title, SIGNALS))
-TOP, BOTTOM, RIGHT, GAP = 0.75, 0.9, 0.12, 0.13  # inches: what a layout engine would find out at twice the time
+TOP, BOTTOM, RIGHT, GAP = 0.75, 0.9, 0.12, 0.13  # inches; fixed, because a layout engine takes twice the time
 
 
 class Trace(NamedTuple):
     """What a method did at each epoch."""
 
-    steps: jax.Array  # downhill: minus the update, of the gradient's sign
-    slopes: jax.Array  # the gradients it was given: for methods that look ahead, those of later epochs
-    quantities: dict[str, jax.Array]  # sorted by label, as JAX gives dictionaries back
+    steps: jax.Array  # minus the update, so that a step downhill has the gradient's sign
+    slopes: jax.Array  # the gradients that the method got; if it looks ahead, those of later epochs
+    quantities: dict[str, jax.Array]  # sorted by label, because JAX sorts dictionaries
 
 
 def in_order(quantities: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """Return quantities with the rate last, which is made of the others."""
+    """Return quantities with the rate last, because the others determine it."""
     return {label: quantities[label] for label in sorted(quantities, key=lambda label: label.startswith("rate"))}
 
 
@@ -123,7 +123,7 @@ def grid(
 
 
 def finish(figure: Figure, axes: np.ndarray, headline: str, columns: list[str], handles: list[Any]) -> None:
-    """Set the title above, a name over each column, the legend below."""
+    """Add the title, the names of the columns and the legend."""
     for above, below, name in zip(axes[0], axes[-1], columns, strict=True):
         above.set_title(name, fontsize=11)
         below.set_xlabel("epoch", fontsize=9)

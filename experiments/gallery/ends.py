@@ -1,11 +1,11 @@
-"""Where each method ends on each surface, from one start and from many, and whether that end means anything.
+"""Where each method ends on each surface, from one start and from many, and whether rounding decides that end.
 
-Some of these paths are chaotic: rounding errors grow from step to step until the end is decided by the last bits. So
-every path is run again from starts that differ by about 1e-15, and the lowest and highest end of all are kept.
+Some of these paths are chaotic: rounding errors grow from step to step until the last bits decide the end. So every
+path is run again from starts that differ by about 1e-15, and the lowest and the highest of all ends are kept.
 
 Does restarting find the global minimum where one start does not? The expected best of k starts, drawn from many without
-repetition, is exact: `adaptax.comparison.gain` says how. A start counts as having found the global minimum if it ends
-lower than every other minimum.
+repetition, is exact: `adaptax.comparison.gain` explains how. A start has found the global minimum if it ends lower than
+every other minimum.
 """
 
 import dataclasses
@@ -26,18 +26,18 @@ from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES, find_minima
 
 NEIGHBORS = 16
 DISTANCE = 1e-15
-CHAOTIC = 1e-3  # neighbors that end this far apart in height
-TRAPS = ("basins_and_walls", "ripple", "hills_and_canyon", "two_minimums")  # those with more than one minimum
+CHAOTIC = 1e-3  # a path is chaotic if its neighbors end farther apart in height
+TRAPS = ("basins_and_walls", "ripple", "hills_and_canyon", "two_minimums")  # the surfaces with more than one minimum
 STARTS = 1024
 SEED = 413
 TRIES = (1, 4, 16, 64)
-FLOOR = 1e-3  # heights below are drawn here: found
+FLOOR = 1e-3  # lower heights are drawn at this height
 
 Row = dict[str, Any]
 
 
 USUAL = ARTICLE["nesterov"]
-# The article's three momenta; the middle one is its Nesterov of the comparison.
+# Nesterov with the article's three momenta; the middle one is in ON_SURFACES.
 RUNS = ON_SURFACES | {
     f"nesterov_{momentum:g}": dataclasses.replace(
         USUAL,
@@ -56,14 +56,14 @@ def run(slug: str) -> tuple[dict[str, Path], list[Row]]:
     ends = []
     for name, heights in zip(SURFACES, many.heights, strict=True):
         last = heights[:, -1]
-        of_all = {"lowest": last.min(), "highest": last.max()}  # of this and the neighbors' ends
+        of_all = {"lowest": last.min(), "highest": last.max()}  # of this path and its neighbors
         best = heights[0].min()  # the lowest point of the path itself
         ends.append({"surface": name, "method": method.style.label, "height": last[0], **of_all, "best": best})
     return paths, ends
 
 
 def play(method: Method) -> list[Row]:
-    """Run one method on all surfaces with traps, in one call, from starts uniform over the square, the same for all."""
+    """Run one method on all surfaces with traps in one call; all methods share the starts, uniform in the square."""
     played, starts = [], np.random.default_rng(SEED).uniform(-SIDE, SIDE, (STARTS, 2))
     for name, ends in zip(TRAPS, trace_many(method, TRAPS, starts).heights[:, :, -1], strict=True):
         (lowest, *_), (second, *_) = find_minima(name)[:2]
@@ -72,7 +72,7 @@ def play(method: Method) -> list[Row]:
 
 
 def odds(surface: str, method: str, heights: np.ndarray, lowest: float, second: float) -> Row:
-    """Judge the ends of one method on one surface, above the global minimum; what is no number is infinitely high."""
+    """Summarize one method's ends on one surface as heights above the global minimum; NaN counts as infinite."""
     ranked, best = np.sort(np.where(np.isfinite(heights), heights, np.inf)), {}
     for tries in TRIES:
         chances = chances_of_best(len(ranked), tries)
@@ -81,7 +81,7 @@ def odds(surface: str, method: str, heights: np.ndarray, lowest: float, second: 
 
 
 def draw(odds: Sequence[Row]) -> Figure:
-    """Draw bars of shares above, the expected best of k starts below, a surface per column."""
+    """Draw a column per surface: above, the shares as bars; below, the expected best of k starts."""
     figure, axes = plt.subplots(
         2, len(TRAPS), figsize=(16, 9.4), sharex="row", sharey="row", layout="constrained", height_ratios=(1, 1.1)
     )

@@ -1,4 +1,4 @@
-"""The commands `signals`, `surfaces` and `gallery`: pictures, films and tables in one folder, and the page of them."""
+"""The commands `signals`, `surfaces` and `gallery`: pictures, films and tables in one folder, and their page."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ def surfaces(out: Path = GALLERY) -> None:
 
 
 def gallery(out: Path = GALLERY) -> None:
-    """Make signals and surfaces anew, and the gallery page beside OUT from what they leave."""
+    """Make signals and surfaces again, and from their files the gallery page beside OUT."""
     signals(out)
     surfaces(out)
     out.with_suffix(".md").write_text(page.to_markdown(out), encoding="utf-8")
@@ -40,8 +40,8 @@ def _signals(out: Path) -> Iterator[Picture]:
         along.draw_overview(traces),
         out / "signals.png",
         "What each method makes of a gradient signal",
-        "Gray is the gradient of one weight over 300 epochs, colored the step that a method takes: a method per row, a "
-        "signal per column, the same axes along a row.",
+        "Gray is the gradient of one weight over 300 epochs; the color is the step that a method takes. Each row is a "
+        "method, each column a signal. The panels of a row have the same axes.",
         "Signals",
     )
     table, steps = responses.respond_all()
@@ -50,8 +50,8 @@ def _signals(out: Path) -> Iterator[Picture]:
         responses.draw(table, steps),
         out / "responses.png",
         "Each method as a filter",
-        "What comes out as steps, over the largest, when the gradient is 1 from epoch 0 on, 1 at epoch 0 alone, or a "
-        "slow sine: methods with momentum come late and remember, those that only divide answer at once.",
+        "The steps, divided by the largest, when the gradient is 1 from epoch 0 on, 1 at epoch 0 only, or a slow sine. "
+        "Methods with momentum respond late and remember; methods that only divide the gradient respond at once.",
         "Signals",
     )
     rows = []
@@ -69,7 +69,7 @@ def _signals(out: Path) -> Iterator[Picture]:
 
 
 def _summarize(method: Method, trace: Trace) -> Iterator[dict[str, str | float]]:
-    """Say what each quantity did on each signal, in five figures."""
+    """Summarize each quantity on each signal in five numbers."""
     for quantity, values in {"step": trace.steps, **trace.quantities}.items():
         for value, of_setting in zip(method.values, values, strict=True):
             setting = f"{method.symbol} = {value:g}"
@@ -86,13 +86,13 @@ def _paths(out: Path) -> Iterator[Picture | str]:
         table += of_method
         yield f"paths of {method.style.label}"
     write_table(out / "ends.csv", sorted(table, key=lambda end: list(SURFACES).index(end["surface"])))
-    for name in sorted(SURFACES, key=lambda name: name != BEST):  # that one first
+    for name in sorted(SURFACES, key=lambda name: name != BEST):  # BEST first
         animate(name, {slug: travelled[slug][name] for slug in ARTICLE}, out)
         yield Picture(
             f"{name}.gif",
             f"Five optimizers on “{title(name)}”",
-            f"{describe(name)}: the article's five methods from one start; left their paths, right their height at "
-            f"each of {STEPS} steps.",
+            f"{describe(name)}: the article's five methods from one start. The left side shows their paths, the right "
+            f"side their heights at each of {STEPS} steps.",
             "Films",
         )
     for name in SURFACES:
@@ -123,8 +123,8 @@ def _phase_maps(out: Path) -> Iterator[Picture | str]:
         phase_maps.draw(maps),
         out / "phase_maps.png",
         "Which settings work",
-        f"Each map is {phase_maps.SIZE**2:,} runs of one method on one surface, a learning rate across and one other "
-        "setting up; the color is the number of steps to the global minimum.",
+        f"Each map shows {phase_maps.SIZE**2:,} runs of one method on one surface. The learning rate is horizontal, "
+        "another setting vertical; the color is the number of steps to the global minimum.",
         "Settings",
     )
 
@@ -140,7 +140,7 @@ def _starts(out: Path) -> Iterator[Picture | str]:
         ends.draw(odds),
         out / "starts.png",
         "Restarting against local minima",
-        f"Above, how many of {ends.STARTS:,} random starts end in the global minimum; below, how high above it the "
-        "best of k starts is on average.",
+        f"Above: how many of {ends.STARTS:,} random starts end in the global minimum. Below: the mean height of the "
+        "best of k starts above it.",
         "Starts",
     )

@@ -1,19 +1,20 @@
-"""The rules that the gallery runs: how each is drawn and built, with which settings, and what can be read inside it.
+"""The methods of the gallery: their looks, their settings, how they are built, and their inner quantities.
 
 Settings are plain numbers that may be traced, so one scan runs many of them side by side. On signals they are article
 003's: learning rate .25 (Adagrad's is 2.5) and three values of one setting. On surfaces, methods of one family share
-the article's rate: .01 for those that step by the gradient itself, .25 for those that divide by its size. What is not
-named is the library's default. Eve is not among them, since a signal has no loss; over a surface every method is given
-the height as its loss.
+the article's rate: .01 for those that step by the gradient itself, .25 for those that divide by its size. All other
+settings are the library's defaults. Eve is left out, since it needs a loss and a signal has none; on a surface every
+method gets the height as its loss.
 
-The article's five have Okabe and Ito's colors, the others Paul Tol's muted ones, for any kind of color vision; where
-all meet, markers and dashes differ too. On surfaces the five are as Lasagne computes them, from our primitives:
+The article's five methods have Okabe and Ito's colors, the others Paul Tol's muted ones; both suit every kind of color
+vision. Where all share a picture, markers and dashes differ too. On surfaces the five are computed as in Lasagne, from
+our primitives:
 
-Nesterov  v = μ v - η g, p += μ v - η g, the gradient taken at p: these params are the look-ahead points of the true
-          method, which `adaptax.nesterov` carries x for.
+Nesterov  v = μ v - η g, p += μ v - η g, with the gradient at p: these params are the look-ahead points of the true
+          method; `adaptax.nesterov` keeps its weights x instead.
 Adam      a_t = η √(1 - β₂^t) / (1 - β₁^t), p -= a_t m / (√v + ε): ε is added before the correction, not after it.
-Others    Adadelta's accumulator takes in the step before η = 100 scales it, RMSProp and Adagrad have ε inside the
-          root: as the library has them.
+Others    as in the library: Adadelta accumulates the step before η = 100 scales it, RMSProp and Adagrad have ε inside
+          the root.
 """
 
 import dataclasses
@@ -37,7 +38,7 @@ SYMBOLS |= {"bonus": "b", "penalty": "p", "momentum": "μ", "decay": "ρ", "rho"
 
 
 class Style(NamedTuple):
-    """How a method is named and drawn."""
+    """A method's label, and how it is drawn."""
 
     label: str
     color: str
@@ -49,30 +50,30 @@ class Style(NamedTuple):
         return {"label": self.label, "color": self.color, "linestyle": self.line}
 
 
-INK = "#222222"  # text, axes and whatever belongs to no method
+INK = "#222222"  # text, axes and everything that belongs to no method
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Method:
-    """One rule as the gallery runs it."""
+    """One method with its settings in the gallery."""
 
     style: Style
     build: Callable[..., optax.GradientTransformation]  # of keyword settings
     inner: Callable[[Any, optax.OptState, Settings], dict[str, jax.Array]]  # as `adaptax._inner` has it
     swept: str  # the setting whose three values the pictures of signals compare
     values: tuple[float, float, float]
-    on_signals: Settings  # beside the one that is swept
+    on_signals: Settings  # without the swept one
     on_surfaces: Settings
-    looks_ahead: bool = False  # whether gradients belong at `adaptax.lookahead_points`
+    looks_ahead: bool = False  # whether gradients are taken at `adaptax.lookahead_points`
 
     @property
     def symbol(self) -> str:
-        """Return the swept setting as a reader sees it."""
+        """Return the symbol of the swept setting."""
         return SYMBOLS[self.swept]
 
     @property
     def middle(self) -> Settings:
-        """Return the settings on signals with the middle one of the three values."""
+        """Return the settings on signals, with the middle one of the three values."""
         return {**self.on_signals, self.swept: self.values[1]}
 
 
@@ -82,12 +83,12 @@ def momentum(learning_rate: ArrayLike, momentum: ArrayLike, nesterov: bool = Fal
 
 
 def local_gains(learning_rate: ArrayLike, bonus: ArrayLike) -> optax.GradientTransformation:
-    """Hinton's gains with penalty = 1 - bonus, which has random signs hover around gain 1."""
+    """Hinton's gains with penalty = 1 - bonus, which keeps gains near 1 if signs are random."""
     return adaptax.local_gains(learning_rate, bonus, 1 - bonus)
 
 
 def nothing(gradients: Any, state: optax.OptState, settings: Settings) -> dict[str, jax.Array]:
-    """Classical momentum holds its velocity alone, which is the step."""
+    """Return no inner quantities: classical momentum keeps only its velocity, which is the step."""
     return {}
 
 
@@ -111,7 +112,7 @@ def _method(slug: str, style: Style, swept: str, on_signals: Settings, on_surfac
 
 
 MOMENTUM, ADADELTA = at(0.01, momentum=0.9), at(100.0, rho=0.95, eps=1e-6)  # on surfaces
-# By slug, the label's words: smoothed_nesterov, delta_bar_delta, adadelta_big_start.
+# By slug, which is made of the label's words: smoothed_nesterov, delta_bar_delta, adadelta_big_start.
 ON_SIGNALS: dict[str, Method] = {
     (slug := re.sub(r"\W+", "_", label.lower())): _method(slug, Style(label, *look), swept, on_signals, on_surfaces)
     for label, *look, swept, on_signals, on_surfaces in (
@@ -132,7 +133,7 @@ ON_SIGNALS: dict[str, Method] = {
     )
 }
 METHODS = {slug: method for slug, method in ON_SIGNALS.items() if slug != "adadelta_big_start"}
-"""Each method once: the article's second Adadelta, whose D starts at 50, runs along signals alone."""
+"""Each method once: the article's second Adadelta, whose D starts at 50, runs only along signals."""
 
 
 def lasagne_adam(
@@ -156,4 +157,4 @@ ARTICLE["nesterov"] = dataclasses.replace(
 )
 ARTICLE["adam"] = dataclasses.replace(ARTICLE["adam"], build=lasagne_adam)
 OURS: dict[str, Method] = {slug: method for slug, method in METHODS.items() if slug not in ARTICLE}
-ON_SURFACES: dict[str, Method] = {**ARTICLE, **OURS}  # every method as the pictures of surfaces have it
+ON_SURFACES: dict[str, Method] = {**ARTICLE, **OURS}  # every method, with its settings on surfaces

@@ -1,6 +1,6 @@
-"""The gallery page, made of what the commands `signals` and `surfaces` left: pictures with captions, and tables.
+"""The gallery page: pictures with captions, and tables, from the files of the commands `signals` and `surfaces`.
 
-The tables are made of the CSV files beside the pictures; nothing in them is typed by hand.
+The tables come from the CSV files beside the pictures; nothing in them is typed by hand.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,14 +17,15 @@ from experiments.tasks.surfaces import STEPS, SURFACES, find_minima
 
 Row = dict[str, str]
 ABOUT = """\
-What each method makes of a gradient, and where it goes: article 003's six signals and seven surfaces, at its settings,
-through the library's own transformations. Every picture and number on this page is made by `make gallery`; two runs on
-one machine give the same numbers, which lie beside the pictures as CSV. A method has one color everywhere.
-The notebook [Signals](../notebooks/signals.ipynb) goes through the signals one by one."""
+These pictures show how each method responds to a gradient, and where it goes: on the six signals and seven surfaces of
+article 003, with the article's settings. The library's own transformations compute the steps. `make gallery` makes
+every picture and number on this page. Two runs on one machine give the same numbers; they are in CSV files beside the
+pictures. A method has the same color everywhere. The notebook [Signals](../notebooks/signals.ipynb) explains the
+signals one by one."""
 
 
 def to_markdown(folder: Path) -> str:
-    """Return the page: in every section pictures, then their table."""
+    """Return the page: in every section the pictures, then their table."""
     pictures = [*read_list(folder / "surfaces.json"), *read_list(folder / "signals.json")]
     tables = {"Surfaces": ends, "Settings": maps, "Starts": odds, "Signals": responses}
     sections = [Section("Gallery", [ABOUT])]
@@ -42,7 +43,7 @@ def _show(picture: Picture, folder: str) -> list[str]:
 
 
 def who_leaves_the_trap(folder: Path) -> str:
-    """Say who ends in the global minimum of hills_and_canyon, by the measured ends."""
+    """Say which methods leave the local minimum of hills_and_canyon, by the measured ends."""
     second = find_minima("hills_and_canyon")[1][0]
     rows = [row for row in read_table(folder / "ends.csv") if row["surface"] == "hills_and_canyon"]
     heights = {row["method"]: float(row["height"]) for row in rows}
@@ -54,12 +55,12 @@ def who_leaves_the_trap(folder: Path) -> str:
         "On “hills and canyon” a local minimum lies between the start and the canyon. Of the article's five methods, "
         f"at its settings, {'only ' if len(free) == 1 else ''}"
         f"{' and '.join(f'{name} leaves it, and ends at {heights[name]:.4f}' for name in free)}; the others end at "
-        f"{caught[0]:.4f} to {caught[-1]:.4f}. Of the other methods these leave it: {', '.join(others)}."
+        f"{caught[0]:.4f} to {caught[-1]:.4f}. These other methods leave it, too: {', '.join(others)}."
     )
 
 
 def ends(folder: Path) -> list[Section]:
-    """Tabulate the heights of ends, a method per row, a surface per column."""
+    """Make the table of end heights: a method per row, a surface per column."""
     note = (
         f"Height after {STEPS} steps. If a cell has two numbers, the path is chaotic: they are the lowest and the "
         f"highest end of it and of {NEIGHBORS} runs from starts about 1e-15 away. Rounding alone drives them apart."
@@ -73,48 +74,49 @@ def _end(row: Row) -> str:
 
 
 def maps(folder: Path) -> list[Section]:
-    """Tabulate phase maps, one per row."""
-    headings = ["surface", "method", "converged", "diverged", "least steps", "at rate", "and"]
+    """Make the table of phase maps, one per row."""
+    headings = ["surface", "method", "converged", "diverged", "fewest steps", "at rate", "and with"]
     lines = []
     for row in read_table(folder / "phase_maps.csv"):
         shares = [_percent(row["converged"]), _percent(row["diverged"])]
         best = [row["least_steps"] or "–", _short(row["best_rate"]), f"{row['setting']} {_short(row['best_setting'])}"]
         lines.append([title(row["surface"]), row["method"], *shares, *best])
-    return _sections("Maps in figures", headings, lines)
+    return _sections("Maps in numbers", headings, lines)
 
 
 def odds(folder: Path) -> list[Section]:
-    """Tabulate the best of many starts, a method per row, a surface per column."""
+    """Make the table of the best of many starts: a method per row, a surface per column."""
     note = (
-        f"Share of {STARTS:,} starts that end lower than every other minimum, then the expected height above the "
-        f"global one of the best of {', '.join(map(str, TRIES))} starts. A method that bounces around a minimum stays "
-        "above it however often it starts."
+        f"First the share of {STARTS:,} starts that end lower than every other minimum. Then the expected height of "
+        f"the best of {', '.join(map(str, TRIES))} starts above the global minimum. A method that bounces around a "
+        "minimum stays above it, however often it starts."
     )
 
     def cell(row: Row) -> str:
         return f"{_percent(row['found'])}: " + ", ".join(f"{float(row[f'best_of_{tries}']):z.3f}" for tries in TRIES)
 
-    return _by_method("Starts in figures", read_table(folder / "starts.csv"), TRAPS, cell, note)
+    return _by_method("Starts in numbers", read_table(folder / "starts.csv"), TRAPS, cell, note)
 
 
 def responses(folder: Path) -> list[Section]:
-    """Tabulate the methods as filters, one per row."""
+    """Make the table of the methods as filters, one per row."""
     headings = {
         "method": "method", "setting": "setting", "first": "first step / η", "last": "last step / η",
         "rise": "epochs to 9/10", "overshoot": "largest / last", "memory": "mean delay", "lag": "lag",
         "tenfold": "tenfold",
     }  # fmt: skip
     note = (
-        f"To gradient 1 for {EPOCHS} epochs: first and last step, the epoch that reaches nine tenths of the last, the "
-        "largest over the last. To a single 1: the mean delay of the steps, in epochs. Lag: epochs behind a sine of "
-        f"{PERIOD} epochs; less than 0 is ahead. Tenfold: how many times as far ten times the gradient moves the "
-        "weight: 10 for a linear filter, 1 where the gradient's size cancels. An epoch is a place here: Nesterov's "
-        "method reads the future where its velocity is positive and the past where it is negative, so on a sine its "
-        "lag is no less than momentum's."
+        f"If the gradient is 1 for {EPOCHS} epochs: the first and the last step, the epoch at which the step reaches "
+        "nine tenths of the last, and the largest step divided by the last. If it is 1 at one epoch only: the mean "
+        f"delay of the steps, in epochs. Lag: epochs behind a sine with a period of {PERIOD} epochs; a method with a "
+        "negative lag is ahead. Tenfold: how many times as far the weight moves with ten times the gradient: 10 for a "
+        "linear filter, 1 if the gradient's size cancels. The epoch is a position here. So Nesterov's method reads "
+        "later epochs where its velocity is positive and earlier ones where it is negative, and its lag on a sine is "
+        "not less than momentum's."
     )
     rows = read_table(folder / "responses.csv")
     lines = [[row[key] if key in ("method", "setting") else _short(row[key]) for key in headings] for row in rows]
-    return _sections("Filters in figures", list(headings.values()), lines, note)
+    return _sections("Filters in numbers", list(headings.values()), lines, note)
 
 
 def _by_method(

@@ -1,4 +1,4 @@
-"""Run methods over a surface and draw their paths: contours in gray, true to scale, a path per method in its color."""
+"""Run methods over a surface and draw their paths: gray contours, equal scales on both axes, a color per method."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -17,11 +17,11 @@ from experiments.tasks.signals import title
 from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES, Surface
 
 MESH = 0.05  # the article's
-LEVELS = [*np.arange(-8, 24) / 4, 6.25, 6.5, 6.75, *range(7, 20)]  # the article's, too
+LEVELS = [*np.arange(-8, 24) / 4, 6.25, 6.5, 6.75, *range(7, 20)]  # also the article's
 
 
 class Path(NamedTuple):
-    """Where a method went; points and heights begin with the start, the rest with the first step."""
+    """A method's path; points and heights begin with the start, the rest with the first step."""
 
     points: jax.Array  # (steps + 1, 2)
     heights: jax.Array  # (steps + 1,)
@@ -49,7 +49,7 @@ def trace(method: Method, surface: Surface, start: jax.Array, steps: int, settin
 def trace_named(
     method: str | Method, surface: str, start: tuple[float, float] = START, steps: int = STEPS, **settings: float
 ) -> Path:
-    """Return a path in float64 as NumPy arrays: a method and a surface by name, settings changed by keyword."""
+    """Return a path in float64 as NumPy arrays; give method and surface by name, changed settings by keyword."""
     method = ON_SURFACES[method] if isinstance(method, str) else method
     with jax.enable_x64(True):
         run = partial(trace, method, SURFACES[surface], steps=steps, settings={**method.on_surfaces, **settings})
@@ -71,7 +71,7 @@ def trace_many(method: Method, surfaces: Sequence[str], starts: np.ndarray) -> P
 
 
 def draw_contours(axes: Axes, name: str, paths: Iterable[Path]) -> None:
-    """Draw a surface as the article does, but in grays, which leave colors to the methods, and as far as paths go."""
+    """Draw a surface as in the article, but in grays, since colors are for methods, and as wide as the paths."""
     farthest = max(np.abs(path.points).max() for path in paths)
     side = max(SIDE, np.ceil(10 * farthest) / 10)
     line = np.arange(-side, side + MESH / 2, MESH)
@@ -86,7 +86,7 @@ def draw_contours(axes: Axes, name: str, paths: Iterable[Path]) -> None:
 
 
 def draw_path(axes: Axes, path: Path, style: Style, marker_size: float = 9) -> None:
-    """Draw a path and mark its end; the legend tells how high that is."""
+    """Draw a path and mark its end; the legend has the end's height."""
     label = f"{style.label}: {path.heights[-1]:.4f}"
     look = {**style.plot(), "label": label, "linewidth": 1.7, "marker": style.marker, "markevery": [-1]}
     look |= {"markersize": marker_size, "markeredgecolor": "white", "markeredgewidth": 0.8}

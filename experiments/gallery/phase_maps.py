@@ -1,8 +1,8 @@
 """Phase maps: learning rate × momentum (or another setting) -> steps to converge, or what happened instead.
 
-A run has converged at the first step from which on, to the end and for 50 steps at least, its height stays within a
-hundredth of the global minimum. It has diverged once it is farther from the origin than 100; whatever is left ends
-elsewhere, in another minimum, still on its way, or bouncing.
+A run has converged at a step if its height stays within a hundredth of the global minimum from there to the end, and
+for at least 50 steps. A run has diverged if a coordinate gets beyond ±100. All other runs end elsewhere: in another
+minimum, on their way, or bouncing.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from experiments.gallery.methods import ON_SURFACES
 from experiments.tasks.signals import title
 from experiments.tasks.surfaces import START, SURFACES, find_minima
 
-SIZE = 64  # so many rates and settings: 4,096 runs in one call
+SIZE = 64  # number of rates, and of values of the other setting: 4,096 runs in one call
 STEPS = 500
 NEAR = 0.01
 HELD = 50
@@ -37,7 +37,7 @@ NORM, MAP = LogNorm(5, STEPS), "cividis_r"
 SURFACES_SHOWN = ("simple_quad", "wobbly", "hills_and_canyon")
 METHODS_SHOWN = ("momentum", "nesterov", "lsalr", "local_gains", "rmsprop", "adam")
 RATES = np.geomspace(1e-4, 10.0, SIZE)
-MEMORIES = 1 - np.geomspace(1.0, 0.01, SIZE)  # decays from 0 to .99, even in the memory 1 / (1 - decay)
+MEMORIES = 1 - np.geomspace(1.0, 0.01, SIZE)  # decays from 0 to .99, in equal ratios of the memory 1 / (1 - decay)
 SETTINGS = {"momentum": MEMORIES, "decay": MEMORIES, "b1": MEMORIES, "bonus": np.geomspace(0.001, 0.9, SIZE)}
 NAMES = {"momentum": "momentum μ", "bonus": "bonus b, penalty 1 - b", "decay": "decay ρ", "b1": "decay β₁"}
 
@@ -68,7 +68,7 @@ def measure(slug: str, surface: str) -> np.ndarray:
 
 
 def summarize(slug: str, surface: str, steps: np.ndarray) -> dict[str, Any]:
-    """Return a map in figures."""
+    """Summarize a map in numbers."""
     method = ON_SURFACES[slug]
     converged = steps > 0
     mean = least = rate = setting = None
@@ -82,15 +82,15 @@ def summarize(slug: str, surface: str, steps: np.ndarray) -> dict[str, Any]:
         "setting": method.swept,
         "converged": float(converged.mean()),  # shares of all runs
         "diverged": float((steps == DIVERGED).mean()),
-        "mean_steps": mean,  # of the runs that converged; None: there is none
+        "mean_steps": mean,  # of the runs that converged; None if none did
         "least_steps": least,
-        "best_rate": rate,  # the settings that took the least steps
+        "best_rate": rate,  # the settings that took the fewest steps
         "best_setting": setting,
     }
 
 
 def draw(maps: Mapping[tuple[str, str], np.ndarray]) -> Figure:
-    """Draw maps of (slug, surface), a surface per row, a method per column: learning rate across, other setting up."""
+    """Draw a row per surface, a column per method; the learning rate is horizontal, the other setting vertical."""
     shape, size = (len(SURFACES_SHOWN), len(METHODS_SHOWN)), (18, 3.0 * len(SURFACES_SHOWN) + 1.2)
     figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, layout="constrained")
     for of_row, surface in zip(axes, SURFACES_SHOWN, strict=True):
@@ -135,5 +135,5 @@ def _draw_map(panel: Axes, slug: str, steps: np.ndarray) -> None:
 
 
 def _up(key: str, values: np.ndarray) -> np.ndarray:
-    """Return how high a setting is drawn: decays by memory, 1 / (1 - decay), where they are evenly spaced."""
+    """Return a setting's height in a map: its logarithm, or for a decay that of its memory 1 / (1 - decay)."""
     return np.log10(values if key == "bonus" else 1 / (1 - values))

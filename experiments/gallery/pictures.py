@@ -1,7 +1,7 @@
-"""What a command leaves in its folder: pictures, films, tables, and a list of the pictures with titles and captions.
+"""A command's files: pictures, films, tables, and a list of the pictures with titles and captions.
 
-A film shows left the surface, right the height at each step; its frames are the same as GIF and as MP4. The contours
-are drawn once; a frame is that picture with the lines drawn over it.
+A film shows the surface on the left and the height at each step on the right. It is a GIF and an MP4 with the same
+frames. The contours are drawn once; each frame adds the lines.
 """
 
 import csv
@@ -28,22 +28,22 @@ from experiments.tasks.signals import title
 
 matplotlib.use("Agg")  # a file, never a window
 DOTS_PER_INCH = 90
-SIZE = (8.32, 4.48)  # inches at 100 dots: both a multiple of 16, as the film's coder wants
+SIZE = (8.32, 4.48)  # inches at 100 dots: both multiples of 16, which the film's coder needs
 FRAMES_PER_SECOND = 12
-HOLD = 24  # frames of the last picture
+HOLD = 24  # frames for which the last picture stays
 
 
 class Picture(NamedTuple):
-    """A made file as the gallery shows it."""
+    """A picture or film of the gallery."""
 
     file: str
     title: str
-    caption: str  # one sentence
+    caption: str
     section: str
 
 
 def keep(figure: Figure, path: File, title: str, caption: str, section: str) -> Picture:
-    """Write a figure that the gallery shows with 256 colors, which are a fifth of the bytes, and close it."""
+    """Write a figure of the gallery with 256 colors, which take a fifth of the bytes, and close it."""
     figure.savefig(path, dpi=DOTS_PER_INCH)
     plt.close(figure)
     with Image.open(path) as picture:
@@ -69,7 +69,7 @@ def read_table(path: File) -> list[dict[str, str]]:
 
 
 def make_all(name: str, out: File, pieces: Iterator[Picture | str]) -> None:
-    """Make pictures, and other work told in words, while one watches; then list the pictures in OUT/NAME.json."""
+    """Do the pieces of work and show progress; then list those that are pictures in OUT/NAME.json."""
     out.mkdir(parents=True, exist_ok=True)
     made = []
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
@@ -120,7 +120,7 @@ def _frames(name: str, paths: Mapping[str, Path]) -> Iterator[np.ndarray]:
 
 
 def _stage(name: str, paths: Mapping[str, Path]) -> tuple[Figure, dict[str, list[tuple[Line2D, Line2D]]]]:
-    """Return what never changes, and for every method a line and its head in both panels."""
+    """Return the constant part of the frames, and for every method a line and its head in both panels."""
     figure, (left, right) = plt.subplots(1, 2, figsize=SIZE, dpi=100, layout="constrained", width_ratios=(1, 1))
     draw_contours(left, name, paths.values())
     mark_start(left)
@@ -144,7 +144,7 @@ def _stage(name: str, paths: Mapping[str, Path]) -> tuple[Figure, dict[str, list
 
 
 def _with_one_palette(frames: list[np.ndarray], pure: list[str]) -> Iterator[Image.Image]:
-    """Give all frames one palette, grays and the methods' colors with their tints, and to each pixel the nearest."""
+    """Give all frames one palette of grays and tints of the methods' colors; each pixel gets the nearest color."""
     grays = np.repeat(np.arange(0, 256, 4)[:, None], 3, axis=1)
     tints = 255 - np.linspace(0.1, 1, 12)[:, None, None] * (255 - 255 * np.array([to_rgb(color) for color in pure]))
     colors = np.concatenate([grays, [[255, 255, 255]], tints.reshape(-1, 3).round().astype(int)])

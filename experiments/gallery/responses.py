@@ -1,13 +1,12 @@
-r"""Each method as a filter: what goes in is the gradient, what comes out is the step.
+r"""Each method as a filter: the gradient goes in, the step comes out.
 
-A step response begins with gradient 1 for good, an impulse response with a single 1, both from a fresh state. The lag
-behind a slow sine, sin(2πt/100), is read from the phase of its fundamental,
+In a step response the gradient is 1 from epoch 0 on, in an impulse response at epoch 0 only; both begin with a fresh
+state. The lag behind a slow sine, sin(2πt/100), is read from the phase of its fundamental,
 
 $$ F = \sum_t u_t e^{-i \omega t}, \qquad \text{lag} = -\arg(F_{\text{step}} / F_{\text{gradient}}) / \omega, $$
 
-over the third period. Only momentum is a linear filter, with memory μ / (1 - μ); for the others
-the last column tells: ten times the gradient takes a linear filter ten times as far, and one that divides by the
-gradient's size no farther.
+over the third period. Only momentum is a linear filter, with memory μ / (1 - μ). The last column shows this: with ten
+times the gradient a linear filter moves ten times as far, and a method that divides by the gradient's size no farther.
 """
 
 from typing import Any
@@ -50,9 +49,9 @@ def respond_all() -> tuple[list[Row], dict[str, dict[str, np.ndarray]]]:
 
 
 def respond(method: Method, steps: dict[str, np.ndarray]) -> Row:
-    """Return one method's figures from its steps by input; epochs count from the one at which the input begins."""
+    """Return one method's figures from its steps by input; epochs are counted from the input's start."""
     step, rate, delays = steps["step"], float(method.on_signals["learning_rate"]), np.abs(steps["impulse"])
-    t = np.arange(2 * PERIOD, 3 * PERIOD)  # the start forgotten, the signal's end out of sight
+    t = np.arange(2 * PERIOD, 3 * PERIOD)  # late enough to forget the start, and before the signal's end
     wave = np.exp(-2j * np.pi * t / PERIOD)
     turn = np.angle((steps["sine"][t] @ wave) / (INPUTS["sine"][t] @ wave))
     return {
@@ -64,12 +63,12 @@ def respond(method: Method, steps: dict[str, np.ndarray]) -> Row:
         "overshoot": step.max() / step[-1],  # the greatest step over the last
         "memory": float(T @ delays / delays.sum()),  # the impulse response's mean delay in epochs
         "lag": float(-turn * PERIOD / (2 * np.pi)),  # epochs behind the slow sine, from -PERIOD/2 to PERIOD/2
-        "tenfold": steps["ten"].sum() / step.sum(),  # all the way of a tenfold gradient over that of the plain one
+        "tenfold": steps["ten"].sum() / step.sum(),  # the way with ten times the gradient over the plain way
     }
 
 
 def draw(table: list[Row], steps: dict[str, dict[str, np.ndarray]]) -> Figure:
-    """Draw each response over its own largest step, so that shapes compare; figures stand beside it."""
+    """Draw each response divided by its largest step, so that shapes are comparable, with its numbers."""
     figure, axes = grid(len(ON_SIGNALS), len(COLUMNS), width=13, row_height=1.0, left=2.05, sharey="all")
     for of_row, (slug, method), row in zip(axes, ON_SIGNALS.items(), table, strict=True):
         figures = {
