@@ -1,1 +1,1 @@
-"""The explorer: one page on which every method is stepped over a surface or along a signal, in a browser alone."""
+"""The explorer: a page that runs every method over a surface or along a signal, in the browser alone."""

@@ -1,4 +1,4 @@
-// The controls: what is chosen by mouse, touch or keyboard.
+// The controls, for mouse, touch and keyboard.
 
 function chooseWorld(name) {
   chosen.world = name;
@@ -7,7 +7,7 @@ function chooseWorld(name) {
   document.body.className = kind();
   if (!(kind() in LAB.methods[chosen.inspected].worlds)) chosen.inspected = shownHere()[0] ?? "adam";
   $("world-title").textContent = title;
-  $("world-about").textContent = about ? `${about}.` : "What one weight's gradient does over 300 epochs.";
+  $("world-about").textContent = about ? `${about}.` : "The gradient of one weight over 300 epochs.";
   recomputeAll();
 }
 
@@ -34,13 +34,13 @@ function goTo(t) {
   draw();
 }
 
-let playing = 0; // the clock's number, 0 when it stands still
+let playing = 0; // the timer's number, 0 in a pause
 
 function play(on) {
   clearInterval(playing);
   playing = 0;
   $("play").textContent = on ? "❚❚ pause" : "▶ play";
-  $("status").setAttribute("aria-live", on ? "off" : "polite"); // not sixty times a second
+  $("status").setAttribute("aria-live", on ? "off" : "polite"); // a screen reader must not speak sixty times a second
   if (!on) return;
   if (chosen.t === world.steps) goTo(0);
   playing = setInterval(() => {
@@ -116,7 +116,7 @@ function buildStart() {
   showStart();
 }
 
-// A chart is a slider over time for the mouse; the keyboard has the one below the picture.
+// For the mouse, a chart is a slider over time; the keyboard has the slider below the picture.
 function scrubOn(canvas) {
   const scrub = (event) => {
     if (!event.buttons) return;

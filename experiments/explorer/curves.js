@@ -2,8 +2,8 @@
 
 const GRID = "#e4e6e9", TEXT = "#5a5f66", PALE = 0.25;
 
-// Curves over time: what has happened in full color, what is to come pale. A positive quantity that spans more than a
-// thousandfold gets a logarithmic axis, of twelve decades at most. `box` is where, in the sheet.
+// Curves over time: past steps in full color, later steps pale. A positive quantity that spans more than a factor of
+// 1,000 gets a logarithmic axis, of twelve decades at most. `box` is the place in the sheet.
 function drawCurves(pen, box, curves, t, total, { ticks = true } = {}) {
   const { to, marks } = axis(curves.flatMap((curve) => curve.values), box);
   const x = (n) => box.left + (total > 1 ? n / (total - 1) : 0) * box.width;

@@ -1,6 +1,6 @@
-// What all pictures share: a sheet to draw on, lines, numbers in words.
+// What all pictures share: a sheet to draw on, lines, numbers as text.
 
-// A canvas as sharp as the screen, to be drawn on in CSS pixels.
+// A canvas as sharp as the screen, with CSS pixels as its unit.
 function sheet(canvas) {
   const { width, height } = canvas.getBoundingClientRect(), sharp = window.devicePixelRatio || 1;
   canvas.width = Math.round(width * sharp);
@@ -22,7 +22,7 @@ function line(pen, fromX, fromY, toX, toY) {
 const minus = (text) => String(text).replaceAll("-", "−");
 const short = (value) => minus(Number(value.toPrecision(3)).toString().replace(/e\+?/, "e"));
 
-// Six digits: as many as are tested.
+// Six digits: tests compare as many.
 function exact(value) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "no number" : minus(value > 0 ? "∞" : "-∞");
   if (value === 0) return "0";

@@ -1,6 +1,6 @@
-// The ground: a surface in gray, the lighter the higher, with contour lines.
+// The ground: a surface in gray, lighter where it is higher, with contour lines.
 
-// Where a point of the square is on a sheet of this size, and back.
+// The place of a point of the square on a sheet of this size, and the reverse.
 const across = (x, size) => ((x + LAB.side) / (2 * LAB.side)) * size;
 const place = ([x, y], size) => [across(x, size), across(-y, size)];
 const pointAt = (px, py, size) => [(px / size) * 2 * LAB.side - LAB.side, LAB.side - (py / size) * 2 * LAB.side];
@@ -35,7 +35,7 @@ function bands(name, size) {
   return image;
 }
 
-// The number of levels that a height reaches, by halving.
+// The number of levels that a height reaches, by binary search.
 function levelAbove(height) {
   let low = 0, high = LAB.levels.length;
   while (low < high) {
@@ -66,7 +66,7 @@ function contours(pen, name, size) {
   pen.stroke();
 }
 
-// The points where the level crosses a cell's sides come in pairs, each a piece of the contour.
+// The points where the level crosses a cell's sides come in pairs; each pair is a piece of the contour.
 function cellLine(pen, corners, heights, level, step) {
   let crossings = 0;
   for (let side = 0; side < 4; side++) {

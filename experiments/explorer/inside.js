@@ -1,11 +1,12 @@
-// Inside one method: its equation, its settings, its numbers over time.
+// Inside one method: its equation, its settings, its quantities over time.
 
 function buildInside() {
   const { label, about, equation } = LAB.methods[chosen.inspected];
   $("method-title").textContent = label;
   $("method-about").textContent = about;
   $("equation").innerHTML = equation;
-  $("legend").textContent = isSurface() ? "Solid lines are x, dashed ones y; beside each title, the numbers at this step." : "";
+  $("legend").textContent = isSurface()
+    ? "Solid lines are x, dashed lines are y. The numbers beside each title are those of this step." : "";
   buildSettings();
   buildCharts();
 }
@@ -50,7 +51,7 @@ function sliderOf(id, name, most, at, moved) {
   return box;
 }
 
-// The inspected method's numbers over time: gradient, what it keeps, step.
+// The inspected method's quantities over time: gradient, state, step.
 function drawInside() {
   const steps = runs[chosen.inspected] ?? [], method = LAB.methods[chosen.inspected];
   const step = stepOf(chosen.inspected);

@@ -1,7 +1,7 @@
 """`python -m experiments explorer`: join template, style, programs and tables into one page that needs nothing else.
 
-What the page is told (names, colors, markers, settings, equations, signals) is read from where it is written. A slider
-moves over a list of a setting's values, so each of its positions can be named, and its ends tested.
+The page's data (names, colors, markers, settings, equations, signals) come from the modules that define them. A slider
+moves over a list of a setting's values, so that tests can name its positions and check its ends.
 """
 
 import inspect
@@ -26,20 +26,20 @@ from experiments.gallery.phase_maps import FAR
 from experiments.tasks.signals import SIGNALS, title
 from experiments.tasks.surfaces import SIDE, START, STEPS, SURFACES, describe
 
-# What computes, what draws, what reacts.
+# First the programs that compute, then those that draw, then those that react.
 PROGRAMS = "surfaces methods rates run draw ground paths curves page inside controls".split()
 WORLDS = ("surfaces", "signals")
 
 
 def explorer(out: Path = DOCS / "explorer.html") -> None:
-    """Make the page on which every method is stepped over a surface or along a signal, in a browser alone."""
+    """Make the page that runs every method over a surface or along a signal, in the browser alone."""
     out.write_text(page(), encoding="utf-8")
     print(out)
 
 
 def page() -> str:
     """Return the page."""
-    # JavaScript, which unlike JSON has an Infinity; no tag may end the script.
+    # JavaScript, unlike JSON, has Infinity. `</` is escaped, so that no tag ends the script.
     script = json.dumps(tables(), ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
     parts = {"STYLE": _read("style.css"), "COUNT": str(len(EXPLORED)), "TABLES": f"const LAB = {script};\n"}
     parts["PROGRAMS"] = "\n".join(_read(f"{name}.js") for name in PROGRAMS)
@@ -64,7 +64,7 @@ def tables() -> dict[str, Any]:
         "levels": list(LEVELS),
         "grays": grays(),
         "surfaces": {name: {"title": title(name), "about": describe(name)} for name in SURFACES},
-        # Twelve digits: the same page from any machine's sine.
+        # Twelve digits, so that every machine's sine gives the same page.
         "signals": {
             name: {"title": title(name), "values": [float(f"{value:.12g}") for value in values]}
             for name, values in SIGNALS.items()
@@ -93,14 +93,14 @@ def _method(slug: str, method: Method) -> dict[str, Any]:
         "equation": equation,
         "labels": labels(method),
         "looksAhead": method.looks_ahead,
-        # What has no slider: the library's defaults.
+        # Settings without a slider have the library's defaults.
         "fixed": {key: value for key, value in defaults.items() if key not in ("learning_rate", *CHOICES)},
         "worlds": {world: {key: of._asdict() for key, of in sliders(method, world).items()} for world in worlds(slug)},
     }
 
 
 def worlds(slug: str) -> tuple[str, ...]:
-    """Return in which worlds a method can be stepped."""
+    """Return the worlds in which a method can run."""
     return WORLDS[: 1 if slug in OF_THE_WEIGHTS else None]
 
 
@@ -114,7 +114,7 @@ def labels(method: Method) -> list[str]:
 
 def _words(slug: str, label: str) -> tuple[str, str]:
     """Return a method's first sentence, without its name, and its equations as MathML, from its docstring."""
-    if slug == "momentum":  # the one method that is Optax's
+    if slug == "momentum":  # the only method that is Optax's
         return "Steps that add up while they agree.", _mathml(r"v_t = \mu v_{t-1} - \eta g_t, \qquad \Delta w = v_t")
     docstring = inspect.getdoc(inspect.getmodule(RATES.get(slug) or getattr(adaptax, slug))) or ""
     about = docstring.splitlines()[0]
@@ -124,17 +124,17 @@ def _words(slug: str, label: str) -> tuple[str, str]:
 
 
 def _mathml(tex: str) -> str:
-    """Return the equations of one line, each for itself, so that they can stand below each other."""
+    """Return the equations of one line one by one, so that the page can show them below each other."""
     parts = re.split(r"\\q?quad", " ".join(tex.split()))
     return "\n".join(convert(part.strip(" ,"), display="block") for part in parts)
 
 
 class Slider(NamedTuple):
-    """One setting as a reader sees it."""
+    """The slider of one setting."""
 
     name: str
     values: tuple[float, ...]
-    usual: float  # what the pictures have
+    usual: float  # the value in the gallery's pictures
 
 
 DECAYS = (0.25, 0.5, 0.8, 0.9, 0.95, 0.975, 0.99)
@@ -161,7 +161,7 @@ FACTORS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # on a method'
 
 
 def slider(key: str, usual: float) -> Slider:
-    """Return the slider of a setting, whose values hold the usual one."""
+    """Return the slider of a setting; its values must hold the usual one."""
     if key == "learning_rate":
         return Slider("learning rate η", tuple(float(f"{factor * usual:.6g}") for factor in FACTORS), usual)
     name, values = CHOICES[key]
@@ -171,7 +171,7 @@ def slider(key: str, usual: float) -> Slider:
 
 
 def sliders(method: Method, world: str) -> dict[str, Slider]:
-    """Return a method's sliders by setting; usual are those of the pictures of "surfaces" or "signals"."""
+    """Return a method's sliders by setting; usual values are those of the pictures of "surfaces" or "signals"."""
     usual = numbers(method.build) | (method.middle if world == "signals" else method.on_surfaces)
     keys = ["learning_rate", *(key for key in CHOICES if key in method.middle)]
     return {key: slider(key, float(usual[key])) for key in keys}

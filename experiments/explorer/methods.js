@@ -1,7 +1,7 @@
 // The methods of adaptax, in the letters of their docstrings: settings -> rule for one weight.
 //
-// A rule takes the gradient g and gives the update Δw and what is inside: numbers in the order of the page's labels.
-// Methods that look ahead also give `ahead`: how far from the weight the next gradients belong.
+// A rule takes the gradient g and returns the update Δw and its inner quantities in the order of the page's labels.
+// Methods that look ahead also return `ahead`: the distances from the weight to the points of the next gradients.
 
 const ratio = (a, b) => (b === 0 ? 0 : a / b); // no history, no step
 
@@ -89,7 +89,7 @@ function nadam({ learning_rate: η, b1, b2, eps: ε, momentum_decay: ψ }) {
   };
 }
 
-// c + bonus where signs agree, c · penalty where they oppose; at a zero it stays.
+// c + bonus if the signs agree, c · penalty if they oppose; c stays if one is zero.
 function adapt(c, agreed, bonus, penalty, low, high) {
   if (agreed > 0) return Math.min(c + bonus, high);
   return agreed < 0 ? Math.max(c * penalty, low) : c;
@@ -122,7 +122,8 @@ function velocity_gains({ learning_rate: η, momentum: μ, bonus: b, penalty: p,
   };
 }
 
-// iRprop-: a step by the sign alone, whose size follows the sign; where it has turned the weight rests.
+// iRprop-: the step has the gradient's sign. Its size grows while the sign stays; if the sign changes, the size shrinks
+// and the weight rests.
 function rprop({ learning_rate: η, increase, decrease, low, high }) {
   let c = 1, previous = 0;
   return (g) => {
@@ -134,7 +135,7 @@ function rprop({ learning_rate: η, increase, decrease, low, high }) {
   };
 }
 
-// The one method that sees a whole layer, here all weights, through the norm of its gradient.
+// The only method that reads a whole layer, here all weights: it needs the norm of the layer's gradient.
 function lsalr({ learning_rate: t, momentum: μ }) {
   let v = 0;
   return (g, norm) => {

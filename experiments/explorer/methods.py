@@ -1,7 +1,7 @@
 """The methods that the explorer steps: the gallery's, Rprop, and four rates around a direction.
 
-Two of the rates are measured from the weights. Along a signal there are none that would mean anything, so these two run
-over surfaces alone. The new colors are Paul Tol's, from his scheme of twelve, and one gray.
+Two of the rates are measured from the weights. A signal has no meaningful weights, so these two run only over surfaces.
+The new colors are from Paul Tol's scheme of twelve, and one gray.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from experiments.gallery.methods import DASH_DOT, DASHED, DOTTED, LONG_DOT, METH
 
 
 class Seen(NamedTuple):
-    """State of a rate that can be looked into: its own, and what it saw and measured in the step."""
+    """The state of a rate, with the direction and the rates of the step."""
 
     own: Any
     direction: jax.Array
@@ -25,7 +25,7 @@ class Seen(NamedTuple):
 
 
 def seen(rate: adaptax.Rate) -> adaptax.Rate:
-    """Return the same rate, which keeps what the page shows of it."""
+    """Return the same rate, whose state also keeps what the page shows."""
 
     def init(params: Any) -> Seen:
         return Seen(rate.init(params), jnp.zeros_like(params), jnp.ones_like(params))
@@ -60,7 +60,7 @@ def cautious(learning_rate: ArrayLike, momentum: ArrayLike, opposed: ArrayLike) 
 def hypergradient(
     learning_rate: ArrayLike, beta: ArrayLike, low: float = 0.01, high: float = 10.0
 ) -> optax.GradientTransformation:
-    """Hypergradient around the gradient; the factor is for both weights."""
+    """Hypergradient around the gradient; both weights share one factor."""
     return around(adaptax.hypergradient_rate(beta, low=low, high=high), learning_rate)
 
 
@@ -110,5 +110,5 @@ RATES = {
     "trust_ratio": adaptax.trust_ratio_rate,
     "update_floor": adaptax.update_floor_rate,
 }
-"""Where their words and equations stand."""
+"""The functions in whose modules their words and equations are."""
 OF_THE_WEIGHTS = ("trust_ratio", "update_floor")

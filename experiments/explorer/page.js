@@ -1,4 +1,4 @@
-// The page: what is chosen, the runs that follow from it, and their pictures.
+// The page: the reader's choices, the runs that follow from them, and their pictures.
 
 const $ = (id) => document.getElementById(id);
 
@@ -10,7 +10,7 @@ const chosen = {
   settings: usualSettings(), // by kind of world and method
   t: LAB.steps, // steps taken
 };
-let world, runs, trust; // what follows; runs by method
+let world, runs, trust; // computed from `chosen`; runs and trust by method
 
 function usualSettings() {
   const usual = (of) => Object.fromEntries(Object.entries(of).map(([key, slider]) => [key, slider.usual]));
@@ -34,7 +34,7 @@ function recompute() {
   draw();
 }
 
-// Everything that depends on the step.
+// Draw everything that depends on the step.
 function draw() {
   const { t } = chosen, word = isSurface() ? "step" : "epoch";
   $("time").value = t;
@@ -49,7 +49,7 @@ function draw() {
   tell();
 }
 
-// What a picture shows, for who cannot see it.
+// Say what the pictures show, for readers who cannot see them.
 function tell() {
   const { title } = (isSurface() ? LAB.surfaces : LAB.signals)[chosen.world];
   const where = shownHere().map((slug) => {
@@ -73,8 +73,8 @@ function drawSignal(paths) {
   drawCurves(pen, box, [{ values: [NaN, ...signal], color: LAB.ink }], chosen.t, world.steps + 1);
   drawCurves(pen, below, curves.length ? curves : [{ values: [0] }], chosen.t, world.steps + 1);
   [pen.fillStyle, pen.textAlign, pen.font] = [LAB.ink, "left", "600 13px system-ui, sans-serif"];
-  pen.fillText("the gradient that is given", box.left, box.top - 10);
-  pen.fillText("the steps made of it, downhill", below.left, below.top - 10);
+  pen.fillText("the given gradient", box.left, box.top - 10);
+  pen.fillText("the method's steps, downhill", below.left, below.top - 10);
 }
 
 function drawHeights(paths) {
@@ -86,7 +86,7 @@ function drawHeights(paths) {
   drawCurves(pen, box, curves.length ? curves : [{ values: [start] }], chosen.t, world.steps + 1);
 }
 
-// A method's row: where it is and how high; on a signal, the gradient, the step, and all steps together.
+// A method's row: its position and height; on a signal, the gradient, the step, and the sum of all steps.
 function standing(slug) {
   const step = stepOf(slug);
   if (isSurface()) return [...(step?.w ?? chosen.start), step?.height ?? world.height(chosen.start)].map(exact);

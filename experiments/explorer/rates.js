@@ -1,6 +1,6 @@
-// Rates around a direction: settings -> rule for all weights at once, of their gradients and of the weights.
+// Rates around a direction: settings -> rule for all weights at once, which takes their gradients and the weights.
 //
-// The direction u is μ u + g, or the gradient itself where there is no momentum; Δw = -η r u.
+// The direction u is μ u + g, or the gradient itself without momentum; Δw = -η r u.
 
 const around = (rateOf) => ({ learning_rate: η, momentum: μ = 0, ...settings }) => {
   const rate = rateOf(settings);
@@ -11,7 +11,7 @@ const around = (rateOf) => ({ learning_rate: η, momentum: μ = 0, ...settings }
   };
 };
 
-// 1 where gradient and direction have one sign, γ elsewhere, over the mean of all weights that have a gradient.
+// 1 where gradient and direction have the same sign, γ elsewhere; divided by the mean over all weights with a gradient.
 const cautious = ({ opposed: γ }) => (g, u) => {
   const agrees = g.map((slope, i) => Math.sign(slope) * Math.sign(u[i]) > 0);
   const count = g.filter((slope) => slope !== 0).length, share = agrees.filter((one) => one).length / (count || 1);
@@ -19,7 +19,7 @@ const cautious = ({ opposed: γ }) => (g, u) => {
   return agrees.map((one) => (one ? 1 : γ) / mean);
 };
 
-// Lengths first: the product of tiny slopes would be 0.
+// Divide by the lengths first: the product of tiny slopes would be 0.
 const cosineOf = (a, b) => a.reduce((sum, one, i) => sum + (one / Math.hypot(...a)) * (b[i] / Math.hypot(...b)), 0);
 
 const hypergradient = ({ beta: β, low, high }) => {
@@ -32,7 +32,7 @@ const hypergradient = ({ beta: β, low, high }) => {
   };
 };
 
-// How many times longer u must be to be of that size; 1 where either is 0.
+// The factor that gives u this size; 1 if either is 0.
 const relative = (size, u) => (size > 0 && Math.hypot(...u) > 0 ? size / Math.hypot(...u) : 1);
 
 const trustRatio = () => (g, u, w) => g.map(() => relative(Math.hypot(...w), u));

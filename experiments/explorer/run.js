@@ -1,5 +1,5 @@
-// Run a method in a world: a surface, where it moves two weights, or a signal, along which its weight is minus the
-// epoch, so that looking ahead, downhill, is reading later epochs.
+// Run a method in a world. On a surface it moves two weights. Along a signal its weight is minus the epoch, so a method
+// that looks ahead, downhill, reads later epochs.
 
 function surfaceWorld(name, start) {
   return {
@@ -26,15 +26,15 @@ function signalWorld(name) {
   };
 }
 
-// Linear between epochs, 0 before the first and beyond the last.
+// Interpolate linearly between epochs; 0 before the first and after the last.
 function readAt(signal, epoch) {
   if (epoch < 0 || epoch > signal.length - 1) return 0;
   const before = Math.min(Math.floor(epoch), signal.length - 2);
   return signal[before] + (epoch - before) * (signal[before + 1] - signal[before]);
 }
 
-// Steps, each with the weights and height it leads to, the gradient it used and where that was taken, the update and
-// what is inside, [label][weight]. A path that is far away or no number any more has diverged and ends.
+// Return the steps. Each has the new weights and height, the gradient and the points where it was taken, the update,
+// and the inner quantities, [label][weight]. A path that is far away or not a number has diverged and ends.
 function run(world, slug, settings, nudge = (point) => point) {
   const rule = ruleOf(slug, settings), steps = [];
   let w = world.start, ahead = [w];
@@ -54,13 +54,13 @@ function run(world, slug, settings, nudge = (point) => point) {
 const mean = (vectors) => vectors[0].map((_, i) => vectors.reduce((sum, vector) => sum + vector[i], 0) / vectors.length);
 
 const NUDGE = 1e-14; // some thirty times the rounding of a coordinate
-const SAME = 1e-7, FAR_APART = 1e-3; // of the largest of its kind
+const SAME = 1e-7, FAR_APART = 1e-3; // relative to the largest number of the same kind
 
-// How many steps of a path are arithmetic and not rounding: the run is repeated with gradients taken a hair's breadth
-// aside; where that shows, the numbers depend on the last bits. Counted for the path, also until it is chaotic, and for
-// what is inside.
+// Count the steps before rounding decides. The run is repeated with gradients taken very close to the true points; from
+// the first difference on, the numbers depend on the last bits. `path` counts for the path, `chaotic` until the paths
+// are far apart, `inside` for the inner quantities.
 function trusted(world, slug, settings, steps) {
-  // A gradient that is given has no feedback, unless one looks for it ahead.
+  // A given gradient has no feedback, unless the method looks ahead.
   if (world.kind === "signals" && !LAB.methods[slug].looksAhead) {
     return { path: steps.length, chaotic: steps.length, inside: steps.length };
   }

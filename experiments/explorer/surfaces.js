@@ -6,7 +6,7 @@ const SURFACES = {
   simple_quad: (x, y) => [x * x + y * y, 2 * x, 2 * y],
 
   wobbly(x, y) {
-    const far = abs(x), side = x < 0 ? -1 : 1, root = sqrt(far + 0.1), wave = 3 * cos(x + y); // side as JAX takes it at 0
+    const far = abs(x), side = x < 0 ? -1 : 1, root = sqrt(far + 0.1), wave = 3 * cos(x + y); // at 0, side is 1 as in JAX
     const hill = 8 * exp(-(2 * (x + 1) ** 2 + 2 * (y + 2) ** 2));
     return [
       (x * x + y * y) / 3 + far * root + 3 * sin(x + y) + 3 + hill,
