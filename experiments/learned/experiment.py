@@ -1,6 +1,6 @@
-"""What an experiment with a learned optimizer is: meta-training on one family of functions, then comparison on several.
+"""An experiment with a learned optimizer: meta-training on one family of functions, then comparison on several.
 
-Plain values and partials only, as in `experiments.engine.experiment`, so that it can be written down.
+It holds only plain values and partials, as in `experiments.engine.experiment`, so that a record can hold it.
 """
 
 import dataclasses
@@ -17,10 +17,10 @@ from experiments.data import Dataset
 from experiments.learned.problems import Problem
 
 LEARNED = "learned LSTM"
-META_TRAINING = "meta_training"  # in the place of a trial, in the rows of the validations; their steps are epochs
+META_TRAINING = "meta_training"  # the trial's name in rows of validations; their steps are epochs
 WEIGHTS = "weights.npz"  # in a record's folder
-# Beside rates, the defaults of Torch7's package optim, as in the paper. There eps stands outside RMSprop's root. NAG's
-# params are the points at which gradients are taken, in Torch7's record of losses as in Optax.
+# All settings except the rates are the defaults of Torch7's package optim, as in the paper. In Torch7 eps is outside
+# RMSprop's root. NAG's params are the points at which gradients are taken, in Torch7's record of losses and in Optax.
 RULES = {
     "SGD": partial(optax.sgd),
     "RMSprop": partial(rmsprop, decay=0.99, eps=1e-16),
@@ -38,13 +38,13 @@ def at_rate(rule: str, rate: float) -> str:
 MADE_BY_HAND = {
     at_rate(rule, rate): partial(make, learning_rate=rate) for rule, make in RULES.items() for rate in RATES
 }
-# The learned optimizer gets the weights of the run; every rule meets it at its best rate.
+# The learned optimizer gets the weights of the run; every rule is compared at its best rate.
 CONTENDERS = {LEARNED: partial(learned_lstm, learning_rate=1.0), **MADE_BY_HAND}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Family:
-    """Functions to minimize, for so many steps."""
+    """A family of functions, and the number of steps to minimize each."""
 
     title: str
     problem: Callable[[], Problem]
@@ -55,33 +55,33 @@ class Family:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LearningPlan:
-    """The plain values: what the command line may change."""
+    """The plain values, which the command line can change."""
 
     title: str
-    inputs: int  # numbers that the net reads: 1, the raw gradient; 2, those made of it (Appendix A)
+    inputs: int  # numbers that the net reads: 1 for the raw gradient, 2 for the preprocessed one (Appendix A)
     output_scale: float  # the net's output times this is the step
-    meta_rate: float  # Adam's, on the net's weights, at the start; it falls as a cosine to 0
-    epochs: int  # each minimizes new functions, as many steps as the first trial has
-    functions: int  # side by side in an epoch
-    unroll: int = 20  # steps that are backpropagated through, for one step of the net's weights
-    one_in: int = 1  # of so many numbers that the functions have one is backpropagated through, others in each epoch
+    meta_rate: float  # Adam's first rate for the net's weights; it falls along a cosine to 0
+    epochs: int  # each minimizes new functions, for the steps of the first trial
+    functions: int  # minimized side by side in an epoch
+    unroll: int = 20  # steps of backpropagation for one step of the net's weights
+    one_in: int = 1  # one in so many numbers is backpropagated through; each epoch draws new ones
     validate_every: int  # epochs
     validated_functions: int
-    tuned_functions: int  # that every rate of a rule made by hand is tried on
+    tuned_functions: int  # for choosing the rates of the rules made by hand
     evaluate_every: int  # steps, in the comparison
     seeds: int  # of the comparison
-    functions_per_seed: int  # over which a seed's loss is the mean
+    functions_per_seed: int  # a seed's loss is their mean
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Learning(LearningPlan):
-    """An optimizer to be learned on the first trial's functions, and compared on new ones of every trial."""
+    """An optimizer that is learned on the first trial's functions, and compared on new functions of every trial."""
 
     KIND: ClassVar[str] = "experiments.learned.run"
     trials: Mapping[str, Family]
 
     def __post_init__(self) -> None:
-        """Refuse counts below 1 and what does not divide."""
+        """Refuse counts below 1 and counts that do not divide."""
         for field in dataclasses.fields(LearningPlan):
             value = getattr(self, field.name)
             if isinstance(value, int) and value < 1:

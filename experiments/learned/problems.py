@@ -1,18 +1,18 @@
-r"""Families of functions to minimize. A key draws one of them, with where its minimization starts.
+r"""Families of functions to minimize. A key draws a function and the first params of its minimization.
 
-quadratic   ‖W θ − y‖², W, y and the first θ Gaussian
-net         cross-entropy of a net on random pictures, others at every step; the first weights Gaussian
+quadratic   ‖W θ − y‖² with Gaussian W, y and first θ
+net         cross-entropy of a net on random pictures, new ones at every step; Gaussian first weights
 
 Andrychowicz et al. 2016, sections 3.1 and 3.2.
 
-Their minimization, and truncated backpropagation through it: what some of an optimizer's steps cost, as a function of
-its weights φ,
+The file also minimizes functions, and backpropagates through some of the steps: the sum of their losses is a function
+of the optimizer's weights φ,
 
 $$ L(\phi) = \sum_{t=1}^{T} w_t f(\theta_t), \quad w_t = 1, \qquad \theta_{t+1} = \theta_t + g_t(\nabla_t, h_t, \phi) $$
 
-Ibid., eq. (3): ∇_t is taken as given, ∂∇_t/∂φ dropped, so no second derivative of f is needed. Functions are minimized
-side by side; the optimizer treats each weight alone, so it gets those of all of them in one vector, which is also
-faster.
+Ibid., eq. (3): ∇_t is treated as constant, ∂∇_t/∂φ is dropped, so no second derivative of f is needed. Functions are
+minimized side by side. The optimizer treats each weight alone, so it gets the weights of all functions in one vector,
+which is also faster.
 """
 
 from collections.abc import Callable
@@ -37,12 +37,12 @@ Key = jax.Array
 class Problem(NamedTuple):
     """A family of functions."""
 
-    draw: Callable[[Key], tuple[Params, Any]]  # where a function's minimization starts, and what it is made of
-    loss: Callable[[Params, Any, Any, Key], jax.Array]  # of params, what it is made of, data, and the key of the step
+    draw: Callable[[Key], tuple[Params, Any]]  # from a key to the first params and the function's constants
+    loss: Callable[[Params, Any, Any, Key], jax.Array]  # from params, constants, data and the step's key
 
 
 def quadratic(dimensions: int) -> Problem:
-    """Make ‖W θ − y‖² with a square W, all numbers standard normal; without data, and without chance at a step."""
+    """Make ‖W θ − y‖² with a square W, all numbers standard normal; its steps need no data and no random numbers."""
 
     def draw(key: Key) -> tuple[Params, Any]:
         drawn = jax.random.normal(key, (dimensions + 2, dimensions))
@@ -57,14 +57,14 @@ def quadratic(dimensions: int) -> Problem:
 
 
 def nothing() -> Dataset:
-    """Load the data of functions that have none."""
+    """Return no data, for functions that need none."""
     return {}
 
 
 def net(widths: tuple[int, ...], nonlinearity: str, batch_size: int, spread: float) -> Problem:
     """Make the mean cross-entropy of a fully connected net for MNIST on a random batch.
 
-    Initial weights and biases have the standard deviation `spread`: the paper says Gaussian, its code .01.
+    Initial weights and biases have the standard deviation `spread`: the paper says Gaussian, its code has .01.
     """
     model = functional(partial(Mlp, inputs=28 * 28, widths=widths, classes=10, nonlinearity=nonlinearity))
     vector, unravel = ravel_pytree(model.init(jax.random.key(0)))
@@ -86,19 +86,19 @@ class Functions(NamedTuple):
 
     params: Params  # where each starts
     made_of: Any
-    keys: Key  # (steps + 1, functions): the chance in each evaluation, the first before any step
+    keys: Key  # (steps + 1, functions): the random keys of the evaluations; the first is before any step
 
 
 class Run(NamedTuple):
-    """Their minimizations, in progress."""
+    """The state of their minimizations."""
 
     params: Params  # θ_t of every function, stacked
     state: Any  # h_t, of the optimizer
-    gradient: Params  # ∇_t, where the optimizer wants it: at θ_t, or ahead
+    gradient: Params  # ∇_t at θ_t or, if the optimizer looks ahead, at its points
 
 
 def draw_functions(problem: Problem, key: Key, steps: int, count: int) -> Functions:
-    """Draw functions and all that is left to chance in so many steps."""
+    """Draw functions and the random keys of so many steps."""
     keys = jax.random.split(key, (1 + steps + 1, count))
     return Functions(*jax.vmap(problem.draw)(keys[0]), keys[1:])
 
@@ -116,9 +116,9 @@ def start(
 def unroll(
     problem: Problem, optimizer: optax.GradientTransformation, run: Run, made_of: Any, data: Any, keys: Key
 ) -> tuple[Run, jax.Array]:
-    """Take a step for each row of keys, one per function; return the run after them and the losses after each."""
+    """Take a step for each row of keys; return the run after the last step, and the losses after each."""
 
-    # To keep what is inside the net for every step takes longer than to compute it again.
+    # Computing the net's inner values again takes less time than keeping them for every step.
     update = jax.checkpoint(optimizer.update, prevent_cse=False)
 
     def step(run: Run, keys: Key) -> tuple[Run, jax.Array]:
@@ -140,7 +140,7 @@ def minimize(problem: Problem, optimizer: optax.GradientTransformation, function
 
 
 def linear(value: jax.Array, gradient: Params, params: Params, there: Params) -> jax.Array:
-    """Return f(θ) with its derivative by θ, of which both are known, so that nobody differentiates f once more."""
+    """Return the known f(θ) with its known derivative by θ, so that JAX does not differentiate f again."""
     by_leaf = jax.tree.map(lambda g, x, y: jnp.vdot(g, x - y), gradient, params, there)
     return value + sum(jax.tree.leaves(by_leaf))
 
@@ -148,7 +148,7 @@ def linear(value: jax.Array, gradient: Params, params: Params, there: Params) ->
 def _measure(
     problem: Problem, params: Params, state: Any, made_of: Any, data: Any, keys: Key
 ) -> tuple[jax.Array, Params, Params]:
-    """Return every function's loss and gradient on a batch of its own, and the gradient that the optimizer wants."""
+    """Return every function's loss and gradient on a batch of its own, and the gradient for the optimizer."""
 
     def at(params: Params) -> tuple[jax.Array, Params]:
         return jax.vmap(jax.value_and_grad(problem.loss), in_axes=(0, 0, None, 0))(params, made_of, data, keys)

@@ -1,6 +1,6 @@
-"""What is made of a learned optimizer's record alone: table, figure, and the weights that come with the library.
+"""Table, figure and shipped weights of a learned optimizer, made from its record alone.
 
-Those are a copy of the record's, and beside it how they were made.
+The shipped weights are a copy of the record's; a JSON file beside them says how they were made.
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ from experiments.engine.rows import Row, curves
 from experiments.engine.trials import band, picture
 from experiments.learned.experiment import LEARNED, META_TRAINING, RATES, WEIGHTS, Learning, LearningPlan
 
-SHARES = (0.2, 0.5, 1.0)  # of the steps, at which the table has a column
-LARGE = 1e4  # a loss that is written with fewer digits
+SHARES = (0.2, 0.5, 1.0)  # of the steps; the table has a column for each
+LARGE = 1e4  # larger losses are written with fewer digits
 METHODS = Path(adaptax.methods.__file__).parent
 
 
@@ -32,11 +32,12 @@ def sections(record: Record) -> list[Section]:
     """Write title, reading help and a table per trial."""
     config = record.config
     caption = (
-        f"Mean ± 95 % interval (Student's t) over {config['seeds']} seeds, each the mean over "
-        f"{config['functions_per_seed']} new functions. A rule made by hand has the rate with the lowest loss after "
-        f"the last step on {config['tuned_functions']} other functions, of {len(RATES)} rates from {RATES[0]:g} to "
-        f"{RATES[-1]:g}. The weights are those with the lowest validation loss, after {kept(record).step} of "
-        f"{config['epochs']} epochs of {config['functions']} function{'s' * (config['functions'] != 1)}."
+        f"Mean ± 95 % interval (Student's t) over {config['seeds']} seeds; a seed's loss is the mean "
+        f"over {config['functions_per_seed']} new functions. A rule made by hand has the best of {len(RATES)} rates "
+        f"from {RATES[0]:g} to {RATES[-1]:g}: the one with the lowest loss after the last step on "
+        f"{config['tuned_functions']} other functions. The learned weights are those with the lowest validation loss, "
+        f"after {kept(record).step} of {config['epochs']} epochs of {config['functions']} "
+        f"function{'s' * (config['functions'] != 1)}."
     )
     return by_trial(record, caption, _row)
 
@@ -91,7 +92,7 @@ def draw(record: Record, path: Path) -> None:
 
 
 def ship(slug: Slug, results: Path = RECORDS, methods: Path = METHODS) -> Path:
-    """Copy the weights of a learned optimizer's record into the library, and beside them how they were made."""
+    """Copy the weights of a learned optimizer's record into the library, and write how they were made beside them."""
     if not isinstance(finder.paper(slug), Learning):
         raise InputError(f"{slug!r} learns no optimizer, so it has no weights to ship.")
     file = methods / f"learned_lstm_{slug.removeprefix('learned_')}.npz"
@@ -113,6 +114,6 @@ def ship(slug: Slug, results: Path = RECORDS, methods: Path = METHODS) -> Path:
 
 
 def _ends(record: Record, trial: str) -> dict[str, dict[str, float]]:
-    """Return mean and half width of the 95 % interval of everyone who was compared."""
+    """Return mean and half width of the 95 % interval of every contender."""
     ends = {name: over_seeds(curves(record.rows, trial, name, "test").at("loss")) for name in compared(record, trial)}
     return {name: {of: round(float(figure), 6) for of, figure in end._asdict().items()} for name, end in ends.items()}

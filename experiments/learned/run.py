@@ -1,9 +1,9 @@
-"""The kind in which an optimizer is learned, then compared with rules made by hand, on new functions of a family.
+"""The kind of experiment that learns an optimizer, then compares it with rules made by hand on new functions.
 
-As the protocol of `adaptax.comparison` wants it: every rule is tried at every rate of one grid, on functions for that
-alone, and gets the rate with the lowest mean loss after the last step, of those that did not diverge. Then all minimize
-the same functions, with the same batches, which nobody has seen before. A family of functions is no `Task`: what is
-judged is the mean over many of them side by side, each with batches that are drawn anew at every step.
+The comparison follows the protocol of `adaptax.comparison`. Every rule is tried at every rate of one grid, on functions
+that serve only this purpose. It gets the rate with the lowest mean loss after the last step, among those that did not
+diverge. Then all minimize the same new functions with the same batches. A family of functions is no `Task`: the score
+is the mean over many functions side by side, and each draws a new batch at every step.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,7 @@ from experiments.learned.training import COMPARISON, TUNING, Meta, begin, key_of
 
 __all__ = ["Options", "checkpoint_bytes", "draw", "place", "sections", "work"]
 
-NOTHING = np.zeros(1, np.float32)  # what a checkpoint of rows alone keeps
+NOTHING = np.zeros(1, np.float32)  # the state in a checkpoint that keeps only rows
 
 
 def place(slug: str, experiment: Learning, mesh: str | None) -> Placement:
@@ -42,17 +42,17 @@ def place(slug: str, experiment: Learning, mesh: str | None) -> Placement:
 
 
 def checkpoint_bytes(experiment: Learning) -> int:
-    """Count what meta-training keeps."""
+    """Count the bytes of the state of meta-training."""
     return sum(leaf.nbytes for leaf in jax.tree.leaves(begin(experiment)))
 
 
 def work(job: Job) -> Done:
-    """Learn and compare behind a progress bar each."""
+    """Learn, then compare, each with a progress bar."""
     experiment = job.experiment
     data = {trial: jax.device_put(of_trial.get("train")) for trial, of_trial in job.sets.items()}
     with bars(job.console) as progress:
         learning = progress.add_task("meta-training", total=experiment.epochs)
-        # What `meet` yields over all trials, if each rule has a rate at which it does not diverge.
+        # The number of pieces that `meet` yields in all trials, if each rule has a rate at which it does not diverge.
         pieces = len(experiment.trials) * (len(RULES) * len(RATES) + (len(RULES) + 1) * experiment.seeds)
         comparing = progress.add_task("comparison", total=pieces)
 
@@ -96,12 +96,12 @@ def learn(
         tell(rows[-1])
     slot.close()
     if not np.isfinite(meta.best_loss):
-        raise InputError("Meta-training never came to a finite validation loss; try a smaller meta_rate.")
+        raise InputError("Meta-training never reached a finite validation loss; try a smaller meta_rate.")
     return meta, rows
 
 
 def meet(experiment: Learning, trial: str, weights: Mapping[str, Any], data: Any) -> Iterator[list[Row]]:
-    """Tune every rule, then compare, with the finished weights; what is known comes piece by piece."""
+    """Tune every rule, then compare all, with the finished weights; yield the rows piece by piece."""
     family, every = experiment.trials[trial], experiment.evaluate_every
     problem = family.problem()
     draw_some = jax.jit(partial(draw_functions, problem), static_argnums=(1, 2))
@@ -128,12 +128,12 @@ def meet(experiment: Learning, trial: str, weights: Mapping[str, Any], data: Any
 
 
 def minimization(problem: Problem, make: Rule, every: int) -> Callable[..., jax.Array]:
-    """Compile what a learning rate, functions side by side and data come to: the mean loss at each evaluation."""
+    """Compile the program from a learning rate, functions and data to the mean loss at each evaluation."""
     return jax.jit(lambda rate, functions, data: minimize(problem, make(learning_rate=rate), functions, data)[::every])
 
 
 def rows_of(like: Row, curve: jax.Array, every: int) -> list[Row]:
-    """Turn a curve into rows; after a loss that is not finite there is nothing more."""
+    """Turn a curve into rows, up to the first loss that is not finite."""
     rows = []
     for number, loss in enumerate(np.asarray(curve, np.float64)):
         rows.append(of_loss(like._replace(step=number * every), loss))

@@ -1,11 +1,11 @@
-"""The net that is trained, and its meta-training: Adam on its weights, by truncated backpropagation through its steps.
+"""The trained net and its meta-training: Adam on its weights, by truncated backpropagation through its steps.
 
 Kernels start truncated normal with standard deviation 1/√rows and biases at 0, as Sonnet's do in the authors' code.
 
-An epoch draws functions, minimizes them side by side, and after every `unroll` steps moves the weights; what ran so far
-is taken as given. A period is some epochs and a validation on functions that are never trained on: the weights with
-the lowest loss after the last step are kept (early stopping, section 3 of Andrychowicz et al. 2016). All that is left
-to chance comes from the epoch's number, so a period needs nothing of the ones before but what `Meta` holds.
+An epoch draws functions, minimizes them side by side, and moves the weights after every `unroll` steps; it treats the
+steps before as constant. A period is some epochs and a validation on functions that are never trained on. The weights
+with the lowest loss after the last step are kept (early stopping, section 3 of Andrychowicz et al. 2016). All random
+numbers come from the epoch's number, so a period needs only `Meta` from the periods before.
 """
 
 import os
@@ -25,7 +25,7 @@ from experiments.learned.experiment import Learning
 from experiments.learned.problems import Key, Run, draw_functions, minimize, start, unroll
 
 Weights = dict[str, dict[str, jax.Array]]
-FIRST_WEIGHTS, TRAINING, VALIDATION, TUNING, COMPARISON = range(5)  # what keys are for
+FIRST_WEIGHTS, TRAINING, VALIDATION, TUNING, COMPARISON = range(5)  # the purposes of keys
 TURN = 0x7A1  # sets the key of an epoch's sample apart from those of its functions
 
 
@@ -40,10 +40,10 @@ def draw_weights(key: jax.Array, inputs: int, units: int = UNITS) -> Weights:
 
 
 def sampled(weights: Weights, output_scale: float, one_in: int, turn: jax.Array) -> optax.GradientTransformation:
-    """Return `learned_lstm` of a vector, differentiable through every `one_in`-th number from `turn` on alone.
+    """Return `learned_lstm` of a vector that is differentiable only through every `one_in`-th number from `turn` on.
 
-    Each number is treated alone, so the derivative by the weights is a sum over numbers: that of the sample, times
-    `one_in`, is right on average, for a fraction of the time.
+    Each number is treated alone, so the derivative by the weights is a sum over numbers. The sample's sum, times
+    `one_in`, is an unbiased estimate of it and takes a fraction of the time.
     """
     through, past = (learned_lstm(output_scale, phi) for phi in (weights, jax.lax.stop_gradient(weights)))
 
@@ -68,7 +68,7 @@ def sampled(weights: Weights, output_scale: float, one_in: int, turn: jax.Array)
 
 
 def finished(weights: Weights, output_scale: float) -> dict[str, Any]:
-    """Put the output scale into the linear layer: what is shipped and compared has learning rate 1."""
+    """Multiply the linear layer by the output scale, so that the finished weights need learning rate 1."""
     scaled = jax.tree.map(lambda leaf: leaf * jnp.float32(output_scale), weights["linear"])
     return jax.device_get({**weights, "linear": scaled})
 
@@ -81,7 +81,7 @@ def save(path: Path, weights: dict[str, Any]) -> None:
 
 
 class Meta(NamedTuple):
-    """All that meta-training keeps."""
+    """The state of meta-training."""
 
     weights: Weights
     state: Any  # Adam's
@@ -90,7 +90,7 @@ class Meta(NamedTuple):
 
 
 def key_of(purpose: int, number: int | jax.Array = 0) -> Key:
-    """Give what chance is made of."""
+    """Return the random key of a purpose and a number."""
     return jax.random.fold_in(jax.random.key(purpose), number)
 
 
@@ -101,14 +101,14 @@ def begin(experiment: Learning) -> Meta:
 
 
 def adam(experiment: Learning) -> optax.GradientTransformation:
-    """Return what moves the weights, at a rate that falls as a cosine to 0 at the last unroll."""
+    """Return the optimizer of the weights, whose rate falls along a cosine to 0 at the last unroll."""
     unrolls = experiment.epochs * experiment.trained_on.steps // experiment.unroll
     falling = optax.cosine_decay_schedule(experiment.meta_rate, unrolls)
     return adaptax.adam(lambda count: falling(jnp.asarray(count, jnp.float32)))
 
 
 def period(experiment: Learning) -> Callable[[Meta, jax.Array, Any], tuple[Meta, jax.Array]]:
-    """Compile some epochs, from one on, and their validation; it returns the validation loss after the last step."""
+    """Compile a period from a given epoch on; it also returns the validation loss after the last step."""
     train, family = epoch(experiment), experiment.trained_on
     problem = family.problem()
 
@@ -128,7 +128,7 @@ def period(experiment: Learning) -> Callable[[Meta, jax.Array, Any], tuple[Meta,
 
 
 def epoch(experiment: Learning) -> Callable[[Weights, Any, Key, Any], tuple[Weights, Any]]:
-    """Minimize new functions once, and move the weights on the way."""
+    """Return the function that minimizes new functions once and moves the weights on the way."""
     family, meta_optimizer = experiment.trained_on, adam(experiment)
     problem, pieces = family.problem(), family.steps // experiment.unroll
 
