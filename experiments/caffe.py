@@ -6,9 +6,9 @@ r"""Caffe's solvers, piece by piece, in Caffe's order: decay, rule, multipliers,
     adagrad   h ← h + g²                 step = r g / (√h + δ)
     LSALR     r ← r (1 + log(1 + 1 / ‖g‖)), g of a layer's kernel and bias together
 
-Jia et al., "Caffe: Convolutional Architecture for Fast Feature Embedding", 2014, src/caffe/solvers. The rate stands
-*inside* the momentum buffer; AdaGrad's δ stands *outside* the root, other than in `adaptax.adagrad`. LSALR takes the
-place of the global rate where Caffe applies it, after the decay, so its norm is that of the gradient with decay.
+Jia et al., "Caffe: Convolutional Architecture for Fast Feature Embedding", 2014, src/caffe/solvers. The rate is
+*inside* the momentum buffer. AdaGrad's δ is *outside* the root, unlike in `adaptax.adagrad`. LSALR replaces the global
+rate where Caffe applies it, after the decay, so its norm is that of the gradient with decay.
 """
 
 import numbers
@@ -24,15 +24,15 @@ from jax.typing import ArrayLike
 from adaptax import lsalr_rate, rescale
 
 Tree = Any
-Multipliers = Mapping[str, float]  # by the end of a leaf's path; "conv3/bias" comes before "bias"
+Multipliers = Mapping[str, float]  # by the end of a leaf's path; "conv3/bias" takes precedence over "bias"
 
 RATES: Multipliers = {"kernel": 1.0, "bias": 2.0}  # lr_mult, in most of Caffe's nets
-DECAYS: Multipliers = {"kernel": 1.0, "bias": 1.0}  # decay_mult, where nothing is said
+DECAYS: Multipliers = {"kernel": 1.0, "bias": 1.0}  # decay_mult, by default
 NAMES = {"sgd": "SGD", "nesterov": "NAG", "adagrad": "AdaGrad"}  # of the rules, in tables
 
 
 def multistep(base: ArrayLike, gamma: ArrayLike, at: tuple[int, ...]) -> optax.Schedule:
-    """Return base · gamma^(steps of `at` that were reached)."""
+    """Return base · gamma^n, where n is how many steps of `at` were reached."""
     return lambda count: base * gamma ** sum(_number(count >= reached) for reached in at)
 
 
@@ -101,11 +101,11 @@ def solver(
     decays: Multipliers = DECAYS,
     lsalr: bool = False,
 ) -> optax.GradientTransformation:
-    """Put together one of Caffe's solvers, with or without LSALR."""
+    """Build one of Caffe's solvers, with or without LSALR."""
     direction = optax.identity()
     inertia = optax.trace(momentum, nesterov=rule == "nesterov")
     if rule == "adagrad":
-        if isinstance(momentum, numbers.Real) and momentum != 0:  # a traced one passes unchecked
+        if isinstance(momentum, numbers.Real) and momentum != 0:  # a traced number is not checked
             raise ValueError(f"solver: momentum must be 0 for adagrad, got {momentum!r}.")
         direction, inertia = scale_by_adagrad(), optax.identity()
     return optax.chain(
@@ -118,7 +118,7 @@ def solver(
 
 
 def contenders(solver: Callable[..., optax.GradientTransformation], **settings: Any) -> dict[str, partial]:
-    """Name each rule without and with LSALR, put together by `solver(rule=…, lsalr=…)`."""
+    """Return each rule by name, without and with LSALR, built by `solver(rule=…, lsalr=…)`."""
     return {
         name + (" with LSALR" if with_lsalr else ""): partial(solver, rule=rule, **settings, **with_lsalr)
         for rule, name in NAMES.items()

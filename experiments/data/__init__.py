@@ -1,4 +1,4 @@
-"""Data sets, each a module: `load(...)` gives named splits; how they are scaled is the experiment's business."""
+"""Data sets, one per module: `load(...)` returns named splits; each experiment chooses how to scale them."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -19,7 +19,7 @@ Dataset = Mapping[str, Split]  # always has "train" and "test"
 
 
 def cut_validation(data: Dataset, size: int) -> Dataset:
-    """Move the last `size` training pictures into a split "validation"; with 0 there is none."""
+    """Move the last `size` training pictures into a split "validation"; a size of 0 makes none."""
     train = data["train"]
     count = len(train.classes)
     if not 0 <= size < count:
@@ -31,5 +31,5 @@ def cut_validation(data: Dataset, size: int) -> Dataset:
 
 
 def shorten_test(data: Dataset, size: int) -> Dataset:
-    """Keep the first `size` test pictures, where reading them all would take as long as training."""
+    """Keep the first `size` test pictures, if reading all would take as long as training."""
     return {**data, "test": Split(*(part[:size] for part in data["test"]))}

@@ -1,7 +1,7 @@
-"""Pickles that hold arrays of integers in plain containers; whatever else one asks for is refused.
+"""Read pickles that hold arrays of integers in plain containers; refuse all others.
 
-A pickle may name any function and have it called. Here the few names that NumPy's arrays need stand for harmless
-substitutes of our own, so that not even NumPy's constructors are within a file's reach.
+A pickle can name any function and have it called. Here the few names that NumPy's arrays need stand for harmless
+substitutes of our own, so a file cannot even call NumPy's constructors.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Type:
 
 
 class _Array:
-    """Stands for the array that `_reconstruct` makes empty and the state then fills."""
+    """Stands for the array that `_reconstruct` makes, empty until its state is set."""
 
     def __init__(self, *_: Any) -> None:
         self.values = np.empty(0, np.uint8)
@@ -52,7 +52,7 @@ def _from_buffer(content: bytes, kind: _Type, shape: tuple[int, ...], order: str
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """Stands for `_codecs.encode`: how protocol 2 of Python 3 writes bytes."""
+    """Stands for `_codecs.encode`, with which protocol 2 of Python 3 writes bytes."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"the encoding {encoding!r}")
     return text.encode(encoding)
@@ -76,7 +76,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def loads(content: bytes) -> Any:
-    """Read a pickle of Python 2 or 3, its arrays at the values of the outermost dictionary; else UnpicklingError."""
+    """Read a pickled dictionary of arrays, of Python 2 or 3; anything else raises UnpicklingError."""
     try:
         held = _Unpickler(io.BytesIO(content), encoding="bytes").load()
         return {key: value.values if isinstance(value, _Array) else value for key, value in held.items()}

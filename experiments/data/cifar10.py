@@ -1,7 +1,7 @@
-"""CIFAR-10: 60,000 color pictures of ten kinds, 32 x 32 pixels of red, green and blue, kept as they are.
+"""CIFAR-10: 60,000 color pictures of ten classes, 32 x 32 pixels of red, green and blue, not scaled.
 
-Krizhevsky, "Learning multiple layers of features from tiny images", 2009. Either official layout will do, a folder
-or its archive, in the data folder: `cifar-10-batches-bin` or `cifar-10-binary.tar.gz`, `cifar-10-batches-py` or
+Krizhevsky, "Learning multiple layers of features from tiny images", 2009. The data folder may have either official
+layout, as a folder or as its archive: `cifar-10-batches-bin` or `cifar-10-binary.tar.gz`, `cifar-10-batches-py` or
 `cifar-10-python.tar.gz`. Scale the pictures with `experiments.data.scaling.minus_mean` and the training split's mean.
 """
 
@@ -18,7 +18,7 @@ from adaptax.comparison.errors import InputError
 from experiments.data import Dataset, Split, array_pickle, cut_validation, sources
 
 SIDE, CLASSES, PER_BATCH = 32, 10, 10_000
-PIXELS = 3 * SIDE * SIDE  # the red plane, the green one, the blue one
+PIXELS = 3 * SIDE * SIDE  # the red plane, then the green, then the blue one
 BATCHES = {"train": tuple(f"data_batch_{k}" for k in range(1, 6)), "test": ("test_batch",)}
 Decode = Callable[[bytes], tuple[np.ndarray, np.ndarray]]  # to pixels and labels
 BINARY = sources.Published(
@@ -42,7 +42,7 @@ def decode_pickle(content: bytes) -> tuple[np.ndarray, np.ndarray]:
         batch = array_pickle.loads(content)
     except pickle.UnpicklingError as error:
         raise ValueError(str(error)) from error
-    # Python 2, in which the official files were written, had one type for text and bytes.
+    # The official files were written in Python 2, which had one type for text and bytes.
     pixels, labels = (np.asarray(batch.get(key, batch.get(key.encode(), ()))) for key in ("data", "labels"))
     if pixels.shape != (PER_BATCH, PIXELS) or pixels.dtype != np.uint8:
         raise ValueError(f"data of shape {pixels.shape} and type {pixels.dtype}, not {PER_BATCH, PIXELS} and uint8")
@@ -51,7 +51,7 @@ def decode_pickle(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     return pixels, labels
 
 
-LAYOUTS = (  # the two official forms: folder, archive, what names of batches end in, and how they are read
+LAYOUTS = (  # the two official forms: folder, archive, how names of batches end, and how batches are decoded
     ("cifar-10-batches-bin", BINARY.name, ".bin", decode_binary),
     ("cifar-10-batches-py", "cifar-10-python.tar.gz", "", decode_pickle),
 )
@@ -79,7 +79,7 @@ def load(path: str | os.PathLike[str] | None = None, *, validation: int = 0) -> 
 
 
 def _read_archive(archive: Path) -> dict[str, bytes]:
-    """Read the batches without unpacking, which needs no room and no right to write."""
+    """Read the batches without unpacking the archive, so that no disk space and no write access is needed."""
     try:
         with tarfile.open(archive, "r:gz") as members:
             return {Path(m.name).name: members.extractfile(m).read() for m in members if m.isfile()}

@@ -1,7 +1,7 @@
-"""Scikit-learn's bundled digits: 1,797 real handwritten digits, 8 x 8 pixels, 17 grey levels.
+"""Scikit-learn's bundled digits: 1,797 real handwritten digits, 8 x 8 pixels, 17 gray levels.
 
-The split is fixed and keeps the share of each class: 1,000 to train, 297 to choose learning rates
-on (`validation`), 500 to test.
+The split is fixed and keeps the share of each class: 1,000 for training, 297 for choosing learning rates
+(`validation`), 500 for the test.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
-"""To try what reads ImageNet: a small data set written out as a folder of JPEG pictures in its layout, and the clock.
+"""Try the reader of ImageNet without ImageNet: write a small data set in its layout, and time the reading.
 
-That tells how many pictures a second a folder gives, decoded, placed and on the device, before any net has seen them.
+The time includes decoding, placing and the transfer to the device, but no net.
 """
 
 import contextlib
@@ -31,8 +31,8 @@ def write_as_folder(dataset: Dataset, folder: Path, size: int = 256, *, limit: i
     if limit is not None and limit < 1:
         raise InputError(f"limit must be at least 1, got {limit}.")
     if folder.exists():
-        raise InputError(f"{str(folder)!r} is there already.")
-    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")  # a folder half written must not look whole
+        raise InputError(f"{str(folder)!r} exists already.")
+    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")  # a half-written folder must not look complete
     try:
         total = sum(len(dataset[split].classes[:limit]) for split in FOLDERS)
         for path, picture in rich.progress.track(_pictures(dataset, limit), "writing", total=total):
@@ -54,18 +54,18 @@ def _pictures(dataset: Dataset, limit: int | None) -> Iterator[tuple[str, np.nda
 
 
 def write_folders(out: Path, data: Path | None = None, limit: int | None = None) -> None:
-    """Write CIFAR-10 as ImageNet lies on a disk, 256 x 256 JPEG pictures in a folder for each class.
+    """Write CIFAR-10 in the layout of ImageNet: 256 x 256 JPEG pictures, one folder per class.
 
     Args:
         out: The folder to make.
-        data: Where CIFAR-10 lies, else the variable ADAPTAX_DATA says, else ~/.cache/adaptax.
-        limit: So many of the first pictures of each split; all 60,000 take 800 MB.
+        data: The folder of CIFAR-10; by default the variable ADAPTAX_DATA, else ~/.cache/adaptax.
+        limit: Write only so many pictures of each split, the first ones; all 60,000 take 800 MB.
     """
     print(write_as_folder(cifar10.load(data), out, limit=limit))
 
 
 def measure(folders: Folders, num_workers: int, pictures: int) -> float:
-    """Return pictures per second, once as many batches have come as could be decoded ahead."""
+    """Return pictures per second; the time starts after the batches that could be decoded ahead."""
     if num_workers < 0:
         raise InputError(f"workers must be at least 0, got {num_workers}.")
     if pictures < BATCH_SIZE:
@@ -77,14 +77,14 @@ def measure(folders: Folders, num_workers: int, pictures: int) -> float:
         epochs=None,
         augment=place_anywhere,
         num_workers=num_workers,
-        last_batch=2 * ahead + count,  # decoders are busy to the end
+        last_batch=2 * ahead + count,  # so that decoders are busy to the end
     )
     with contextlib.closing(batches):
         _take(batches, ahead)
         start = time.monotonic()
         _take(batches, count)
         seconds = time.monotonic() - start
-        _take(batches, ahead)  # or they would be left over
+        _take(batches, ahead)  # read the rest
     return count * BATCH_SIZE / seconds
 
 
@@ -94,12 +94,12 @@ def _take(batches: Iterator, count: int) -> None:
 
 
 def pipeline(data: Path | None = None, workers: tuple[int, ...] = (0, 1, 2), pictures: int = 3200) -> None:
-    """Measure how many pictures a second are read from a folder like ImageNet's, by number of workers; 0: threads.
+    """Measure how many pictures per second are read from a folder like ImageNet's, for each number of workers.
 
     Args:
-        data: The folder, or one that has it as `imagenet`.
-        workers: How many processes decode, one measurement each.
-        pictures: How many are read in each.
+        data: The folder, or the one that holds it under the name `imagenet`.
+        workers: Numbers of processes that decode, one measurement each; 0 decodes in threads.
+        pictures: Number of pictures per measurement.
     """
     folders = imagenet.load(data)
     for number in workers:

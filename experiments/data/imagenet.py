@@ -1,9 +1,10 @@
 """ImageNet 2012: a thousand classes, 1.28 million training pictures; its validation pictures are our test split.
 
-Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", 2015. The pictures lie in `train/<wnid>` and
-`val/<wnid>` of the folder; classes are numbered in the order of their sorted wnids. They are warped to 256 x 256 and
-cut to 227 x 227, anywhere and mirrored half of the time to train, in the middle to test, as Caffe's AlexNet does.
-Chance is drawn on the host, cutting and mirroring are done on the device: bytes travel, and only there become floats.
+Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", 2015. The pictures are in `train/<wnid>` and
+`val/<wnid>` of the folder; classes are numbered in the order of their sorted wnids. As in Caffe's AlexNet, pictures are
+resized to 256 x 256 and cropped to 227 x 227: for training anywhere, and mirrored half of the time; for the test in the
+middle. The host draws the random numbers, the device crops and mirrors. So bytes are transferred, and only the device
+turns them into floats.
 """
 
 import contextlib
@@ -29,11 +30,11 @@ SIZE, CROP = 256, 227
 
 
 class Placed(NamedTuple):
-    """A picture, its class, and which part of it to take; or a batch of them."""
+    """A picture, its class and its crop; or a batch of them."""
 
     picture: np.ndarray  # uint8, (256, 256, 3)
     class_: np.ndarray  # int32
-    corner: np.ndarray  # int32, (2,): rows above the part, columns left of it
+    corner: np.ndarray  # int32, (2,): rows above the crop, columns left of it
     is_mirrored: np.ndarray  # bool
 
 
@@ -45,13 +46,13 @@ class Folders(NamedTuple):
     num_workers: int  # processes that decode; 0: threads of this one
 
     def checksum(self) -> str:
-        """SHA-256 of what each split says of its files."""
+        """Return the SHA-256 of the splits' checksums."""
         parts = [f"{name} {self.splits[name].checksum()}\n" for name in sorted(self.splits)]
         return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 def load(path: str | os.PathLike[str] | None = None, *, num_workers: int = 0) -> Folders:
-    """List the pictures below `path`, or below `imagenet` in it; by default that of the data folder."""
+    """List the pictures in `path`, by default the data folder, or in its folder `imagenet` if there is one."""
     root = sources.data_folder(path)
     folder = root / FOLDER if (root / FOLDER).is_dir() else root
     for name in FOLDERS.values():
@@ -66,13 +67,13 @@ def load(path: str | os.PathLike[str] | None = None, *, num_workers: int = 0) ->
 
 
 def place_anywhere(example: Example, random: np.random.Generator) -> Placed:
-    """Draw a part of the picture and whether to mirror it: to train."""
+    """Draw a crop of the picture and whether to mirror it, for training."""
     corner = random.integers(0, SIZE - CROP, size=2, endpoint=True, dtype=np.int32)
     return Placed(*example, corner, random.integers(2) == 1)
 
 
 def place_centrally(example: Example, random: np.random.Generator) -> Placed:
-    """Take the middle: to test."""
+    """Take the middle of the picture, for the test."""
     del random
     return Placed(*example, np.full(2, (SIZE - CROP) // 2, np.int32), np.False_)
 
@@ -80,13 +81,13 @@ def place_centrally(example: Example, random: np.random.Generator) -> Placed:
 def mean_image(pictures: PictureFolder, cache: Path | None = None, *, num_workers: int = 0) -> np.ndarray:
     """Return the mean picture, float32 (size, size, 3); `.mean(axis=(0, 1))` of it is the mean of each channel.
 
-    It is kept in the folder `cache` under a name that other pictures, or another size, do not share.
+    The folder `cache` keeps it under a name that depends on the pictures and on their size.
     """
     cache = cache or Path(sources.DEFAULT).expanduser()
     kept = cache / f"mean_{pictures.size}_{pictures.checksum()[:16]}.npy"
     if not kept.exists():
         part = kept.with_suffix(f".{os.getpid()}.part")
-        try:  # opened before the work, so that a folder that cannot be written is known at once
+        try:  # opened before the work, so that a folder without write access fails at once
             kept.parent.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as content:
                 batches = Pipeline(pictures, batch_size=64, shuffle=False, drop_last=False, num_workers=num_workers)
@@ -108,9 +109,9 @@ def mean_image(pictures: PictureFolder, cache: Path | None = None, *, num_worker
 
 @functools.partial(jax.jit, static_argnames="size")
 def crop(batch: Placed, mean: jax.Array, size: int = CROP) -> jax.Array:
-    """Subtract the mean and cut each picture where it says: (n, size, size, 3).
+    """Subtract the mean and crop each picture as its fields say: (n, size, size, 3).
 
-    A mean image (256, 256, 3) is cut and mirrored with the picture, as Caffe does; a mean of each channel is (3,).
+    A mean image (256, 256, 3) is cropped and mirrored with the picture, as Caffe does; a mean of each channel is (3,).
     """
     pictures = minus_mean(batch.picture, mean)
 

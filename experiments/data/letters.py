@@ -1,9 +1,9 @@
-"""Grey 29 x 29 pictures of the 26 capital letters, drawn from the fonts that Matplotlib ships.
+"""Gray 29 x 29 pictures of the 26 capital letters, drawn from the fonts that Matplotlib ships.
 
 Test pictures use fonts that no training picture uses. `strength` says how far a picture may stray
 from an upright, centered letter of the usual size: 0 not at all, 1 by up to `TURN_DEGREES`,
 `SHIFT_PIXELS` and `RESIZE`, each drawn uniformly and independently. `ground` and `ink` are
-the grey levels of the paper and of the letter, 0 black and 1 white.
+the gray levels of the paper and of the letter: 0 is black, 1 is white.
 """
 
 import string
@@ -21,7 +21,7 @@ SIDE = 29
 LETTERS = string.ascii_uppercase
 LETTER_HEIGHT = 22  # pixels per em, of the picture's 29
 TURN_DEGREES, SHIFT_PIXELS, RESIZE = 30.0, 5.0, 0.3
-OVERSAMPLING = 4  # drawn larger, turned there, then averaged down: smooth edges at any angle
+OVERSAMPLING = 4  # letters are drawn larger, turned, then averaged down, for smooth edges at any angle
 
 # The bundled fonts that draw A to Z; the others hold symbols, or calligraphy only (cmsy10).
 # A written list, so that a font added to Matplotlib does not change the data.
@@ -37,7 +37,7 @@ TRAIN_FONTS = tuple(font for font in FONTS if font not in TEST_FONTS)  # 15 font
 
 
 class Pose(NamedTuple):
-    """How one letter lies in its picture."""
+    """The position of one letter in its picture."""
 
     turn_degrees: float
     shift_pixels: tuple[float, float]
@@ -45,7 +45,7 @@ class Pose(NamedTuple):
 
 
 def load(*, train_per_letter: int, test_per_letter: int, strength: float, ground: float, ink: float) -> Dataset:
-    """Draw both splits; picture k of a letter uses font k, beginning again when they run out."""
+    """Draw both splits; picture k of a letter uses font k, and after the last font the first again."""
     train_random, test_random = np.random.default_rng(0).spawn(2)
     train = _split(TRAIN_FONTS, train_per_letter, strength, train_random)
     test = _split(TEST_FONTS, test_per_letter, strength, test_random)
@@ -69,7 +69,7 @@ def _poses(strength: float, random: np.random.Generator) -> Iterator[Pose]:
 
 
 def draw(letter: str, font: str, pose: Pose) -> np.ndarray:
-    """Draw how much of each pixel is ink; the letter's box is centered before it is posed."""
+    """Return the share of ink in each pixel; the letter's box is centered before it is posed."""
     middle = SIDE * OVERSAMPLING / 2
     canvas = Image.new("L", (SIDE * OVERSAMPLING, SIDE * OVERSAMPLING))
     path = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{font}.ttf")

@@ -1,7 +1,7 @@
-"""MNIST: 70,000 handwritten digits, 28 x 28 pixels, 256 grey levels, kept as they are.
+"""MNIST: 70,000 handwritten digits, 28 x 28 pixels, 256 gray levels, not scaled.
 
 LeCun, Cortes & Burges, "The MNIST database of handwritten digits". The four files in IDX format, compressed or not,
-lie in the folder `mnist` of the data folder. Scale the pictures with `experiments.data.scaling.by_256`.
+are in the folder `mnist` of the data folder. Scale the pictures with `experiments.data.scaling.by_256`.
 
 IDX: two zero bytes, a type, the number of axes, their lengths, then the values. Type 8, unsigned byte, is the only one
 that MNIST uses; lengths are big-endian, four bytes each.
@@ -22,7 +22,7 @@ from experiments.data import Dataset, Split, cut_validation, sources
 FOLDER, SIDE, CLASSES = "mnist", 28, 10
 COUNTS = {"train": 60_000, "test": 10_000}
 STEMS = {"train": "train", "test": "t10k"}
-# The first address at which the files were published asks for a password now; these two keep the same bytes.
+# The original address of the files now asks for a password; these two have the same bytes.
 MIRRORS = ("https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-datasets.s3.amazonaws.com/mnist")
 MD5 = {
     "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -42,7 +42,7 @@ def load(path: str | os.PathLike[str] | None = None, *, validation: int = 0) -> 
         sources.fetch([sources.Published(f"{FOLDER}/{name}.gz", MD5[name], urls[name]) for name in MD5], folder)
         found = {name: _find(folder / FOLDER, name) for name in MD5}
     for name, file in found.items():
-        if file is None:  # to fetch it might mix two orders of the pictures
+        if file is None:  # a downloaded file might have another order of the pictures
             raise InputError(f"There is no {name!r} in {str(folder / FOLDER)!r}, beside other files of MNIST.")
     data = {}
     for split, count in COUNTS.items():
@@ -60,7 +60,7 @@ def _find(folder: Path, name: str) -> Path | None:
 
 
 def read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Read a file, compressed where its name ends in .gz, that must hold an array of this shape."""
+    """Read an array of this shape from an IDX file, which is compressed if its name ends in .gz."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:

@@ -1,9 +1,9 @@
-"""Batches of pictures that do not fit the device: read, decoded and augmented ahead of time, by Grain.
+"""Batches of pictures that do not fit into the device's memory: Grain reads, decodes and augments them ahead of time.
 
-The batches depend on seed, epoch and the numbers of the pictures alone, never on how many workers decode them: chance
-is drawn for each picture from (seed, epoch, number of the picture). An interrupted epoch is resumed where it stopped.
+The batches depend only on seed, epoch and the numbers of the pictures, not on the number of workers: each picture's
+random numbers come from (seed, epoch, number of the picture). An interrupted epoch resumes where it stopped.
 
-The pictures lie in folders named after their class, as ImageNet's: FOLDER/<class>/<picture>.JPEG, and are read one by
+The pictures are in folders named after their class, as in ImageNet: FOLDER/<class>/<picture>.JPEG. They are read one by
 one.
 """
 
@@ -21,41 +21,41 @@ from PIL import Image
 
 from adaptax.comparison.errors import InputError
 
-THREADS = 4  # each decodes a batch ahead, in this process; where there are workers, each has one thread
+THREADS = 4  # in this process; each decodes a batch ahead. A worker process has one thread
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 
 
 class Pipeline(Iterator[Any]):
-    """Yields batches of records; every record once per epoch, but for those that fill no whole batch if `drop_last`."""
+    """Yields batches of records, each record once per epoch; `drop_last` leaves out an incomplete last batch."""
 
     def __init__(
         self,
-        records: Sequence[Any],  # each a tuple of arrays of always the same shapes
+        records: Sequence[Any],  # each a tuple of arrays; all records have the same shapes
         *,
         batch_size: int,
         seed: int = 0,
-        epochs: int | None = 1,  # None: without end
+        epochs: int | None = 1,  # None: endless
         shuffle: bool = True,
         drop_last: bool = True,
         augment: Callable[[Any, np.random.Generator], Any] | None = None,
-        num_workers: int = 0,  # 0: threads of this process; else a script needs its `if __name__ == "__main__":`
+        num_workers: int = 0,  # 0: threads of this process; if more, a script needs `if __name__ == "__main__":`
         process_index: int = 0,
         process_count: int = 1,
-        first_batch: int = 0,  # counted over all epochs: where an interrupted run goes on
-        last_batch: int | None = None,  # the one to end before, so that nothing is decoded in vain
+        first_batch: int = 0,  # counted over all epochs; an interrupted run resumes here
+        last_batch: int | None = None,  # the end, exclusive; later batches are not decoded
     ) -> None:
-        """Decide on the order; nothing is read before the first batch is asked for."""
+        """Fix the order; pictures are read only when the first batch is requested."""
         if not 0 <= process_index < process_count:
             raise InputError(f"process_index must be from 0 to {process_count - 1}, got {process_index}.")
         share = (len(records) if drop_last else len(records) + process_count - 1 - process_index) // process_count
-        # With drop_last all processes have equally many batches, so that none waits for the others at the end.
+        # With drop_last all processes have the same number of batches, so that none waits for the others at the end.
         self.batches_per_epoch = share // batch_size if drop_last else -(-share // batch_size)
         if not self.batches_per_epoch:
             raise InputError(f"batch_size must be at most {share}, the number of pictures, got {batch_size}.")
-        # Two seeds of our own, as Grain's would let the order depend on whether there is augmentation.
+        # Two seeds of our own: with Grain's, the order would depend on whether there is augmentation.
         of_augmentation, of_order = map(int, np.random.SeedSequence(seed).generate_state(2))
         dataset = grain.MapDataset.source(records)
-        if augment is not None:  # before shuffling, where Grain's index still is epoch and number of the picture
+        if augment is not None:  # before shuffling, while Grain's index still is epoch and number of the picture
             dataset = dataset.random_map(augment, seed=of_augmentation)
         if shuffle:
             dataset = dataset.shuffle(seed=of_order)
@@ -79,7 +79,7 @@ class Pipeline(Iterator[Any]):
     def _start(self) -> Iterator[Any]:
         if self._next_batch == len(self._dataset):
             return iter(())
-        if not flags.FLAGS.is_parsed():  # Grain's switches are flags of Abseil; without its `app.run`, the defaults
+        if not flags.FLAGS.is_parsed():  # Grain reads Abseil's flags; without `app.run` they have their defaults
             flags.FLAGS.mark_as_parsed()
         threads = 1 if self._num_workers else THREADS
         ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
@@ -101,15 +101,15 @@ class Example(NamedTuple):
 
 
 class PictureFolder:
-    """The pictures of one split, by their number; made anew in every worker, so it holds no more than names."""
+    """The pictures of one split, by number; every worker gets a copy, so it holds only names."""
 
     def __init__(self, folder: Path, classes: Sequence[str] | None = None, size: int = 256) -> None:
-        """List the pictures; the number of a class is its place in `classes`, by default the folder's, sorted."""
+        """List the pictures; a class's number is its index in `classes`, by default the folder's, sorted."""
         present = _subfolders(folder)
         self.folder, self.size = folder, size
         self.classes = tuple(present if classes is None else classes)
         if unknown := sorted(set(present) - set(self.classes)):
-            raise InputError(f"{str(folder)!r} has a class {unknown[0]!r} that the training pictures have not.")
+            raise InputError(f"{str(folder)!r} has a class {unknown[0]!r} that the training pictures do not have.")
         names = {name: _pictures(folder / name) for name in present}
         # Bytes in one block: a million Python strings would be copied into every worker.
         self._names = np.array([name for of_class in names.values() for name in of_class], np.bytes_)
@@ -125,11 +125,11 @@ class PictureFolder:
         return Example(decode(self.path(number), self.size), self.labels[number])
 
     def path(self, number: int) -> Path:
-        """Say where a picture lies."""
+        """Return the path of a picture."""
         return self.folder / self.classes[self.labels[number]] / os.fsdecode(self._names[number])
 
     def checksum(self) -> str:
-        """SHA-256 of all names and lengths in bytes; to read all content of ImageNet would take hours."""
+        """Return the SHA-256 of all names and file sizes; reading all content of ImageNet would take hours."""
         digest = hashlib.sha256()
         for number in rich.progress.track(range(len(self)), "checksum", transient=True):
             path = self.path(number)
@@ -138,9 +138,9 @@ class PictureFolder:
 
 
 def decode(path: Path, size: int) -> np.ndarray:
-    """Decode a picture to red, green and blue, warped to size x size whatever its shape, as Caffe's examples are.
+    """Decode a picture to red, green and blue, and resize it to size x size whatever its shape, as in Caffe's examples.
 
-    Pillow averages where it shrinks; OpenCV, which Caffe calls, only interpolates between neighbors.
+    Pillow averages when it shrinks a picture; OpenCV, which Caffe calls, only interpolates between neighbors.
     """
     try:
         with Image.open(path) as picture:

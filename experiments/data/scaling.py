@@ -1,10 +1,10 @@
-"""What the networks are fed: Caffe's scalings, on the device, of pictures that stay raw bytes in memory.
+"""Caffe's scalings of the inputs of nets; they run on the device, so that pictures stay raw bytes in memory.
 
 LeNet      x / 256            (`transform_param { scale: 0.00390625 }`)
 CIFAR-10   x - mean image     raw 0 to 255, no division
-ImageNet   x - mean image     of 256 x 256, cut and mirrored with the picture: `experiments.data.imagenet.crop`
+ImageNet   x - mean image     of 256 x 256, cropped and mirrored with the picture: `experiments.data.imagenet.crop`
 
-Every scaling is called with the pictures and the mean training picture, whether it needs that or not.
+Every scaling takes the pictures and the mean training picture, even if it does not need the mean.
 """
 
 import jax
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def unchanged(pictures: jax.Array, mean: jax.Array | None = None) -> jax.Array:
-    """Feed pictures that are floats already."""
+    """Return pictures that are floats already."""
     del mean
     return pictures
 
@@ -30,5 +30,5 @@ def minus_mean(pictures: jax.Array, mean: jax.Array) -> jax.Array:
 
 
 def mean_image(pictures: np.ndarray) -> np.ndarray:
-    """Average pictures, pixel by pixel; of the training pictures only, or the test set is no longer unseen."""
+    """Average pictures pixel by pixel. Give only training pictures, so that the test set stays unseen."""
     return pictures.mean(axis=0, dtype=np.float64).astype(np.float32)

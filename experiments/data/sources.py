@@ -1,8 +1,8 @@
-"""Where public data sets lie on this machine, and how a missing file gets there.
+"""Find the public data sets on this machine, and download missing files.
 
-The folder is an argument, else the environment variable ADAPTAX_DATA, else ~/.cache/adaptax. Only what is
-downloaded here is held against its published checksum: one's own copy may have been compressed anew. The structure
-of every file is checked by whoever reads it.
+The folder is an argument, else the environment variable ADAPTAX_DATA, else ~/.cache/adaptax. Only downloaded files are
+compared with their published checksum: a user's own copy may have been compressed again. The function that reads a file
+checks its structure.
 """
 
 import hashlib
@@ -32,16 +32,16 @@ class Published(NamedTuple):
 
 
 def data_folder(path: str | os.PathLike[str] | None = None) -> Path:
-    """Say where the data lie."""
+    """Return the data folder."""
     return Path(path or os.environ.get(VARIABLE) or DEFAULT).expanduser()
 
 
 def fetch(files: Sequence[Published], folder: Path) -> None:
-    """Download all files or none: no file is in place before every one is complete and has its checksum."""
+    """Download all files or none: files are put in place only when all are complete and have their checksums."""
     parts = {}
     try:
         for file in files:
-            # The process is in the name, so that two runs do not write into one file.
+            # The process number is in the name, so that two runs do not write into one file.
             parts[file] = folder / f"{file.name}.{os.getpid()}.part"
             _fetch_one(file, folder, parts[file])
         for file, part in parts.items():
@@ -67,7 +67,7 @@ def _fetch_one(file: Published, folder: Path, part: Path) -> None:
             continue
         if digest == file.md5:
             return
-        reasons.append(f"what came has MD5 {digest} instead of {file.md5}")
+        reasons.append(f"the download has MD5 {digest} instead of {file.md5}")
     why = "; ".join(dict.fromkeys(reasons))
     raise InputError(
         f"There is no {file.name!r} in {str(folder)!r} and it could not be downloaded ({why}); "

@@ -1,7 +1,7 @@
 """A text as characters or as words: Moby-Dick, or any other text in UTF-8.
 
-Melville, "Moby-Dick; or, The Whale", 1851, in the public domain. The file lies in the folder `text` of the data folder.
-The last parts of the text are held out, so no window of them was seen in training.
+Melville, "Moby-Dick; or, The Whale", 1851, in the public domain. The file is in the folder `text` of the data folder.
+The last parts of the text are held out, so training sees no window of them.
 """
 
 import os
@@ -40,22 +40,22 @@ def windows(
     held_out: int | None = None,
     file: str = FILE,
 ) -> Mapping[str, np.ndarray]:
-    """Cut a text into windows of so many characters and the one that follows each, as numbers in the text's alphabet.
+    """Cut a text into windows of `context` characters and the next one, as numbers in the text's alphabet.
 
     Args:
         path: the data folder.
-        context: how many characters a net sees; windows start so many characters apart.
-        characters: how many different ones the net knows; the text may have fewer.
-        held_out: at most so many windows for validation, and twice as many for the test; None: all there are.
+        context: number of characters that a net sees; also the distance between the starts of windows.
+        characters: number of different characters that the net knows; the text may have fewer.
+        held_out: maximum number of windows for validation; the test may have twice as many; None: no maximum.
         file: the text, below the data folder.
 
     Returns:
-        By split uint8 numbers (windows, context + 1).
+        uint8 numbers (windows, context + 1) by split.
     """
     text = read(path, file)
     alphabet = sorted(set(text))
     if len(alphabet) > characters:
-        raise InputError(f"{file!r} has {len(alphabet)} different characters, and the net knows {characters}.")
+        raise InputError(f"{file!r} has {len(alphabet)} different characters, but the net knows only {characters}.")
     of = {character: number for number, character in enumerate(alphabet)}
     coded = np.array([of[c] for c in text], np.uint8)
     most = {"train": None, "validation": held_out, "test": held_out and 2 * held_out}
@@ -72,18 +72,18 @@ def word_pairs(
 
     Args:
         path: the data folder.
-        words: how many of the most frequent words are kept; the others are left out of the text.
-        reach: how far away a neighbor may be.
-        negatives: how many words are drawn for each pair.
+        words: number of the most frequent words that are kept; the others are removed from the text.
+        reach: maximum distance of a neighbor, in words.
+        negatives: number of words that are drawn for each pair.
         file: the text, below the data folder.
 
     Returns:
-        By split int32 numbers (pairs, 2 + negatives): word, neighbor, drawn words.
+        int32 numbers (pairs, 2 + negatives) by split: word, neighbor, drawn words.
     """
     found = WORD.findall(read(path, file).lower())
     frequent = Counter(found).most_common(words)
     if len(frequent) < words:
-        raise InputError(f"{file!r} has {len(frequent)} different words, and words is {words}.")
+        raise InputError(f"{file!r} has {len(frequent)} different words, fewer than words = {words}.")
     of = {word: number for number, (word, _) in enumerate(frequent)}
     coded = np.array([of[word] for word in found if word in of], np.int32)
     frequencies = np.array([count for _, count in frequent]) ** 0.75
@@ -103,7 +103,7 @@ def _parts(whole: np.ndarray) -> dict[str, np.ndarray]:
 def _cut(part: np.ndarray, context: int, name: str, file: str) -> np.ndarray:
     count = (len(part) - 1) // context
     if count < 1:
-        raise InputError(f"The split {name!r} of {file!r} has {len(part)} characters, and a window {context + 1}.")
+        raise InputError(f"The split {name!r} of {file!r} has {len(part)} characters, but a window has {context + 1}.")
     return np.stack([part[start : start + context + 1] for start in range(0, count * context, context)])
 
 

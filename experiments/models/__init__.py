@@ -1,4 +1,4 @@
-"""Nets in flax nnx; viewed as two pure functions of a nested dict, and as a problem to compare on."""
+"""Nets in flax nnx, as two pure functions of a nested dict, and as problems for comparisons."""
 
 import dataclasses
 import functools
@@ -18,11 +18,11 @@ Params = dict[str, Any]  # nested by layer: the leaves of one layer share a pare
 
 
 class Net(NamedTuple):
-    """A model as optimizers want it."""
+    """A model as two pure functions, which optimizers need."""
 
     init: Callable[[jax.Array], Params]  # from a key
-    apply: Callable[..., jax.Array]  # params, pictures, key to logits; without a key nothing is left to chance
-    has_chance: bool  # whether training is: dropout
+    apply: Callable[..., jax.Array]  # from params, pictures and key to logits; without a key, nothing is random
+    has_chance: bool  # whether training is random, as with dropout
 
 
 def functional(build: Callable[..., nnx.Module]) -> Net:
@@ -44,10 +44,10 @@ def functional(build: Callable[..., nnx.Module]) -> Net:
 
 @dataclasses.dataclass(frozen=True)
 class Classification:
-    """A net's mean cross-entropy in nats; judged by its error in per cent."""
+    """A net's mean cross-entropy in nats; its score is the error in percent."""
 
     model: Callable[..., nnx.Module]  # called with `rngs`
-    scale: Callable[..., jax.Array] = unchanged  # what the net is fed, of pictures that stay raw bytes in memory
+    scale: Callable[..., jax.Array] = unchanged  # from raw pictures in memory to the net's input
 
     @functools.cached_property
     def _net(self) -> Net:
@@ -58,11 +58,11 @@ class Classification:
         return self._net.init(key)
 
     def loss(self, params: Params, batch: Split) -> jax.Array:
-        """Give the cross-entropy."""
+        """Return the mean cross-entropy."""
         return optax.softmax_cross_entropy_with_integer_labels(self._logits(params, batch), batch.classes).mean()
 
     def score(self, params: Params, batch: Split) -> jax.Array:
-        """Give the share of the pictures that are taken for something else; not finite where the net is not."""
+        """Return the percentage of misclassified pictures; NaN if a logit is not finite."""
         logits = self._logits(params, batch)
         wrong = jnp.argmax(logits, axis=-1) != batch.classes
         return jnp.where(jnp.isfinite(logits).all(), 100 * wrong.mean(dtype=logits.dtype), jnp.nan)

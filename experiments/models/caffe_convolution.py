@@ -1,10 +1,10 @@
-"""Convolution in three spellings: as a product of patches, as one of rows, or as XLA has it.
+"""Convolution in three ways: as a matrix product of patches, as one of rows, or by XLA.
 
 Inside `lax.scan` on a CPU, a training step with XLA's own convolution is many times slower than with a matrix product.
-Patches, sliced from the maps, take window² times the memory of the maps: that is the fastest where the maps have few
-channels. Where they have many, pieces of rows are faster: they take window times the maps, and so do their products
-with every row of the kernel, of which those that belong together are added.
-AlexNet, whose patches would be too large, uses XLA's.
+Patches are sliced from the maps and take window² times their memory. They are fastest if the maps have few channels.
+With many channels, pieces of rows are faster: they take window times the memory of the maps, and so do their products
+with every row of the kernel. The products that belong to one output are then added.
+AlexNet uses XLA's, because its patches would be too large.
 Maps are (n, height, width, channels), kernels (outputs, window, window, inputs of a group).
 """
 
@@ -37,7 +37,7 @@ def convolve_by_product(maps: jax.Array, kernel: jax.Array, stride: int, pad: in
 
 
 def convolve_by_rows(maps: jax.Array, kernel: jax.Array, stride: int, pad: int, groups: int) -> jax.Array:
-    """Convolve by a product of pieces of rows and the rows of the kernel, group by group; with stride 1 alone."""
+    """Convolve by a product of pieces of rows and the rows of the kernel, group by group; only with stride 1."""
     if stride != 1:
         raise ValueError(f"convolve_by_rows: stride must be 1, got {stride}.")
     maps = jnp.pad(maps, ((0, 0), (0, 0), (pad, pad), (0, 0)))
@@ -59,13 +59,13 @@ def _product_of_rows(maps: jax.Array, kernel: jax.Array, pad: int) -> jax.Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def _sum_rows(products: jax.Array, height: int, pad: int) -> jax.Array:
-    """Add what every row gives to an output row: (n, h, w', height · outputs) to (n, h', w', outputs)."""
+    """Add the products of all rows for each output row: (n, h, w', height · outputs) to (n, h', w', outputs)."""
     products = jnp.pad(products, ((0, 0), (pad, pad), (0, 0), (0, 0)))
     return sum(jnp.split(tap, height, -1)[t] for t, tap in enumerate(taps(products, HEIGHT, height)))
 
 
 def _from_sum(height: int, pad: int, _: None, gradient: jax.Array) -> tuple[jax.Array]:
-    # JAX would pad each row's share to the full shape before it adds, as below.
+    # JAX would pad each row's share to the full shape before it adds them, as in `_from_patches`.
     gradient = jnp.pad(gradient, ((0, 0), (height - 1 - pad,) * 2, (0, 0), (0, 0)))
     return (jnp.concatenate(taps(gradient, HEIGHT, height)[::-1], -1),)
 
@@ -89,7 +89,7 @@ def _patches(maps: jax.Array, axis: int, window: int, stride: int) -> jax.Array:
 
 
 def _from_patches(axis: int, window: int, stride: int, shape: tuple[int, ...], gradient: jax.Array) -> tuple[jax.Array]:
-    # JAX would pad each element's share to the full shape before it adds: a tenth of a training step.
+    # JAX would pad each element's share to the full shape before it adds them: a tenth of a training step.
     maps = jnp.zeros(shape, gradient.dtype)
     for t in range(window):
         at = (slice(None),) * axis + (slice(t, t + shape[axis] - window + 1, stride),)

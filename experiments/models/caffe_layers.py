@@ -3,9 +3,9 @@ r"""Caffe's other layers, channels last: convolution, inner product, response no
     across channels  x (1 + α/n Σ x²)^-β over the n channels around      within one  x (1 + α average(x²))^-β over n x n
     dropout          x / (1 - rate) with probability 1 - rate, else 0
 
-Jia et al., "Caffe: Convolutional Architecture for Fast Feature Embedding", 2014. As in Caffe's blobs a kernel's outputs
-come first: (outputs, height, width, inputs) and (outputs, inputs). On a CPU that is also the order in which XLA
-computes the gradient of a matrix product fastest.
+Jia et al., "Caffe: Convolutional Architecture for Fast Feature Embedding", 2014. As in Caffe's blobs, a kernel's
+outputs come first: (outputs, height, width, inputs) and (outputs, inputs). On a CPU, XLA also computes the gradient of
+a matrix product fastest in this order.
 """
 
 import math
@@ -30,7 +30,7 @@ def xavier(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 class Convolution(nnx.Module):
     """Convolve maps (n, h, w, inputs) with square kernels; groups see only their share of the inputs.
 
-    `convolve` is the spelling, one of `experiments.models.caffe_convolution`.
+    `convolve` is one of the three ways in `experiments.models.caffe_convolution`.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class Convolution(nnx.Module):
         self.bias = nnx.Param(jnp.full(outputs, bias))
 
     def __call__(self, maps: jax.Array) -> jax.Array:
-        """Return maps (n, h', w', outputs); incomplete windows are left out, other than in pooling."""
+        """Return maps (n, h', w', outputs); incomplete windows are left out, unlike in pooling."""
         return self.convolve(maps, self.kernel[...], self.stride, self.pad, self.groups) + self.bias[None, None, None]
 
 
 class InnerProduct(nnx.Module):
-    """Multiply whatever a picture has become, flattened, with a matrix."""
+    """Flatten each picture's maps and multiply them with a matrix."""
 
     def __init__(
         self, inputs: int, outputs: int, *, kernel: Filler = xavier, bias: float = 0.0, rngs: nnx.Rngs
@@ -85,7 +85,7 @@ def normalize_within(maps: jax.Array, size: int, alpha: float, beta: float) -> j
 
 
 def drop(maps: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
-    """Drop units at random and scale up the others, or without a key change nothing."""
+    """Drop units at random and scale up the others; without a key, change nothing."""
     if key is None:
         return maps
     return jnp.where(jax.random.bernoulli(key, 1 - rate, maps.shape), maps / (1 - rate), 0)

@@ -1,6 +1,6 @@
-"""Nets as Caffe's prototxt files have them, layers named as there; and a smaller LeNet, for 8 x 8 pictures.
+"""The nets of Caffe's prototxt files, with the same names of layers; and a smaller LeNet, for 8 x 8 pictures.
 
-Numbers in a chain are maps or units @ kernel / stride. Where nothing else is said, biases start at 0.
+Numbers in a chain are maps or units @ kernel / stride. Biases start at 0, unless the net says otherwise.
 """
 
 from functools import partial
@@ -13,7 +13,7 @@ from experiments.models.caffe_convolution import convolve_by_rows, convolve_by_x
 from experiments.models.caffe_layers import Convolution, InnerProduct, drop, normalize_across, normalize_within
 from experiments.models.caffe_pooling import average_pool, max_pool
 
-gaussian = nnx.initializers.normal  # Caffe's filler, of a standard deviation
+gaussian = nnx.initializers.normal  # Caffe's filler; takes the standard deviation
 # Caffe's "xavier" filler: variance 1 / inputs, uniform.
 XAVIER = nnx.initializers.variance_scaling(1.0, "fan_in", "uniform")
 within = partial(normalize_within, size=3, alpha=5e-5, beta=0.75)
@@ -25,7 +25,7 @@ class LeNet(nnx.Module):
 
     conv1 20 @ 5 x 5 → maximum 2/2 → conv2 50 @ 5 x 5 → maximum 2/2 → ip1 500 → ReLU → ip2 10
 
-    No nonlinearity follows the convolutions but the maxima. Kernels start as `xavier`.
+    The only nonlinearities after the convolutions are the maxima. Kernels start as `xavier`.
     20 · (25 + 1) + 50 · (20 · 25 + 1) + 500 · (800 + 1) + 10 · (500 + 1) = 431,080 weights.
     """
 
@@ -44,12 +44,12 @@ class LeNet(nnx.Module):
 
 
 class SmallLeNet(nnx.Module):
-    """Two convolutions and two dense layers, as LeNet has them; kernels start uniform on ±√(3 / inputs).
+    """Two convolutions and two dense layers, as in LeNet; kernels start uniform on ±√(3 / inputs).
 
     convolution 8 @ 3 x 3 → maximum 2/2 → convolution 16 @ 3 x 3 → maximum 2/2 → 32 units → ReLU → 10
 
     8 · (9 + 1) + 16 · (9 · 8 + 1) + 32 · (2 · 2 · 16 + 1) + 10 · (32 + 1) = 3,658 weights.
-    A convolution is spelled as sliced patches and one matrix product: see `patches`.
+    A convolution is one matrix product with sliced patches: see `patches`.
     """
 
     def __init__(self, *, rngs: nnx.Rngs) -> None:
@@ -71,9 +71,8 @@ class SmallLeNet(nnx.Module):
 def patches(maps: jax.Array) -> jax.Array:
     """Gather each pixel's 3 x 3 neighborhood, zeros outside: (n, h, w, c) to (n, h, w, 9 c).
 
-    A dense layer on it is a convolution with kernel (3, 3, c, out) flattened. XLA's own
-    convolution is far slower inside `lax.scan` on a CPU, and slower still under `vmap` over the
-    weights, which makes it a grouped one.
+    A dense layer on them is a convolution whose kernel (3, 3, c, out) is flattened. XLA's own convolution is much
+    slower inside `lax.scan` on a CPU, and slower still under `vmap` over the weights, which makes it a grouped one.
     """
     _, height, width, _ = maps.shape
     padded = jnp.pad(maps, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -93,7 +92,7 @@ class Cifar10Quick(nnx.Module):
     conv1 32 @ 5 x 5 → maximum 3/2 → ReLU → conv2 32 @ 5 x 5 → ReLU → average 3/2 → conv3 64 @ 5 x 5 → ReLU
     → average 3/2 → ip1 64 → ip2 10
 
-    No nonlinearity stands between ip1 and ip2.
+    There is no nonlinearity between ip1 and ip2.
     32 · (75 + 1) + 32 · (800 + 1) + 64 · (800 + 1) + 64 · (1,024 + 1) + 10 · (64 + 1) = 145,578 weights.
     """
 

@@ -1,10 +1,10 @@
-r"""Caffe's pooling, channels last: the number of windows is rounded *up*, and the last may hang over the edge.
+r"""Caffe's pooling, channels last: the number of windows is rounded *up*, and the last may reach beyond the edge.
 
     windows = ceil((size + 2 pad - window) / stride) + 1,   the last one starting inside size + pad
 
-Jia et al., "Caffe: Convolutional Architecture for Fast Feature Embedding", 2014, pooling_layer.cpp. The maximum is that
-of the pixels there are, and its gradient goes to the first of equal ones, by rows. The average divides by the part of
-the window inside size + 2 pad: zeros of the padding count, what hangs over beyond it does not.
+Jia et al., "Caffe: Convolutional Architecture for Fast Feature Embedding", 2014, pooling_layer.cpp. The maximum
+ignores the padding, and its gradient goes to the first of equal pixels, by rows. The average divides by the part of the
+window inside size + 2 pad: zeros of the padding count, the part beyond it does not.
 
 Both work along one axis at a time. On CPUs the gradient of `lax.reduce_window`'s maximum is some ten times slower.
 """
@@ -26,7 +26,7 @@ def count_windows(size: int, window: int, stride: int, pad: int) -> int:
 
 
 def taps(maps: jax.Array, axis: int, window: int, stride: int = 1) -> list[jax.Array]:
-    """Take windows apart: array t holds the element t of every whole window along an axis."""
+    """Return an array for each position t of a window: element t of every whole window along an axis."""
     last = maps.shape[axis] - window
     return [lax.slice_in_dim(maps, t, t + last + 1, stride, axis) for t in range(window)]
 
@@ -56,7 +56,7 @@ def _lengths(size: int, window: int, stride: int, pad: int) -> np.ndarray:
 
 
 def _cover(maps: jax.Array, fill: float, window: int, stride: int, pad: int) -> jax.Array:
-    """Pad or cut height and width to what the windows cover exactly."""
+    """Pad or crop height and width to exactly what the windows cover."""
     edges = [(0, 0, 0)] * 4
     for axis in (HEIGHT, WIDTH):
         size = maps.shape[axis]
@@ -81,7 +81,7 @@ def _maximum_and_winner(maps: jax.Array, axis: int, window: int, stride: int) ->
 
 
 def _to_winner(axis: int, window: int, stride: int, winner: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
-    """Give each window's gradient to its first maximum; windows that overlap may share one."""
+    """Give each window's gradient to its first maximum; overlapping windows may share one."""
     reach = -(-window // stride)  # in strides
 
     def later(part: jax.Array, strides: int) -> jax.Array:

@@ -1,6 +1,6 @@
-"""Fully connected nets: with any number of hidden layers, and with one of sigmoid units and other first weights.
+"""Fully connected nets: one with any number of hidden layers, one with a hidden layer of sigmoid units.
 
-Kernels start as Glorot's uniform ±√(6 / (inputs + outputs)), biases at 0. For inputs 784, widths (64, 64) and 10
+Mlp starts kernels as Glorot's uniform ±√(6 / (inputs + outputs)), biases at 0. With inputs 784, widths (64, 64) and 10
 classes: 64 · (784 + 1) + 64 · (64 + 1) + 10 · (64 + 1) = 55,050 weights.
 
 SigmoidNet, 29 x 29 inputs, 100 units, 26 classes: 100 · (29 · 29 + 1) + 26 · (100 + 1) = 86,826 weights.

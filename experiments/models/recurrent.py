@@ -1,4 +1,4 @@
-r"""A gated recurrent net that reads characters, with the reset gate where PyTorch has it.
+r"""A gated recurrent net that reads characters, with the reset gate in the same place as in PyTorch.
 
 $$ z, r = \sigma(W x + U h), \qquad n = \tanh(W_n x + r \cdot U_n h), \qquad h' = (1 - z)\, n + z\, h $$
 
@@ -12,7 +12,7 @@ from flax import nnx
 
 
 class RecurrentText(nnx.Module):
-    """From characters to the logits of each one's follower."""
+    """Map characters to the logits of the character after each."""
 
     def __init__(self, *, characters: int, embedding: int, units: int, rngs: nnx.Rngs) -> None:
         """Draw the initial weights from `rngs`."""

@@ -1,10 +1,10 @@
-"""A small residual net with group normalization before each convolution, which is spelled as a product of patches.
+"""A small residual net with group normalization before each convolution; a convolution is a product of patches.
 
-A first convolution with stride 2, then three blocks of 16, 32 and 64 channels on maps of 16 × 16, 8 × 8 and 4 × 4;
-groups of 8 channels; the mean over the last maps. Kernels start as He's normal ones. Weights, 78,186 in all:
+It has a first convolution with stride 2, three blocks of 16, 32 and 64 channels on maps of 16 × 16, 8 × 8 and 4 × 4,
+and the mean over the last maps. Groups have 8 channels. Kernels start as He's normal ones. Weights, 78,186 in all:
 
 first convolution            16 · (27 + 1)
-a block of i to o channels   2 i + o · (9 i + 1) + 2 o + o · (9 o + 1), and o · (i + 1) where its stride is 2
+a block of i to o channels   2 i + o · (9 i + 1) + 2 o + o · (9 o + 1), and o · (i + 1) if its stride is 2
 last norm and output         2 · 64 + 10 · (64 + 1)
 
 He et al. 2016, arXiv:1603.05027; Wu & He 2018, arXiv:1803.08494.
@@ -30,7 +30,7 @@ def _norm(channels: int, rngs: nnx.Rngs) -> nnx.GroupNorm:
 
 
 class Block(nnx.Module):
-    """Two convolutions whose result is added to the maps that came, or to a convolution of them by single pixels."""
+    """Two convolutions, whose result is added to the input or, with stride 2, to a 1 x 1 convolution of it."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, *, rngs: nnx.Rngs) -> None:
         """Draw the initial weights from `rngs`."""
@@ -47,7 +47,7 @@ class Block(nnx.Module):
 
 
 class ResidualNet(nnx.Module):
-    """From color pictures to the logits of their classes."""
+    """Map color pictures to the logits of their classes."""
 
     def __init__(self, *, channels: tuple[int, ...], classes: int, rngs: nnx.Rngs) -> None:
         """Draw the initial weights from `rngs`."""

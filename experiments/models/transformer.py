@@ -1,7 +1,7 @@
 """Small transformers with normalization before each part: for characters, and for pictures cut into patches.
 
-A block of width d has 12 d² + 13 d weights: two norms 4 d, queries, keys and values 3 d (d + 1), their merging
-d (d + 1), and a layer of 4 d units with GELU, 4 d (d + 1) + d (4 d + 1). Positions are learned.
+A block of width d has 12 d² + 13 d weights: two norms 4 d, queries, keys and values 3 d (d + 1), the output
+projection d (d + 1), and a layer of 4 d units with GELU, 4 d (d + 1) + d (4 d + 1). Positions are learned.
 
 Characters  81 different ones, context 64, 2 blocks of 64:
             64 · 81 + 64 · 64 + 2 · 49,984 + 2 · 64 + 81 · (64 + 1) = 114,641 weights
@@ -19,7 +19,7 @@ SMALL = nnx.initializers.normal(0.02)  # of embeddings, as in both papers' progr
 
 
 class Block(nnx.Module):
-    """Attention, then two dense layers, each added to what it was given."""
+    """Attention, then two dense layers; each part's output is added to its input."""
 
     def __init__(self, *, width: int, heads: int, causal: bool, rngs: nnx.Rngs) -> None:
         """Draw the initial weights from `rngs`."""
@@ -32,7 +32,7 @@ class Block(nnx.Module):
         self.narrow = nnx.Linear(4 * width, width, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Map (n, positions, width) to the same shape; where causal, no position sees a later one."""
+        """Map (n, positions, width) to the same shape; if causal, no position sees a later one."""
         split = self.attend(self.norm_before(x)).reshape(*x.shape[:2], 3, self.heads, -1)
         queries, keys, values = jnp.moveaxis(split, 2, 0)
         seen = jax.nn.dot_product_attention(queries, keys, values, is_causal=self.causal)
@@ -41,7 +41,7 @@ class Block(nnx.Module):
 
 
 class TextTransformer(nnx.Module):
-    """From characters to the logits of each one's follower."""
+    """Map characters to the logits of the character after each."""
 
     def __init__(self, *, characters: int, context: int, width: int, blocks: int, heads: int, rngs: nnx.Rngs) -> None:
         """Draw the initial weights from `rngs`."""
@@ -60,7 +60,7 @@ class TextTransformer(nnx.Module):
 
 
 class VisionTransformer(nnx.Module):
-    """From pictures to the logits of their classes."""
+    """Map pictures to the logits of their classes."""
 
     def __init__(
         self, *, side: int, patch: int, width: int, blocks: int, heads: int, classes: int, rngs: nnx.Rngs

@@ -361,7 +361,7 @@ def test_what_is_not_a_folder_of_pictures_is_named(tmp_path):
         imagenet.load(tmp_path)
     write_folder(tmp_path, ["n1"], "train")
     write_folder(tmp_path, ["n2"], "val")
-    with pytest.raises(InputError, match="val' has a class 'n2' that the training pictures have not"):
+    with pytest.raises(InputError, match="val' has a class 'n2' that the training pictures do not have"):
         imagenet.load(tmp_path)
     (tmp_path / "train" / "n1" / "list.txt").touch()
     with pytest.raises(InputError, match=r"n1/list.txt' is not named as a picture"):
@@ -388,7 +388,7 @@ def test_cifar_is_written_as_folders_of_pictures(tmp_path):
                 assert image.size == (64, 64)
                 read = np.asarray(image.resize((32, 32), Image.Resampling.BOX), float)
             assert np.abs(read - picture).mean() < 3
-    with pytest.raises(InputError, match="out' is there already"):
+    with pytest.raises(InputError, match="out' exists already"):
         write_as_folder(flat, folder)
 
 

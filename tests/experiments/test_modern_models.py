@@ -194,8 +194,8 @@ def test_word_pairs_are_neighbors_and_drawn_words_are_as_frequent_as_they_should
     ("content", "message"),
     [
         (b"caf\xe9 \xff" * 100, r"^'.*moby_dick\.txt' is not UTF-8: invalid .* at byte 3\.$"),
-        ("ab" * 50, r"^The split 'validation' of 'text/moby_dick\.txt' has 5 characters, and a window 9\.$"),
-        ("abcdef" * 500, r"^'text/moby_dick\.txt' has 6 different characters, and the net knows 5\.$"),
+        ("ab" * 50, r"^The split 'validation' of 'text/moby_dick\.txt' has 5 characters, but a window has 9\.$"),
+        ("abcdef" * 500, r"^'text/moby_dick\.txt' has 6 different characters, but the net knows only 5\.$"),
     ],
 )
 def test_a_text_that_cannot_be_used_is_refused(write, content, message):
@@ -211,7 +211,7 @@ def test_a_missing_text_is_named_with_the_place_to_get_it(tmp_path):
 
 
 def test_a_text_with_too_few_words_is_refused(write):
-    with pytest.raises(InputError, match=r"^'text/moby_dick\.txt' has 2 different words, and words is 3\.$"):
+    with pytest.raises(InputError, match=r"^'text/moby_dick\.txt' has 2 different words, fewer than words = 3\.$"):
         text.word_pairs(write("whale sea " * 50), words=3, reach=2, negatives=2)
     with pytest.raises(InputError, match=r"^A text must have more than 8 words in each split, got 5\.$"):
         text.word_pairs(write("whale sea " * 50), words=2, reach=4, negatives=2)
