@@ -76,7 +76,8 @@ format: $(VENV)/installed
 
 oldest newest: %: .venv-%/installed
 	.venv-$*/bin/python -m pytest -n auto $(OLDEST) --ignore adaptax/comparison --ignore adaptax/live \
-		--ignore tests/core/test_frameworks.py --ignore tests/comparison --ignore tests/experiments --ignore tests/live
+		--ignore tests/core/test_frameworks.py --ignore tests/core/test_own_layers.py --ignore tests/comparison \
+		--ignore tests/experiments --ignore tests/live
 
 # XLA's compilers for GPU and TPU, from wheels alone: no such device, no driver, none of NVIDIA's libraries.
 .venv-traffic/installed: pyproject.toml constraints.txt constraints-traffic.txt
