@@ -128,20 +128,33 @@ def test_a_users_own_method_carries_his_name_though_a_known_one_be_called_so():
     assert tables.sections([of])[0].table.rows[0][0].text == "optax_momentum"
 
 
-def test_the_methods_that_lead_everywhere_are_named():
+def test_the_sentence_to_quote_says_who_leads_on_how_many_tasks():
     def told(*of: TaskRecord) -> str:
-        return conclusion.of_tasks(of)[0].partition(". ")[0]
+        return conclusion.to_quote([of]).partition(" (")[0]
 
     low, high = judged("x", a=done(*LOW), b=done(*HIGH)), judged("y", a=done(*HIGH), b=done(*LOW))
-    tie = judged("z", a=done(*LOW), b=done(*ALIKE))
-    assert told(low, high) == "No method leads everywhere"
-    assert told(low, tie) == "`a` leads: on each task it is lowest, or not significantly different from the lowest"
-    assert (
-        told(tie, tie)
-        == "`a` and `b` lead: on each task they are lowest, or not significantly different from the lowest"
-    )
+    tie, of_two = judged("z", a=done(*LOW), b=done(*ALIKE)), "Of 2 methods at a constant rate, "
+    assert told(low, high, low) == f"{of_two}`a` leads on 2 of 3 tasks, more than any other"
+    assert told(low, high) == f"{of_two}`a` and `b` each lead on 1 of 2 tasks, more than any other"
+    assert told(low, tie) == f"{of_two}`a` leads on each of 2 tasks"
+    assert told(tie, tie) == f"{of_two}`a` and `b` lead on each of 2 tasks"
+    assert told(low) == f"{of_two}`a` leads on the only task"
     lost_all = judged("l", a=DIVERGED, b=DIVERGED)
-    assert conclusion.of_tasks([lost_all, lost_all])[0].endswith("Of the 2 tasks, these lead the most: none.")
+    assert told(lost_all, lost_all) == f"{of_two}none leads on any task"
+    assert conclusion.of_tasks([lost_all, lost_all]).startswith("These lead on the most of the 2 tasks: none. ")
+
+
+def test_the_sentence_to_quote_tells_of_groups_seeds_and_the_rule():
+    few, more = judged("x", a=done(*LOW)), judged("y", a=done(*LOW))
+    more.config["protocol"]["final_seeds"] = 10
+    rule = (
+        "a method leads if its test score is the lowest, or not significantly different from it by the 95 % interval)."
+    )
+    assert conclusion.to_quote([[few], [few, few]]) == (
+        "Of 1 method at a constant rate, `a` leads on the only task; of 1 method at a constant rate, `a` leads on each "
+        f"of 2 tasks (3 seeds each; {rule}"
+    )
+    assert conclusion.to_quote([[more, few]]).endswith(f"(3 to 10 seeds each; {rule}")
 
 
 def test_the_chart_of_several_tasks_has_the_methods_that_are_named_and_momentum():
@@ -150,7 +163,7 @@ def test_the_chart_of_several_tasks_has_the_methods_that_are_named_and_momentum(
     named = conclusion.named(of)
     assert named[-1] == "optax_momentum"
     assert len(named) <= 8
-    assert set(named[:-1]) == {name for name in "abcdefghij" if f"`{name}`" in " ".join(conclusion.of_tasks(of))}
+    assert set(named[:-1]) == {name for name in "abcdefghij" if f"`{name}`" in conclusion.of_tasks(of)}
     assert next(iter(analysis.times_lowest(of))) in named
 
 

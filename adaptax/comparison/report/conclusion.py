@@ -1,4 +1,4 @@
-"""What a comparison came to, in one sentence that holds whatever happened: ties, divergence, one method, no reruns."""
+"""What a comparison came to, in sentences that hold whatever happened: ties, divergence, one method, no reruns."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from adaptax.comparison import analysis, profiles
 from adaptax.comparison.methods import shown
+from adaptax.comparison.report import groups
 from adaptax.comparison.report.lines import MOST
 from adaptax.comparison.report.show import code, label, listed, show
 from adaptax.comparison.results import TaskRecord
@@ -153,25 +154,39 @@ def _sentence(clauses: Sequence[str]) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def of_tasks(records: Sequence[TaskRecord], where: str = "") -> list[str]:
-    """Say which methods lead over several tasks, and on how many; the text `where` goes first."""
-    lowest, profile = analysis.times_lowest(records), profiles.scores(records)
-    everywhere = [code(shown(name)) for name, times in lowest.items() if times == len(records)]
-    leads, they = ("leads", "it is") if len(everywhere) == 1 else ("lead", "they are")
-    lead = (
-        f"{listed(everywhere)} {leads}: on each task {they} lowest, or not significantly different from the lowest."
-        if everywhere
-        else "No method leads everywhere."
+def to_quote(grouped: Sequence[Sequence[TaskRecord]]) -> str:
+    """Say in one sentence which methods of each group lead on the most tasks, and what that means."""
+    seeds = sorted({record.config["protocol"]["final_seeds"] for records in grouped for record in records})
+    how_many = " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
+    return _sentence([_most(records) for records in grouped])[:-1] + (
+        f" ({how_many} seeds each; a method leads if its test score is the lowest, or not significantly different from "
+        "it by the 95 % interval)."
     )
-    leaders = [f"{code(shown(name))} ({times})" for name, times in _leading(lowest)]
-    fastest = [f"{code(shown(name))} ({score:.2f})" for name, score in _fastest(profile)]
-    return [
-        f"{where}{lead} {len(lowest)} methods were compared, each at its own best learning rate. A method leads a task "
-        "if its test score at the end is the lowest, or not significantly different from the lowest (95 % interval). "
-        f"Of the {len(records)} tasks, these lead the most: {', '.join(leaders) or 'none'}.",
-        "These reach the target score with the fewest gradients (a *profile* of 1 means: first on every task): "
-        f"{', '.join(fastest) or 'none'}.",
-    ]
+
+
+def _most(records: Sequence[TaskRecord]) -> str:
+    """Name the methods of a group that lead on the most tasks."""
+    lowest, tasks = analysis.times_lowest(records), len(records)
+    most = max(lowest.values())
+    names = [code(shown(name)) for name, times in lowest.items() if times == most]
+    lead = f"{listed(names)} {'leads' if len(names) == 1 else 'lead' if most == tasks else 'each lead'} on"
+    if not most:
+        lead = "none leads on any task"
+    elif most < tasks:
+        lead += f" {most} of {tasks} tasks, more than any other"
+    else:
+        lead += f" each of {tasks} tasks" if tasks > 1 else " the only task"
+    return f"of {len(lowest)} method{'s' * (len(lowest) > 1)} {groups.where(records)}, {lead}"
+
+
+def of_tasks(records: Sequence[TaskRecord]) -> str:
+    """Name the methods that lead on the most tasks, and those that are fastest over all."""
+    leaders = [f"{code(shown(name))} ({times})" for name, times in _leading(analysis.times_lowest(records))]
+    fastest = [f"{code(shown(name))} ({score:.2f})" for name, score in _fastest(profiles.scores(records))]
+    return (
+        f"These lead on the most of the {len(records)} tasks: {', '.join(leaders) or 'none'}. These reach the target "
+        f"score with the fewest gradients (a *profile* of 1: first on every task): {', '.join(fastest) or 'none'}."
+    )
 
 
 def named(records: Sequence[TaskRecord]) -> list[str]:

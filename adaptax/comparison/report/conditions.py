@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from adaptax.comparison import analysis
 from adaptax.comparison.methods import shown
+from adaptax.comparison.report.differences import Compare, pair_of
 from adaptax.comparison.report.markup import Cell, Section, Table
-from adaptax.comparison.report.pairs import pair_of, pairs_among
+from adaptax.comparison.report.pairs import pairs_among
 from adaptax.comparison.report.show import NOTHING
 from adaptax.comparison.results import TaskRecord
 
@@ -25,8 +26,6 @@ CONDITIONS = {
     "small nets with rectified units": ("digits", "mnist_mlp", "mnist_lenet", "cifar10_quick"),
 }
 TUNED, TOO_SMALL = "all tasks, rate tuned", "all tasks, rate ten times too small"
-
-Compare = Callable[[TaskRecord, str, str], analysis.Difference | None]
 
 
 def conditions(records: Sequence[TaskRecord]) -> list[Section]:
@@ -45,7 +44,8 @@ def conditions(records: Sequence[TaskRecord]) -> list[Section]:
     text = (
         "Tasks are grouped by what is hard about them. *Lowest*: the methods with the lowest test score. *Gains* and "
         "*loses*: the pairs whose first method gains over its base method, or loses to it. In brackets: on how many of "
-        "the tasks that give an interval, as both methods ended there with at least two seeds."
+        "the tasks that give an interval, as both methods ended there with at least two seeds. They "
+        "are counted by plain 95 % intervals, without a correction."
     )
     return [
         Section("Under which conditions", [text], Table(["where", "lowest", "gains", "loses"], rows, of_words=True))

@@ -11,40 +11,58 @@ from typing import Any
 
 from adaptax.comparison import analysis
 from adaptax.comparison.methods import shown
-from adaptax.comparison.report.markup import Cell, Section, Table
-from adaptax.comparison.report.pairs import pair_of, show_difference
+from adaptax.comparison.report.differences import by_task
+from adaptax.comparison.report.markup import Section
 from adaptax.comparison.results import TaskRecord
+from adaptax.comparison.schedules import CONSTANT
+
+
+def split(records: Sequence[TaskRecord]) -> list[list[TaskRecord]]:
+    """Return both groups, schedules first, since most nets are trained so; a group without methods is left out."""
+    return [group for group in (scheduled(records), constant(records)) if group]
 
 
 def constant(records: Sequence[TaskRecord]) -> list[TaskRecord]:
-    """Keep the methods that have no schedule of their own."""
-    return _kept(records, {name: name for name in _names(records) if "@" not in name})
+    """Keep the methods that were tried at a constant rate."""
+    bases = _bases(records)
+    return _kept(records, {name: name for name in _names(records) if name not in bases})
 
 
 def scheduled(records: Sequence[TaskRecord]) -> list[TaskRecord]:
-    """Keep the methods that have one; the name of a method drops its schedule where only one was tried."""
+    """Keep the methods that were tried only under schedules; names drop a schedule where no other was tried."""
     bases = _bases(records)
     count = Counter(bases.values())
     return _kept(records, {name: base if count[base] == 1 else name for name, base in bases.items()})
 
 
-def worth(records: Sequence[TaskRecord]) -> list[Section]:
-    """Compare each method under a schedule with itself at a constant rate."""
-    found = {
-        name: [pair_of(record, name, base, analysis.difference) for record in records]
-        for name, base in _bases(records).items()
-    }
-    rows = [
-        [Cell(shown(name)), *map(show_difference, of)]
-        for name, of in found.items()
-        if any(one is not None for one in of)
+def schedules(records: Sequence[TaskRecord], *names: str) -> list[str]:
+    """List the schedules that were tried by these methods, or by all."""
+    tried = [
+        curve.combination.schedule
+        for record in records
+        for name in names or record.results
+        for curve in analysis.curves(record, name, "tune")
     ]
+    return list(dict.fromkeys(tried))
+
+
+def where(group: Sequence[TaskRecord]) -> str:
+    """Say how the rates of a group's methods ran."""
+    tried = set(schedules(group))
+    return (
+        "at a constant rate" if tried <= {CONSTANT} else f"{'at the best' if CONSTANT in tried else 'under a'} schedule"
+    )
+
+
+def worth(records: Sequence[TaskRecord]) -> list[Section]:
+    """Compare each method under a schedule of its own with itself at a constant rate."""
+    bases = {shown(name): (name, base) for name, base in _bases(records).items() if name != base}
+    table, rule = by_task(records, bases, analysis.difference)
     text = (
         "Test score of each method under its schedule minus that of the same method at a constant rate, seed by seed, "
-        "each at its own best rate. Below 0 the schedule is better."
+        f"each at its own best rate. Below 0 the schedule is better. {rule}"
     )
-    titles = [record.config["task"]["title"] for record in records]
-    return [Section("What the schedule is worth", [text], Table(["method", *titles], rows))] if rows else []
+    return [Section("What the schedule is worth", [text], table)] if table.rows else []
 
 
 def _names(records: Sequence[TaskRecord]) -> list[str]:
@@ -52,8 +70,9 @@ def _names(records: Sequence[TaskRecord]) -> list[str]:
 
 
 def _bases(records: Sequence[TaskRecord]) -> dict[str, str]:
-    """Return the methods under a schedule of their own, and their names without it."""
-    return {name: name.partition("@")[0] for name in _names(records) if "@" in name}
+    """Return the methods that were tried only under schedules, and their names without it."""
+    tried = {name: schedules(records, name) for name in _names(records)}
+    return {name: name.partition("@")[0] for name, of in tried.items() if of and CONSTANT not in of}
 
 
 def _kept(records: Sequence[TaskRecord], names: Mapping[str, str]) -> list[TaskRecord]:

@@ -8,6 +8,12 @@ from adaptax.comparison.report.markup import Section
 from adaptax.comparison.results import TaskRecord
 from adaptax.comparison.schedules import CONSTANT
 
+RULE = (
+    "Two methods *tie* if the 95 % interval of their difference contains 0: they are not significantly different. The "
+    "difference is taken seed by seed, with the same initial weights and batches. Ties are not corrected for their "
+    "number: about one in 20 methods as good as the lowest is told apart from it by chance. Tables of many differences "
+    "are corrected."
+)
 EDGE = "↔"  # beside a best rate that is the lowest or highest one tried
 
 
@@ -23,10 +29,8 @@ def how_judged(record: TaskRecord, is_final: bool) -> Section:
     rerun = (
         f"The best rate is then run with {protocol['final_seeds']} new seeds ({NEW_SEEDS_FROM}, …). The test set is "
         "read once, at the end. Figures are mean ± half width of the 95 % interval (Student's t) over these seeds; "
-        "lower is better. Two methods are not significantly different if the interval of their difference, seed by "
-        "seed, contains 0. By chance, about 1 in 20 comparisons of equal methods still shows a difference. A seed that "
-        "diverged is counted, but is in no mean. *Untuned*: the learning rate of the method's own paper, with the same "
-        "seeds."
+        "lower is better. A seed that diverged is counted, but is in no mean. *Untuned*: the learning rate of the "
+        "method's own paper, with the same seeds."
     )
     return Section("How it was judged", [tried, *([rerun] if is_final else []), _measured(record)], is_folded=True)
 

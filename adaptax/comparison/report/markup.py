@@ -10,7 +10,7 @@ class Cell(NamedTuple):
     """The text of a table's cell, and how it is shown."""
 
     text: str
-    kind: str = ""  # "best", "better", "worse" or nothing
+    kind: str = ""  # "best", "better", "worse", "lost" or nothing; all but "lost" are bold among figures
 
 
 class Table(NamedTuple):
@@ -35,7 +35,7 @@ class Section(NamedTuple):
 
 
 def to_markdown(sections: Iterable[Section], *, level: int = 2) -> str:
-    """Write sections as Markdown: the first title has level 1, the others `level`; the best cells are bold."""
+    """Write sections as Markdown: the first title has level 1, the others `level`."""
     parts = []
     for number, section in enumerate(sections):
         parts += _blocks(section, level if number else 1, level)
@@ -49,7 +49,7 @@ def _blocks(section: Section, own: int, below: int) -> list[str]:
     blocks += section.paragraphs
     if section.table is not None:
         lines = [section.table.header, ["---"] * len(section.table.header)]
-        lines += [[_bold(cell) for cell in row] for row in section.table.rows]
+        lines += [[_text(cell, section.table.of_words) for cell in row] for row in section.table.rows]
         blocks.append("\n".join(f"| {' | '.join(map(_in_cell, line))} |" for line in lines))
     blocks += section.notes
     for part in section.parts:
@@ -61,5 +61,5 @@ def _in_cell(text: str) -> str:
     return text.replace("|", r"\|")  # a bar would begin the next cell
 
 
-def _bold(cell: Cell) -> str:
-    return f"**{cell.text}**" if cell.kind == "best" else cell.text
+def _text(cell: Cell, is_words: bool) -> str:
+    return f"**{cell.text}**" if cell.kind in ("best", "better", "worse") and not is_words else cell.text

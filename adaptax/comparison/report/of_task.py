@@ -10,10 +10,11 @@ import numpy as np
 from adaptax.comparison import analysis
 from adaptax.comparison.report import conclusion, observed, pictures
 from adaptax.comparison.report.costs import costs
+from adaptax.comparison.report.differences import KINDS, corrected, rule
 from adaptax.comparison.report.judged import EDGE
 from adaptax.comparison.report.lines import MOST
 from adaptax.comparison.report.markup import Cell, Section, Table
-from adaptax.comparison.report.show import NOTHING, label, show, show_ends
+from adaptax.comparison.report.show import NOTHING, label, show, show_ends, show_share
 from adaptax.comparison.report.tried import combinations, sensitivity
 from adaptax.comparison.results import TaskRecord
 from adaptax.comparison.schedules import CONSTANT
@@ -155,17 +156,21 @@ def _by_step(record: TaskRecord) -> Iterator[Section]:
 
 
 def _against(record: TaskRecord, is_final: bool) -> Iterator[Section]:
-    """Compare every method with the lowest, seed by seed."""
-    best = analysis.best_of(record) if is_final else []
-    found = {name: analysis.difference(record, name, best[0]) for name in analysis.by_mean(record) if best}
+    """Compare every method with the lowest, seed by seed; say how soon the lowest is as low."""
+    first, *_ = [*analysis.best_of(record), ""]
+    names = [name for name in analysis.by_mean(record) if is_final and first and name != first]
+    found = {name: of for name in names if (of := analysis.difference(record, name, first)) is not None}
     rows = [
-        [Cell(label(record, name)), Cell(show(of.estimate, signed=True), "worse" if of.verdict == "higher" else ""),
-         Cell(of.verdict)]
-        for name, of in found.items() if of is not None and name != best[0]
+        [Cell(label(record, name)), Cell(show(of.estimate, signed=True), KINDS[held.verdict] if held else ""),
+         Cell(show_share(analysis.share_of_steps(record, first, name))), Cell(of.verdict)]
+        for (name, of), held in zip(found.items(), corrected(list(found.values())), strict=True)
     ]  # fmt: skip
     if rows:
+        lowest = label(record, first)
         about = (
-            f"Test score of each method minus that of {label(record, best[0])}, seed by seed, with its 95 % interval."
+            f"Test score of each method minus that of {lowest}, seed by seed, with its 95 % interval. "
+            f"{rule(list(found.values()))} *Verdict*: by the plain interval. *Steps*: the share of the training, in "
+            f"gradients, after which the mean validation score of {lowest} first is where this method ends."
         )
-        table = Table(["method", "difference", "verdict"], rows)
+        table = Table(["method", "difference", "steps", "verdict"], rows)
         yield Section("Against the lowest, seed by seed", [about], table, is_folded=True)

@@ -33,7 +33,8 @@ td:first-child { white-space: normal; min-width: 7.5rem; }
 th:first-child { background: var(--soft); }
 .words th, .words td { text-align: left; vertical-align: top; }
 .words td + td { white-space: normal; min-width: 11rem; }
-td.best { font-weight: 700; background: #fff4d6; } td.better { background: #dff3e4; } td.worse { background: #fbe3e0; }
+td.best, td.better, td.worse { font-weight: 700; } .words td { font-weight: 400; }
+td.best { background: #fff4d6; } td.better { background: #dff3e4; } td.worse, td.lost { background: #fbe3e0; }
 details { border-top: 1px solid var(--line); }
 details:last-of-type { border-bottom: 1px solid var(--line); }
 details details { margin-left: 1rem; }
@@ -56,6 +57,7 @@ details[open] { padding-bottom: 1rem; }
   tr, figure, svg { break-inside: avoid; } thead { display: table-header-group; } .one { max-width: 14cm; }
 }
 """
+NAMES = r"((?<=\w)\(|, |\.(?=[a-z]))"  # after these a name may be broken
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -111,11 +113,10 @@ def to_html_table(table: Table) -> str:
 
 
 def _broken(text: str, is_first: bool, is_words: bool) -> str:
-    """Allow line breaks: in a name where a programmer would break it, in other cells between list items."""
+    """Allow line breaks: in names where a programmer would break them, in other cells between list items."""
     if is_words and not is_first:
-        return html.escape(text).replace("; ", ";<br>")
-    where = r"(\(|, |\.(?=[a-z]))" if is_first else "(, )"
-    return re.sub(where, r"\1<wbr>", html.escape(text))
+        return re.sub(NAMES, r"\1<wbr>", html.escape(text)).replace("; ", "; <br>")
+    return re.sub(NAMES if is_first else "(, )", r"\1<wbr>", html.escape(text))
 
 
 def _emphasized(text: str) -> str:

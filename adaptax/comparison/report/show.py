@@ -53,3 +53,8 @@ def show(value: Estimate, signed: bool = False) -> str:
         return f"{mean:{sign}.{digits}e} ± {half_width:.1e}"
     places = int(np.clip(1 - np.floor(np.log10(half_width)), 0, 6))
     return f"{mean:{sign}.{places}f} ± {half_width:.{places}f}"
+
+
+def show_share(share: float | None) -> str:
+    """Write a share in per cent."""
+    return NOTHING if share is None else f"{100 * share:.0f} %"

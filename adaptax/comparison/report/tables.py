@@ -9,39 +9,46 @@ from adaptax.comparison import analysis, profiles
 from adaptax.comparison.methods import shown
 from adaptax.comparison.report import conclusion, groups, pictures
 from adaptax.comparison.report.conditions import conditions
-from adaptax.comparison.report.judged import how_judged, steps_of
+from adaptax.comparison.report.differences import corrected, significant
+from adaptax.comparison.report.judged import RULE, how_judged, steps_of
 from adaptax.comparison.report.markup import Cell, Section, Table
 from adaptax.comparison.report.of_task import describe_task
 from adaptax.comparison.report.pairs import pairs
 from adaptax.comparison.report.show import NOTHING, listed, show_ends
+from adaptax.comparison.report.use import what_to_use
 from adaptax.comparison.results import TaskRecord
 
 # The titles of the two groups, for a report that has both.
 UNDER, AT = "Under a schedule of the learning rate", "At a constant learning rate"
+QUESTION, ALL = "Which method for which task?", "All methods"
 
 
 def sections(records: Sequence[TaskRecord]) -> list[Section]:
-    """Write the whole report: the conclusion, a chart and a table; then the details, folded."""
+    """Write the whole report: what to use, then a chart and a table; then the details, folded."""
     if len(records) == 1:
         return _of_one(records[0])
     finals = with_reruns(records)
     constant, scheduled = groups.constant(finals), groups.scheduled(finals)
-    parts = [*_openings(constant, scheduled), *groups.worth(finals)]
-    parts.insert(1, how_judged(records[0], bool(finals)))
-    for group, where in ((scheduled, UNDER if constant else ""), (constant, AT if scheduled else "")):
-        if group:
-            found = [_profiles(group), *_wins(group), *conditions(group), *pairs(group)]
-            parts += [part._replace(title=f"{part.title}{where and ': '}{where}") for part in found]
+    found = {UNDER: scheduled, AT: constant} if constant and scheduled else {"": scheduled or constant}
+    openings = [_opening(group, title) for title, group in found.items() if group]
+    parts = [*openings[:1], how_judged(records[0], bool(finals)), *openings[1:], *groups.worth(finals)]
+    for title, group in found.items():
+        of = [_profiles(group), *_wins(group), *conditions(group), *pairs(group)] if group else []
+        parts += [part._replace(title=f"{part.title}{title and ': '}{title}") for part in of]
     parts += [_task(record, record in finals) for record in records]
-    return [parts[0], *(part._replace(is_folded=True) for part in parts[1:])]
+    are_open = len(openings[:1])  # the chart and the table of the first group
+    return [_answer(finals), *parts[:are_open], *(part._replace(is_folded=True) for part in parts[are_open:])]
 
 
-def _openings(constant: Sequence[TaskRecord], scheduled: Sequence[TaskRecord]) -> list[Section]:
-    """Write the conclusion; if there are both groups, schedules come first, since most nets are trained so."""
-    if not (constant and scheduled):
-        return [_opening(scheduled or constant)]
-    first, second = _opening(scheduled, UNDER), _opening(constant, AT)
-    return [first._replace(paragraphs=[*first.paragraphs, second.paragraphs[0]]), second._replace(title=AT)]
+def _answer(records: Sequence[TaskRecord]) -> Section:
+    """Answer in a sentence and a table; tell once what a significant difference is."""
+    if not records:
+        return Section(QUESTION, ["Rates were only tuned: no test split was read, so no method is judged."])
+    note = (
+        "Each cell names the method with the lowest test score at the end, its mean ± half width of the 95 % interval, "
+        f"and how many of the other methods tie with it. {RULE}"
+    )
+    return Section(QUESTION, [conclusion.to_quote(groups.split(records))], what_to_use(records), [note])
 
 
 def with_reruns(records: Sequence[TaskRecord]) -> list[TaskRecord]:
@@ -61,16 +68,19 @@ def _of_one(record: TaskRecord) -> list[Section]:
     gained = [part._replace(is_folded=True) for part in pairs([record])] if is_final else []
     how = how_judged(record, is_final)
     how = how._replace(paragraphs=[*how.paragraphs, f"Each member takes {steps_of(record)}"])
-    return [whole._replace(parts=()), how, *whole.parts, *gained]
+    if is_final and len(groups.split([record])) > 1:  # otherwise the sentence says all that the table would
+        answer = Section(whole.title, whole.paragraphs, what_to_use([record]), [RULE])
+        opened = [answer, whole._replace(title=ALL, paragraphs=(), parts=())]
+    else:
+        opened = [whole._replace(parts=(), notes=[*whole.notes, *([RULE] if is_final else [])])]
+    return [*opened, how, *whole.parts, *gained]
 
 
-def _opening(records: Sequence[TaskRecord], where: str = "") -> Section:
-    title = "Which method for which task?"
-    if not records:
-        return Section(title, ["Rates were only tuned: no test split was read, so no method is judged."])
+def _opening(records: Sequence[TaskRecord], title: str) -> Section:
+    """Describe a group of methods over all tasks."""
     return Section(
-        title,
-        conclusion.of_tasks(records, f"*{where}*: " if where else ""),
+        title or ALL,
+        [conclusion.of_tasks(records)],
         pictures=partial(pictures.leaders, records, conclusion.named(records)),
         caption="How soon the methods named above, and tuned momentum, reach the target score: that of the best "
         "baseline after half of the steps. At 2, a line shows the share of the tasks on which a method needs at most "
@@ -78,8 +88,8 @@ def _opening(records: Sequence[TaskRecord], where: str = "") -> Section:
         table=_leaderboard(records),
         notes=[
             "Test scores at the end, each method at its best learning rate; lower is better. Bold: the lowest, and "
-            "those not significantly different from it. *Lowest on*: the number of tasks on which a method is bold. "
-            "*Profile*: the mean height of a method's line in the chart."
+            "those that tie with it. *Lowest on*: the number of tasks on which a method is bold. *Profile*: the mean "
+            "height of a method's line in the chart."
         ],
     )
 
@@ -118,38 +128,32 @@ def _profiles(records: Sequence[TaskRecord]) -> Section:
 
 def _wins(records: Sequence[TaskRecord]) -> Iterator[Section]:
     """List the tasks on which each method is better or worse than tuned momentum."""
-    rows = []
-    for name in profiles.scores(records):
-        if name == analysis.BASELINE:
-            continue
-        found = {record.slug: _against(record, name, analysis.BASELINE) for record in records}
-        if set(found.values()) == {"absent"}:
-            continue
-        by = {
-            verdict: [slug for slug, v in found.items() if v == verdict] for verdict in ("lower", "higher", "diverged")
-        }
-        rows.append(
-            [
-                Cell(shown(name)),
-                Cell(", ".join(by["lower"]) or NOTHING, "better" if by["lower"] else ""),
-                Cell(", ".join(by["higher"]) or NOTHING, "worse" if by["higher"] else ""),
-                Cell(", ".join(by["diverged"]) or NOTHING, "worse" if by["diverged"] else ""),
-            ]
-        )
+    base = analysis.BASELINE
+    asked = [
+        (name, record, bool(analysis.ends(record, name).diverged))
+        for name in profiles.scores(records)
+        for record in records
+        if name != base and {name, base} <= record.results.keys()
+    ]
+    found = [None if lost else analysis.difference(record, name, base) for name, record, lost in asked]
+    told: dict[str, dict[str, list[str]]] = {}
+    for (name, record, lost), one in zip(asked, corrected(found), strict=True):
+        if verdict := "diverged" if lost else one and one.verdict:
+            told.setdefault(name, {}).setdefault(verdict, []).append(record.slug)
+    rows = [
+        [
+            Cell(shown(name)),
+            *(
+                Cell(", ".join(by.get(verdict, [])) or NOTHING, kind if verdict in by else "")
+                for verdict, kind in (("lower", "better"), ("higher", "worse"), ("diverged", "worse"))
+            ),
+        ]
+        for name, by in told.items()
+    ]
     text = (
-        f"Each method at its best rate against {shown(analysis.BASELINE)} at its best rate. A method wins where the "
-        "95 % interval of the difference of their test scores, seed by seed, lies below 0; it loses where the interval "
-        "lies above 0. Other tasks show no significant difference."
+        f"Each method at its best rate against {shown(base)} at its best rate. A method wins or loses where the "
+        f"difference of their test scores, seed by seed, is {significant(found)}."
     )
     table = Table(["method", "wins", "loses", "seeds diverge"], rows, of_words=True)
     if rows:
         yield Section("Where each wins, and where it loses", [text], table)
-
-
-def _against(record: TaskRecord, name: str, other: str) -> str:
-    if name not in record.results or other not in record.results:
-        return "absent"
-    if analysis.ends(record, name).diverged:
-        return "diverged"
-    found = analysis.difference(record, name, other)
-    return found.verdict if found else "absent"

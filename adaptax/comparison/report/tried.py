@@ -23,7 +23,7 @@ def combinations(record: TaskRecord) -> Iterator[Section]:
         for combination, of in found.items():
             is_best = best is not None and combination == best.combination
             score, rate = (NOTHING, "none") if of is None else (show(of[1]), f"{of[0]:g}")
-            kind = "worse" if of is None else "best" if is_best else ""
+            kind = "lost" if of is None else "best" if is_best else ""
             rows.append([Cell(label(record, name)), Cell(str(combination) or CONSTANT), Cell(rate), Cell(score, kind)])
     if len(rows) > len(record.results):
         about = (
@@ -55,4 +55,4 @@ def _cell(of: dict[float, Estimate | None], rate: float, is_best: bool) -> Cell:
     if rate not in of:
         return Cell("")
     value = of[rate]
-    return Cell("×", "worse") if value is None else Cell(f"{value.mean:.3g}", "best" if is_best else "")
+    return Cell("×", "lost") if value is None else Cell(f"{value.mean:.3g}", "best" if is_best else "")
