@@ -66,6 +66,7 @@ def judge(
     known = known or schedules.choose(protocol.schedules)
     for task in tasks.values():
         check_every(observe_every, task.steps)
+        schedules.check_length(known, task.steps)
     with View(console, disable=not is_main()) as view:
         for slug, task in tasks.items():
             splits = load(task, folder)

@@ -17,6 +17,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from adaptax.comparison.errors import InputError, nearest
@@ -24,6 +25,7 @@ from adaptax.comparison.errors import InputError, nearest
 Schedule = Callable[[Any, int], optax.ScalarOrSchedule]  # of (peak, steps)
 CONSTANT = "constant"
 WARMUP = 0.05  # of the steps
+SEEN = 10  # times the steps of the run, in which a schedule's end is looked for
 
 
 def _constant(peak: Any, steps: int) -> Any:
@@ -40,7 +42,7 @@ def _cosine(peak: Any, steps: int) -> Callable[[Any], Any]:
 
 
 def _share(count: Any, steps: int) -> jax.Array:
-    return jnp.asarray(count, jnp.result_type(float)) / steps
+    return _number(count) / steps
 
 
 def _after_warmup(schedule: Schedule) -> Schedule:
@@ -83,6 +85,19 @@ def choose(wanted: Sequence[Any]) -> dict[str, Schedule]:
     return chosen
 
 
+def check_length(schedules: Mapping[str, Schedule], steps: int) -> None:
+    """Refuse a schedule that still changes when the run ends, and becomes constant later; it would be cut off."""
+    for name, schedule in schedules.items():
+        if schedule is SCHEDULES.get(name):
+            continue  # these are as long as the run
+        made = _of_count(schedule(jnp.ones([]), steps))
+        rates = np.asarray(jax.vmap(made)(jnp.arange(steps - 1, SEEN * steps)))
+        (changes,) = np.nonzero(rates[1:] != rates[:-1])
+        end = steps + int(changes[-1]) if len(changes) else 0
+        if steps < end < (SEEN - 1) * steps:
+            raise InputError(f"The schedule {name!r} ends after {end} steps, but the run has {steps}.")
+
+
 def learning_rate(schedules: Sequence[Schedule], number: jax.Array, peak: Any, steps: int) -> optax.ScalarOrSchedule:
     """Return a member's learning rate under a schedule, by number; it is a plain number if no schedule varies it."""
     made = [schedule(peak, steps) for schedule in schedules]
@@ -91,6 +106,9 @@ def learning_rate(schedules: Sequence[Schedule], number: jax.Array, peak: Any, s
     of_count = list(map(_of_count, made))
     if len(of_count) == 1:
         return of_count[0]
-    dtype = jnp.result_type(float)
-    branches = [lambda count, one=one: jnp.asarray(one(count), dtype) for one in of_count]
+    branches = [lambda count, one=one: _number(one(count)) for one in of_count]
     return lambda count: jax.lax.switch(number, branches, count)
+
+
+def _number(rate: Any) -> jax.Array:
+    return jnp.asarray(rate, jnp.result_type(float))

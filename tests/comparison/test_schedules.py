@@ -1,5 +1,7 @@
 """Schedules are what their table says; in one program each member has the one that is its own."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from adaptax.comparison import schedules
 from adaptax.comparison.errors import InputError
+from tests.comparison.test_own import own_compare
 
 STEPS, PEAK = 40, 0.3
 
@@ -68,3 +71,31 @@ def test_a_constant_rate_alone_stays_a_number():
 def test_what_is_no_schedule_is_refused(wanted: list, message: str):
     with pytest.raises(InputError, match=message):
         schedules.choose(wanted)
+
+
+def cut(peak: float, steps: int) -> optax.Schedule:
+    del steps  # it is for 100
+    return lambda count: peak * (1 - jnp.minimum(jnp.float32(count) / 100, 1))
+
+
+def test_a_schedule_longer_than_the_run_is_refused():
+    message = r"^The schedule 'cut' ends after 100 steps, but the run has 50\.$"
+    with pytest.raises(InputError, match=message):
+        schedules.check_length({"cut": cut}, 50)
+    schedules.check_length({"cut": cut}, 100)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 40, 333])
+def test_schedules_that_fit_or_never_end_are_accepted(steps: int):
+    forever = {
+        "exponential": lambda peak, steps: lambda count: peak * jnp.float32(0.9) ** (jnp.float32(count) / steps),
+        "root": lambda peak, steps: lambda count: peak * jax.lax.rsqrt(jnp.float32(count) + 1),
+        "number": lambda peak, steps: peak,
+    }
+    schedules.check_length(schedules.SCHEDULES | forever, steps)
+
+
+def test_a_comparison_refuses_it_before_it_trains(tmp_path: Path):
+    with pytest.raises(InputError, match="'cut' ends after 100 steps, but the run has 39"):
+        own_compare(tmp_path, schedules=(cut,), steps=39)
+    assert not list(tmp_path.iterdir())
