@@ -220,14 +220,14 @@ def times_lowest(records: Sequence[TaskRecord]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
-def difference_at_a_tenth(record: TaskRecord, contender: str, base: str) -> Difference | None:
-    """Compare validation scores, over the tuning seeds, where both have a tenth of the base's best rate."""
+def difference_at(record: TaskRecord, contender: str, base: str, times: float) -> Difference | None:
+    """Compare validation scores, over the tuning seeds, where both have so many times the base's best rate."""
     best = rate_of(record, base)
-    if best is None:
-        return None
+    return None if best is None else _compared(*(at_rate(record, name, times * best) for name in (contender, base)))
 
-    def at_a_tenth(name: str) -> Ends:
-        of = [c for c in at_best_settings(record, name) if np.isclose(c.rate, best / 10, rtol=0.01)]
-        return Ends({c.seed: c.validation[-1] for c in of if c.diverged_at is None}, ())
 
-    return _compared(at_a_tenth(contender), at_a_tenth(base))
+def at_rate(record: TaskRecord, contender: str, rate: float) -> Ends:
+    """Return the validation scores of the tuning seeds at a rate, at the best settings."""
+    of = [curve for curve in at_best_settings(record, contender) if np.isclose(curve.rate, rate, rtol=0.01)]
+    lost = tuple(curve.seed for curve in of if curve.diverged_at is not None)
+    return Ends({curve.seed: curve.validation[-1] for curve in of if curve.diverged_at is None}, lost)

@@ -14,6 +14,7 @@ from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
 from adaptax.comparison.report.show import NOTHING, show
 from adaptax.comparison.results import TaskRecord, read_all
 from adaptax.comparison.statistics import holm
+from experiments.decade import tenfold
 from experiments.decade.claims import CLAIMS, Claim
 from experiments.decade.families import FAMILIES
 from experiments.decade.pictures import PICTURES, name_of
@@ -111,6 +112,7 @@ def page(folder: Path) -> str:
         Section("Claims of 2015 to 2026", [INTRODUCTION]),
         _claims(judged),
         _each(judged, records),
+        *tenfold.section(read_all(folder / "search")),
         *_maps(folder),
     ]
     return to_markdown(sections)

@@ -3,6 +3,7 @@
 import collections
 import html.parser
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -254,28 +255,28 @@ def at(rate: float, *ends: float | None) -> list[Result]:
 def test_at_a_tenth_both_have_a_tenth_of_the_bases_best_rate():
     base = [*at(0.00316, 4.0, 5.0, 6.0), *at(0.0316, 1.0, 1.0, 1.0), *at(0.316, 2.0, 2.0, 2.0)]
     mine = [*at(0.00316, 3.0, 4.1, 4.9), *at(0.0316, 0.5, 0.5, 0.5), *at(0.316, 0.1, 0.1, 0.1)]
-    found = analysis.difference_at_a_tenth(judged(mine=mine, base=base), "mine", "base")
+    found = analysis.difference_at(judged(mine=mine, base=base), "mine", "base", 0.1)
     np.testing.assert_allclose(found.estimate.mean, -1.0)
     np.testing.assert_allclose(found.estimate.half_width, T_975[2] * 0.1 / np.sqrt(3), rtol=1e-6)
     assert found.verdict == "lower"
     lowest = at(0.00316, 0.1, 0.1, 0.1)
     untried = judged(mine=mine, base=lowest)
-    assert analysis.difference_at_a_tenth(untried, "mine", "base") is None
+    assert analysis.difference_at(untried, "mine", "base", 0.1) is None
     worse = [*at(0.00316, 5.0, 6.1, 6.9), *base[3:]]
-    assert analysis.difference_at_a_tenth(judged(a=worse, base=base), "a", "base").verdict == "higher"
+    assert analysis.difference_at(judged(a=worse, base=base), "a", "base", 0.1).verdict == "higher"
     near = [*at(0.00316, 4.0, 5.1, 5.8), *base[3:]]
-    assert analysis.difference_at_a_tenth(judged(a=near, base=base), "a", "base").verdict == "none shown"
+    assert analysis.difference_at(judged(a=near, base=base), "a", "base", 0.1).verdict == "none shown"
 
 
 def test_at_a_tenth_a_seed_that_diverged_is_in_no_difference():
     base = [*at(0.01, 4.0, 5.0, 6.0), *at(0.1, 1.0, 1.0, 1.0), *at(1.0, None, None, None)]
     mine = [*at(0.01, 3.0, None, 4.9), *at(0.1, 1.0, 1.0, 1.0)]
-    found = analysis.difference_at_a_tenth(judged(mine=mine, base=base), "mine", "base")
+    found = analysis.difference_at(judged(mine=mine, base=base), "mine", "base", 0.1)
     np.testing.assert_allclose(found.estimate.mean, (-1.0 - 1.1) / 2)
     all_lost = judged(mine=at(0.01, None, None, None), base=base)
-    assert analysis.difference_at_a_tenth(all_lost, "mine", "base") is None
+    assert analysis.difference_at(all_lost, "mine", "base", 0.1) is None
     no_best = judged(mine=mine, base=at(0.1, None, None, None))
-    assert analysis.difference_at_a_tenth(no_best, "mine", "base") is None
+    assert analysis.difference_at(no_best, "mine", "base", 0.1) is None
 
 
 # The report, of two tasks with all that can happen.
@@ -424,7 +425,7 @@ def test_wins_losses_and_divergences_are_those_against_tuned_momentum(reports, r
     ("title", "compare"),
     [
         ("What is gained over the base method", analysis.difference),
-        ("What is gained at a rate ten times too small", analysis.difference_at_a_tenth),
+        ("What is gained at a rate ten times too small", partial(analysis.difference_at, times=0.1)),
     ],
 )
 def test_pairs_are_compared_on_every_task_on_which_both_took_part(title, compare, reports, read: list[TaskRecord]):

@@ -10,15 +10,16 @@ import pytest
 
 from adaptax.comparison.protocol import Grid
 from adaptax.comparison.results import read_all
-from experiments.decade import families, page, pictures
+from experiments.decade import families, page, pictures, tenfold
 from experiments.decade.claims import CLAIMS, Claim
 from experiments.decade.families import FAMILIES, NARROW, Family
 from experiments.decade.page import FAILS, HOLDS, PARTLY, UNTESTED
 from experiments.decade.rates import losses
 from experiments.engine.places import DOCS, RECORDS
-from tests.comparison.test_report import final, judged
+from tests.comparison.test_report import at, final, judged
 
 CLAIM = Claim("b is lower", "nobody", "a figure", "b", "a")
+ABOVE = [[3.0, 4.0, 5.0], [3.1, 4.1, 4.9], [1.0, 2.0, 3.0]]
 LOWER, SAME, HIGHER = [9.0, 18.9, 29.1], [11.0, 18.0, 30.0], [11.0, 21.1, 30.9]  # against 10, 20, 30
 
 
@@ -72,6 +73,38 @@ def test_every_claim_has_records_or_a_reason():
         else:
             assert claim.comment
             assert page.judge(claim, records).verdict == UNTESTED
+
+
+@pytest.mark.parametrize(
+    ("mine", "base", "side"),
+    [
+        ([1.0, 2.1, 2.9], [3.0, 4.0, 5.0], "lower"),
+        ([3.0, 4.0, 5.0], [1.0, 2.1, 2.9], "higher"),
+        ([3.0, 4.0, 5.0], [3.1, 3.9, 5.0], "none shown"),
+        ([3.0, 4.0, 5.0], [None, 3.9, 5.0], "lower"),  # only the base diverges
+        ([3.0, None, 5.0], [9.1, 9.9, 9.0], "higher"),
+        ([None, None, None], [None, None, None], "none shown"),
+    ],
+)
+def test_ten_times_too_large_both_have_ten_times_the_bases_best_rate(mine, base, side):
+    """Elsewhere the other one is better."""
+    best = [*at(0.01, *mine[::-1]), *at(0.1, 0.5, 0.5, 0.5)]
+    record = judged(lsalr=[*best, *at(1.0, *mine)], optax_sgd=[*at(0.1, 0.4, 0.4, 0.4), *at(1.0, *base)])
+    assert tenfold.side_of(record, "lsalr", "optax_sgd", 10.0) == side
+    assert tenfold.side_of(record, "lsalr", "optax_sgd", 1.0) == "none shown"  # the same difference: no interval
+    assert tenfold.side_of(record, "lsalr", "optax_sgd", 100.0) == ""
+    assert tenfold.side_of(record, "adam", "optax_sgd", 1.0) == ""
+
+
+def test_the_table_of_tenfold_rates_counts_tasks():
+    of = {"lsalr": [*at(0.1, 0.5, 0.6, 0.7), *at(1.0, 1.0, 2.1, 2.9)]}
+    records = [judged(f"t{k}", **of, optax_sgd=[*at(0.1, 0.4, 0.4, 0.4), *at(1.0, *b)]) for k, b in enumerate(ABOVE)]
+    (section,) = tenfold.section(records)
+    (row,) = section.table.rows
+    cells = dict(zip(section.table.header, [cell.text for cell in row], strict=True))
+    assert cells["rate"] == "`lsalr_rate`"
+    assert (cells["sgd: a tenth"], cells["sgd: tenfold"], cells["adam: tenfold"]) == ("–", "2, 0", "–")
+    assert tenfold.section([]) == []
 
 
 def test_families_vary_what_they_say():

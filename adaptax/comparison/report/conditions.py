@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def conditions(records: Sequence[TaskRecord]) -> list[Section]:
             rows.append([Cell(condition), Cell(lowest), *_gains(among, analysis.difference)])
     if not rows:  # a user's own tasks
         return []
-    for where, compare in ((TUNED, analysis.difference), (TOO_SMALL, analysis.difference_at_a_tenth)):
+    for where, compare in ((TUNED, analysis.difference), (TOO_SMALL, partial(analysis.difference_at, times=0.1))):
         rows.append([Cell(where), Cell(NOTHING), *_gains(records, compare)])
     text = (
         "Tasks are grouped by what is hard about them. *Lowest*: the methods with the lowest test score. *Gains* and "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from adaptax.comparison import analysis, around
 from adaptax.comparison.report.differences import by_task
@@ -54,7 +55,7 @@ def pairs(records: Sequence[TaskRecord]) -> list[Section]:
         " – ".join(label(records[0], of) for of in (name, base)): (name, base) for name, base in pairs_among(records)
     }
     tuned, tuned_rule = by_task(records, labels, analysis.difference, with_shares=True)
-    tenth, tenth_rule = by_task(records, labels, analysis.difference_at_a_tenth)
+    tenth, tenth_rule = by_task(records, labels, partial(analysis.difference_at, times=0.1))
     at_best = (
         "Test score of the first method minus that of the second, seed by seed, each at its own best rate. Below 0 the "
         f"first is better. {tuned_rule} {SAVED}"

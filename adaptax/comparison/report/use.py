@@ -11,8 +11,6 @@ from adaptax.comparison.report.show import NOTHING, label, show
 from adaptax.comparison.results import TaskRecord
 from adaptax.comparison.schedules import CONSTANT
 
-NAMED = 2  # so many methods that tie are named
-
 
 def what_to_use(records: Sequence[TaskRecord]) -> Table:
     """Answer for each task, in a column for each group of methods."""
@@ -51,5 +49,4 @@ def _under(record: TaskRecord, name: str) -> str:
 
 def _ties(record: TaskRecord, ties: Sequence[str]) -> str:
     others = len(record.results) - 1
-    named = ", ".join([label(record, name) for name in ties[:NAMED]] + ["…"] * (len(ties) > NAMED))
-    return f"ties: {len(ties)} of {others}{f' ({named})' if named else ''}" if others else ""
+    return f"ties: {len(ties)} of {others}" if others else ""
