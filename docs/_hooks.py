@@ -104,7 +104,8 @@ def api() -> str:
 
 
 def on_config(config: Any) -> Any:
-    """Say the version beside the name, on every page."""
+    """Say the version beside the name, on every page; leave out 404.html, which works at a server's root alone."""
+    config.theme.static_templates.discard("404.html")
     project = tomllib.loads(PACKAGE.parent.joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
     config.site_name = f"{project['name']} {project['version']}"
     return config
@@ -130,19 +131,29 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def on_page_content(content: str, *, page: Any, files: Any, **_: Any) -> str:
-    """Set equations, and mark pictures that a phone would make too small to read."""
+    """Set equations, keep intervals and hyphens whole, and mark pictures that a phone would make too small to read."""
 
     def picture(match: re.Match) -> str:
         path = posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), match[1]))
         return match[0].replace("<img", '<img class="wide"') if is_wide(files.get_file_from_path(path)) else match[0]
 
-    return re.sub(r'<img [^>]*?src="([^"]+\.png)"', picture, with_equations(content))
+    return re.sub(r'<img [^>]*?src="([^"]+\.png)"', picture, with_whole(with_equations(content)))
 
 
 def is_wide(file: Any) -> bool:
     """Say whether a PNG has several panels side by side, going by its size, which stands in its header."""
     width, height = struct.unpack(">II", file.content_bytes[16:24])
     return width > 800 or width > 2 * height
+
+
+def with_whole(content: str) -> str:
+    """Let no line break after a hyphen of code (`-m`, `1e-6`) within an interval (1e-06 ± 3e-07 ✓) or before %."""
+
+    def hyphens(code: re.Match) -> str:
+        return re.sub(r"[\w.]*--?\w+", r'<span class="whole">\g<0></span>', code[0])
+
+    content = re.sub(r"(\d|\bin) %", r"\1&nbsp;%", re.sub(r"<code>[^<]*</code>", hyphens, content))
+    return re.sub(r"[-+−]?\d[\d.e+-]* ± \d[\d.e+-]*(?<!\.)(?: [✓✗])?", r'<span class="whole">\g<0></span>', content)
 
 
 def with_equations(content: str) -> str:

@@ -130,14 +130,36 @@ def test_a_method_is_public_and_on_the_api_page(slug, api_page):
 
 
 @pytest.fixture(scope="module")
-def api_page():
-    """What docs/_hooks.py writes, without the packages that only `make docs` installs."""
+def hooks():
+    """docs/_hooks.py, without the packages that only `make docs` installs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "griffe", SimpleNamespace(Extension=object, Object=object))
         patch.setitem(sys.modules, "latex2mathml", ModuleType("latex2mathml"))
         patch.setitem(sys.modules, "latex2mathml.converter", SimpleNamespace(convert=None))
-        hooks = runpy.run_path(str(ROOT / "docs/_hooks.py"))
+        return runpy.run_path(str(ROOT / "docs/_hooks.py"))
+
+
+@pytest.fixture(scope="module")
+def api_page(hooks):
     return hooks["api"]()
+
+
+@pytest.mark.parametrize(
+    ("written", "whole"),
+    [
+        ("<code>python -m it --out a/b</code>", ["-m", "--out"]),
+        ("<code>adam(eps=1e-6)</code>, a-b", ["1e-6"]),
+        ("ends at -2.6e-06 ± 1.2e-07 ✓ and +4 ± 1.5.", ["-2.6e-06 ± 1.2e-07 ✓", "+4 ± 1.5"]),
+    ],
+)
+def test_no_line_breaks_within_an_option_or_an_interval(written, whole, hooks):
+    made = hooks["with_whole"](written)
+    assert re.findall(r'<span class="whole">(.*?)</span>', made) == whole
+    assert re.sub("<.*?>", "", made) == re.sub("<.*?>", "", written)
+
+
+def test_no_line_breaks_before_a_percent_sign(hooks):
+    assert hooks["with_whole"]("error in %, 5 % and <b>a</b> % b") == "error in&nbsp;%, 5&nbsp;% and <b>a</b> % b"
 
 
 def test_the_version_is_said_once():
