@@ -32,7 +32,7 @@ CLAIMS = (
     ),
     _scheduled(
         *(
-            "They lower the loss of momentum",
+            "Cautious masks lower the loss of momentum",
             CAUTIOUS,
             "for any momentum method",
             "cautious_momentum",
@@ -40,7 +40,7 @@ CLAIMS = (
         ),
     ),
     _scheduled(
-        *("They lower the loss of Muon", CAUTIOUS, "C-Muon", "cautious_muon", "optax_muon"),
+        *("Cautious masks lower the loss of Muon", CAUTIOUS, "C-Muon", "cautious_muon", "optax_muon"),
         comment="the authors mask before they make the matrix orthogonal, we after it",
     ),
     _scheduled(
@@ -53,7 +53,13 @@ CLAIMS = (
         comment="without the authors' random mask",
     ),
     _scheduled(
-        *("It lowers the loss of momentum", "our question", "not asked", "alignment_momentum", "optax_momentum"),
+        *(
+            "Alignment per layer lowers the loss of momentum",
+            "our question",
+            "not asked",
+            "alignment_momentum",
+            "optax_momentum",
+        ),
     ),
     _scheduled(
         *("One second moment per block is as good as Adam's, with half of the state", MINI, "on a par"),
@@ -69,13 +75,13 @@ CLAIMS = (
         *(
             "Hypergradients lower the loss of momentum",
             "Baydin et al. 2018",
-            "VGG on CIFAR-10: .72 to .51 (validation)",
+            "VGG on CIFAR-10: 0.72 to 0.51 (validation)",
         ),
         *("hypergradient_momentum", "optax_momentum"),
         comment="the authors do not tune the rate of the base; we do",
     ),
     _scheduled(
-        *("They do not harm Adam", "Baydin et al. 2018", "digits by logistic regression: .2719 to .2723"),
+        *("Hypergradients do not harm Adam", "Baydin et al. 2018", "digits by logistic regression: 0.2719 to 0.2723"),
         *("hypergradient_adam", "adam"),
         expects="no higher",
     ),
@@ -109,17 +115,17 @@ CLAIMS = (
         comment="the gain of 2 % needs more seeds than these tasks have",
     ),
     Claim(
-        *("The half of the weights that agree most gets the higher rate: MGUP lowers the loss of Adam", "MGUP 2026"),
+        *("A higher rate for the half of the weights that agree most lowers the loss of Adam", "MGUP 2026"),
         *("curves only",),
         comment="it sorts every tensor; we have the form by signs, `cautious_rate(aligned=2., opposed=.5, mean=False)`",
     ),
     Claim(
-        *("A decay of rates from layer to layer helps fine-tuning", "ELECTRA 2020, BEiT 2021", ".65 to .9 per layer"),
+        *("A decay of rates from layer to layer helps fine-tuning", "ELECTRA 2020, BEiT 2021", "0.65 to 0.9 per layer"),
         comment="there is no pretrained net of this size",
     ),
     Claim(
         *("Rates per kind of block, 1 to 10 times the base, halve the steps of a transformer", "arXiv:2502.19002"),
-        *("2 times fewer steps, .12 to 2 B weights",),
+        *("2 times fewer steps, 0.12 to 2 B weights",),
         comment="these factors were tuned for nets a thousand times larger",
     ),
     Claim(

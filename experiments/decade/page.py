@@ -33,14 +33,15 @@ show when the claims are run here.
   schedule.
 * A difference is taken seed by seed. It counts as *shown* if Student's t test says so at 5 %, after Holm's correction
   for the number of tasks of that claim.
-* “Ends lower” **holds** if it is shown on at least half of the tasks, and the opposite on none. It **holds on some
-  tasks** if it is shown on more tasks than the opposite. Otherwise it **does not hold**.
-* “Ends no higher” **holds** if “higher” is shown on no task, and **holds on some tasks** if “higher” is shown on fewer
-  than half of them. A difference that is not shown can still exist: the seeds are few.
+* A claim that the loss is lower **holds** if “lower” is shown on at least half of the tasks, and “higher” on none. It
+  **holds on some tasks** if “lower” is shown on more tasks than “higher”. Otherwise it **does not hold**.
+* A claim “as good as” or “do not harm” **holds** if “higher” is shown on no task. It **holds on some tasks** if
+  “higher” is shown on fewer than half of the tasks. Otherwise it **does not hold**. A difference that is not shown can
+  still exist: the seeds are few.
 
-`python -m experiments claims` makes this page from the records. `python -m experiments compare --out
-experiments/results/compare` makes the records of the first two sections, `python -m experiments maps --out
-experiments/results/maps` those of the maps."""
+`python -m experiments claims` makes this page from records. `python -m experiments compare --out
+experiments/results/compare` makes the records of the verdicts."""
+BY_MAPS = " `python -m experiments maps --out experiments/results/maps` makes those of the maps."
 ENDS = """\
 *Sooner* is the share of the steps after which the method is as low as its base is at the end, a median over the tasks.
 A dash means that on most tasks it never is. Under a schedule that decays to 0 the score falls most at the end, so the
@@ -108,12 +109,13 @@ def page(folder: Path) -> str:
     """Write the page from the records in a folder."""
     records = read_all(folder / "compare")
     judged = {claim: judge(claim, records) for claim in CLAIMS}
+    maps = list(_maps(folder))
     sections = [
-        Section("Claims of 2015 to 2026", [INTRODUCTION]),
+        Section("Claims of 2015 to 2026", [INTRODUCTION + (BY_MAPS if maps else "")]),
         _claims(judged),
         _each(judged, records),
         *tenfold.section(read_all(folder / "search")),
-        *_maps(folder),
+        *maps,
     ]
     return to_markdown(sections)
 
