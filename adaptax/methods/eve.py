@@ -1,13 +1,13 @@
 r"""Eve: Adam whose steps shrink while the loss changes a lot, and grow while it changes little.
 
 $$ \tilde d_t = \operatorname{clip}\left(\frac{|f_t - f_{t-1}|}{|\min(f_t, f_{t-1}) - f^*|}, \frac{1}{c}, c\right),
-   \qquad d_t = \beta_3 d_{t-1} + (1 - \beta_3)\, \tilde d_t, \quad d_1 = 1, \qquad
-   \Delta w = -\frac{\eta}{d_t}\, \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon} $$
+   \qquad d_t = \beta_3 d_{t-1} + (1 - \beta_3)\, \tilde d_t, \quad d_1 = 1 $$
+$$ \Delta w = -\frac{\eta}{d_t}\, \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon} $$
 
 The first version compares with a proxy instead; in every step it follows the loss by a factor from 1 + k to 1 + K:
 
-$$ \hat f_1 = f_1, \quad \hat f_t = \hat f_{t-1} \operatorname{clip}\left(\frac{f_t}{\hat f_{t-1}}, l, u\right), \quad
-   (l, u) = (1 + k, 1 + K) \text{ if } f_t > \hat f_{t-1}, \text{ else } (\tfrac{1}{1 + K}, \tfrac{1}{1 + k}) $$
+$$ \hat f_1 = f_1, \quad \hat f_t = \hat f_{t-1} \operatorname{clip}\left(\frac{f_t}{\hat f_{t-1}}, l, u\right) $$
+$$ (l, u) = (1 + k, 1 + K) \text{ if } f_t > \hat f_{t-1}, \text{ else } (\tfrac{1}{1 + K}, \tfrac{1}{1 + k}) $$
 
 Hayashi, Koushik & Neubig, Eve, arXiv:1611.01505v3, 2018 ("final"); Koushik & Hayashi, v1 of it, 2016 ("first").
 Symbols      η learning_rate; f loss; f* target; c, or k and K, clip; d average change; m, v Adam's moments, β b1 to b3.
