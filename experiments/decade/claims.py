@@ -65,6 +65,7 @@ CLAIMS = (
         *("One second moment per block is as good as Adam's, with half of the state", MINI, "on a par"),
         *("adam_mini", "adam"),
         expects="no higher",
+        comment="a leaf is a block; the authors cut a transformer into smaller blocks",
     ),
     _scheduled(
         *("A bound on each layer's gradient lowers the loss of Adam", "AdaGC 2025", "no spikes; 1.3 % higher accuracy"),
