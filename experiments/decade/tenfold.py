@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from adaptax.comparison import analysis, around
-from adaptax.comparison import methods as known_methods
 from adaptax.comparison.report.markup import Cell, Section, Table
 from adaptax.comparison.report.pairs import BENEATH
 from adaptax.comparison.report.show import NOTHING
 from adaptax.comparison.results import TaskRecord
 
+_COMBINATIONS = around.combinations()
 TIMES = {"a tenth": 0.1, "its best rate": 1.0, "tenfold": 10.0}
 ABOUT = """\
 Both the direction and the direction with a rate have the same learning rate: the best one of the direction alone, a
@@ -35,7 +35,7 @@ def section(records: Sequence[TaskRecord]) -> list[Section]:
 
 def _counts(records: Sequence[TaskRecord], rate: str, direction: str, times: float) -> str:
     name = f"{rate}_{direction}"
-    method = name if name in known_methods.find_all() else rate  # around plain descent some are methods
+    method = name if name in _COMBINATIONS else rate  # around plain descent some are methods
     found = [side for record in records if (side := side_of(record, method, BENEATH[direction], times))]
     counts = Counter(found)
     return f"{counts['lower']}, {counts['higher']}" if found else NOTHING
