@@ -10,18 +10,25 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from adaptax.comparison import analysis
-from adaptax.comparison.methods import shown
+from adaptax.comparison.report.pairs import BENEATH
 from adaptax.comparison.results import TaskRecord
 from experiments.decade.families import NONLINEARITIES
 from experiments.decade.rates import losses
 
 LOST = "#D55E00"  # diverged
-NAMES = {"adam_held": "Adam, norms held", "muon_held": "Muon, norms held", "adam_mup": "Adam, rates of μP"}
+NAMES = {
+    **{"optax_sgd": "SGD", "optax_momentum": "momentum", "adam": "Adam", "optax_muon": "Muon"},
+    **{"lsalr": "LSALR", "local_gains": "local gains", "delta_bar_delta": "delta-bar-delta"},
+    **{"adam_held": "Adam, norms held", "muon_held": "Muon, norms held", "adam_mup": "Adam, rates of μP"},
+}
 
 
 def name_of(method: str) -> str:
-    """Name a method in a picture or table."""
-    return NAMES.get(method) or shown(method)
+    """Name a method in a picture or table: its direction, then its rate."""
+    if method in NAMES:
+        return NAMES[method]
+    rate, _, direction = method.rpartition("_")
+    return f"{NAMES[BENEATH[direction]]}, {rate.replace('_', ' ')}"
 
 
 def draw_widths(records: Mapping[str, TaskRecord]) -> Figure:
@@ -69,7 +76,7 @@ def _maps(rows: Mapping[str, Mapping[str, TaskRecord]], up: str) -> Figure:
             panel.axis("off")
         for panel, method in zip(of_line, names, strict=False):
             _draw_map(panel, rows[of], method, norm)
-            panel.set_title(name_of(method), fontsize=8)
+            panel.set_title(name_of(method), fontsize=10)
         label = f"{of}\n{up}" if len(rows) > 1 else up
         of_line[0].set_ylabel(label)
     for panel in axes[-1]:
