@@ -163,8 +163,8 @@ def small(tmp_path_factory) -> Path:
         methods = families._chosen(("optax_sgd", "adam"))
         patch.setitem(FAMILIES, name, Family(tasks, methods, Grid(0.01, 0.1, 2), 2))
     families.maps(("depth", "batch"), folder)
-    yield folder
     patch.undo()
+    return folder
 
 
 def test_maps_are_records_at_every_rate_with_every_seed(small: Path):
