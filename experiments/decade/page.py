@@ -56,10 +56,10 @@ each leaf follows its width. Hyperball (2026) says the same of norms that are he
 from width 128 to 2,048, with Adam 2 times, with Muon 4 times. Dots mark the best rate of each width.""",
     "depth": """\
 LSALR (2015) says that a rate per layer helps where gradients vanish. In each map the net gets deeper from bottom to
-top. Dots mark the best rate of each depth. Orange cells diverged. A loss of 2.303 nats is chance: there the range of good
-rates means nothing. Only sigmoid units have been run so far. With one or two layers SGD and LSALR learn, and LSALR needs
-half the rate. With four layers or more neither learns in 400 steps at any rate. Adam learns up to four layers, and Muon
-up to ten, with and without a floor.""",
+top. Dots mark the best rate of each depth. Orange cells diverged. A loss of 2.303 nats is chance: there the range of
+good rates means nothing. Only sigmoid units have been run so far. With one or two layers SGD and LSALR learn, and LSALR
+needs half the rate. With four layers or more neither learns in 400 steps at any rate. Adam learns up to four layers,
+and Muon up to ten, with and without a floor.""",
     "batch": """\
 Rates that compare signs should need gradients that are more than noise. In each map the batch grows from bottom to top,
 and the number of steps is the same. On these digits the noise is no obstacle: around SGD gains lower the best loss most
