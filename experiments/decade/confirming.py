@@ -26,7 +26,6 @@ from experiments.engine.places import RESULTS, Data, Out
 TASKS = ("cifar10_residual", "cifar10_transformer", "text_recurrent", "text_words", "cifar10_denoising")
 FROZEN: str | None = None  # the candidate; written here and in the preregistration in one commit, before it runs
 OTHERS: tuple[str, ...] = ()  # its direction without rates, and other contenders of the reports
-MOST = 10  # contenders
 NARROW = Protocol(rates=Grid(1e-3, 1.0, 7), tuning_seeds=1, final_seeds=8, extensions=1, schedules=(SCHEDULE,))
 WIDE = Protocol(rates=Grid(1e-5, 10.0, 13), tuning_seeds=1, extensions=0, schedules=(SCHEDULE,), only_tunes=True)
 ENOUGH, TIMES_AS_WIDE = 4, 10.0  # tasks; times a rival's width
@@ -52,7 +51,7 @@ def confirm(out: Out = RESULTS / "confirmation", data: Data = None) -> None:
         (NARROW, (FROZEN, *RIVALS, *OTHERS), "new_seeds"),
         (WIDE, (FROZEN, *RIVALS), "wide"),
     ):
-        methods = known_methods.choose(names[:MOST])
+        methods = known_methods.choose(names)
         for slug in TASKS:
             judge({slug: finder.task(slug)}, methods, protocol, out / folder, console, folder=data, resume=True)
     for line in report(read_all(out / "new_seeds"), read_all(out / "wide"), FROZEN):

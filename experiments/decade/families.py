@@ -67,21 +67,20 @@ def held(learning_rate: ArrayLike, direction: around.Rule) -> optax.GradientTran
     return optax.chain(turn, optax.scale_by_learning_rate(learning_rate), adaptax.hold_norms())
 
 
-def by_width(learning_rate: ArrayLike, table: Mapping[str, float]) -> optax.GradientTransformation:
+def by_width(learning_rate: ArrayLike, table: dict[str, float]) -> optax.GradientTransformation:
     """Return Adam with a constant rate for each leaf."""
-    rates = adaptax.rate_by_path(dict(table))
+    rates = adaptax.rate_by_path(table)
     return optax.chain(adaptax.rescale(adaptax.scale_by_moments(), rates), optax.scale_by_learning_rate(learning_rate))
 
 
 def _width_methods(task: Task) -> dict[str, Method]:
     adam, muon = (around.DIRECTIONS[name][0] for name in ("adam", "muon"))
     wide, narrow = (jax.eval_shape(of.problem.init, jax.random.key(0)) for of in (task, _wide(NARROW)))
-    table = tuple(adaptax.mup(wide, narrow).items())  # a tuple, so that it is recorded as it is
     return {
         **known_methods.choose(["adam", "optax_muon"]),
         "adam_held": Method(make=partial(held, direction=adam)),
         "muon_held": Method(make=partial(held, direction=muon)),
-        "adam_mup": Method(make=partial(by_width, table=dict(table))),
+        "adam_mup": Method(make=partial(by_width, table=adaptax.mup(wide, narrow))),
     }
 
 
