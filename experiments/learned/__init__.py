@@ -1,1 +1,1 @@
-"""Meta-training of `adaptax.learned_lstm`, and its comparison with rules made by hand."""
+"""Meta-training of `adaptax.learned_lstm`, and its comparison with hand-designed rules."""

@@ -31,7 +31,7 @@ RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10
 
 
 def at_rate(rule: str, rate: float) -> str:
-    """Name a rule made by hand at a rate of the grid."""
+    """Name a hand-designed rule at a rate of the grid."""
     return f"{rule} at {rate:g}"
 
 
@@ -67,7 +67,7 @@ class LearningPlan:
     one_in: int = 1  # one in so many numbers is backpropagated through; each epoch draws new ones
     validate_every: int  # epochs
     validated_functions: int
-    tuned_functions: int  # for choosing the rates of the rules made by hand
+    tuned_functions: int  # for choosing the rates of the hand-designed rules
     evaluate_every: int  # steps, in the comparison
     seeds: int  # of the comparison
     functions_per_seed: int  # a seed's loss is their mean

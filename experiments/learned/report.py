@@ -33,7 +33,7 @@ def sections(record: Record) -> list[Section]:
     config = record.config
     caption = (
         f"Mean ± 95 % interval (Student's t) over {config['seeds']} seeds; a seed's loss is the mean "
-        f"over {config['functions_per_seed']} new functions. A rule made by hand has the best of {len(RATES)} rates "
+        f"over {config['functions_per_seed']} new functions. A hand-designed rule has the best of {len(RATES)} rates "
         f"from {RATES[0]:g} to {RATES[-1]:g}: the one with the lowest loss after the last step on "
         f"{config['tuned_functions']} other functions. The learned weights are those with the lowest validation loss, "
         f"after {kept(record).step} of {config['epochs']} epochs of {config['functions']} "

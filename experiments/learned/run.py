@@ -1,4 +1,4 @@
-"""The kind of experiment that learns an optimizer, then compares it with rules made by hand on new functions.
+"""The kind of experiment that learns an optimizer, then compares it with hand-designed rules on new functions.
 
 The comparison follows the protocol of `adaptax.comparison`. Every rule is tried at every rate of one grid, on functions
 that serve only this purpose. It gets the rate with the lowest mean loss after the last step, among those that did not

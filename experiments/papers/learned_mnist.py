@@ -10,7 +10,7 @@ Expect   the paper: after 100 steps, the length it was trained for, the learned 
 Known from the paper: one hidden layer of 20 sigmoid units, batches of 128, the cross-entropy of the batch is what is
 minimized and reported; Gaussian initial weights (.01 is of the authors' code); 100 steps, 20 of them unrolled;
 gradients preprocessed with p = 10, outputs scaled by .1; Adam at a rate found by random search; early stopping; for the
-rules made by hand the rate with the best final error, and Torch7's defaults. Ours: how Adam's rate falls.
+hand-designed rules the rate with the best final error, and Torch7's defaults. Ours: how Adam's rate falls.
 """
 
 from dataclasses import replace
@@ -59,7 +59,7 @@ EXPERIMENT = Learning(
 
 
 def claim(says: str, trial: str, figure: int, expects: str = "lower", published: str = "below, plot only") -> Claim:
-    """Say how the learned optimizer ends beside the best rule made by hand."""
+    """Say how the learned optimizer ends beside the best hand-designed rule."""
     source, by_hand = f"Andrychowicz et al. 2016, figure {figure}", tuple(MADE_BY_HAND)
     of = {"of": "loss", "baseline": by_hand, "contender": LEARNED}
     return Claim(says=says, source=source, trial=trial, expects=expects, published=published, **of)

@@ -1,4 +1,4 @@
-"""An optimizer learned on random quadratics: an LSTM of 5,061 weights against rules made by hand and tuned.
+"""An optimizer learned on random quadratics: an LSTM of 5,061 weights against tuned hand-designed rules.
 
 Source   Andrychowicz, Denil, Gómez, Hoffman, Pfau, Schaul, Shillingford & de Freitas, "Learning to learn by gradient
          descent by gradient descent", NIPS 2016, section 3.1 and figure 4, left.
@@ -7,7 +7,7 @@ Expect   the paper: after 100 steps on new 10-dimensional quadratics the learned
          and NAG, each at its best rate. What we measured stands in results/learned_quadratic/table.md.
 
 Known from the paper: ‖W θ − y‖² with Gaussian W (10 × 10) and y; 100 steps, 20 of them unrolled; two layers of 20
-units; Adam on their weights, at a rate found by random search; early stopping; for the rules made by hand the rate with
+units; Adam on their weights, at a rate found by random search; early stopping; for the hand-designed rules the rate with
 the best final error, and Torch7's defaults. From programs: raw gradients, output scale 1. Ours: how Adam's rate falls.
 """
 
@@ -42,7 +42,7 @@ EXPERIMENT = Learning(
 
 CLAIMS = (
     Claim(
-        says="After 100 steps on new quadratics the learned optimizer is below every tuned rule made by hand",
+        says="After 100 steps on new quadratics the learned optimizer is below every tuned hand-designed rule",
         source="Andrychowicz et al. 2016, figure 4",
         trial="quadratic",
         baseline=tuple(MADE_BY_HAND),
