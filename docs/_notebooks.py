@@ -6,6 +6,7 @@ from typing import Any
 
 from _hooks import NOTEBOOKS, has_its_own_file, notebooks_with, roles, text_of, title_of
 from nbconvert import MarkdownExporter
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 DOCS = Path(__file__).parent
 BEHIND_THE_PAGES = "---\nsearch:\n  boost: 0.3\n---\n\n"  # a search finds the page that explains first
@@ -32,7 +33,7 @@ def on_files(files: Any, *, config: Any) -> Any:
     """Add a page for every notebook, and its pictures."""
     from mkdocs.structure.files import File
 
-    exporter = MarkdownExporter(raw_template=TEMPLATE)
+    exporter = MarkdownExporter(raw_template=TEMPLATE, preprocessors=[CoalesceStreamsPreprocessor])
     for path in NOTEBOOKS:
         resources = {"unique_key": path.stem, "output_files_dir": path.stem}
         body, resources = exporter.from_filename(str(path), resources)

@@ -18,7 +18,6 @@ class Method:
     """An optimizer as a function of its learning rate, and how it is tried and judged.
 
     >>> Method(make=optax.contrib.schedule_free_adamw, judged_at=optax.contrib.schedule_free_eval_params)
-    ... # doctest: +ELLIPSIS
     Method(make=<function schedule_free_adamw at ...>, ...)
     """
 
