@@ -129,7 +129,7 @@ def page(folder: Path) -> str:
 
 
 def _claims(judged: Mapping[Claim, Verdict]) -> Section:
-    header = ["claim", "published", "tasks: lower, none shown, higher", "sooner", "verdict"]
+    header = ["claim", "verdict", "published", "tasks: lower, none shown, higher", "sooner"]
     rows = []
     for claim, of in judged.items():
         sides = Counter(of.shown.values())
@@ -137,7 +137,7 @@ def _claims(judged: Mapping[Claim, Verdict]) -> Section:
         counts = f"{lower}, {len(of.of) - lower - higher}, {higher}" if of.of else NOTHING
         sooner = NOTHING if of.share is None else f"{100 * of.share:.0f} %"
         verdict = "; ".join(filter(None, [f"**{of.verdict}**", claim.comment]))
-        rows.append([Cell(f"{claim.says} ({claim.source})"), *map(Cell, [claim.published, counts, sooner, verdict])])
+        rows.append([Cell(f"{claim.says} ({claim.source})"), *map(Cell, [verdict, claim.published, counts, sooner])])
     return Section("Verdicts", [ENDS], Table(header, rows))
 
 
@@ -182,7 +182,8 @@ def _best(records: Mapping[str, TaskRecord]) -> Table:
         cells = [_best_cell(record, method) for method in methods]
         lowest = min(range(len(cells)), key=lambda k: cells[k][0])
         texts = [Cell(text, "best" if k == lowest else "") for k, (_, text) in enumerate(cells)]
-        rows.append([Cell(record.config["task"]["title"]), *texts])
+        task = record.config["task"]["title"].partition(", ")[2].replace(" 1 layers", " 1 layer")
+        rows.append([Cell(task), *texts])
     return Table(["task", *map(name_of, methods)], rows)
 
 
@@ -192,7 +193,7 @@ def _best_cell(record: TaskRecord, method: str) -> tuple[float, str]:
     if best is None:
         return float("inf"), "diverged"
     low, high = good_rates(of)
-    return best, f"{best:.3f} ({high / low:.2g}×)"
+    return best, f"{best:.3f} ({float(f'{high / low:.2g}'):,g}×)"
 
 
 def _drift(records: Mapping[str, TaskRecord]) -> Table:

@@ -63,9 +63,9 @@ def draw_batches(records: Mapping[str, TaskRecord]) -> Figure:
 
 def _maps(rows: Mapping[str, Mapping[str, TaskRecord]], up: str) -> Figure:
     methods = list(next(iter(next(iter(rows.values())).values())).results)
-    across = range(min(len(methods), 5) if len(rows) == 1 else len(methods))
+    across = range(min(len(methods), 4))  # more would be too small to read on the page
     lines = [(of, methods[k : k + len(across)]) for of in rows for k in range(0, len(methods), len(across))]
-    size = (2.5 * len(across) + 1.2, 2.3 * len(lines) + 0.4)
+    size = (1.9 * len(across) + 1.0, 1.9 * len(lines) + 0.4)
     figure, axes = plt.subplots(len(lines), len(across), figsize=size, squeeze=False, layout="constrained")
     found = [
         loss for those in rows.values() for r in those.values() for m in r.results for loss in losses(r, m).values()
