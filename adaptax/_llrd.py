@@ -13,7 +13,7 @@ def llrd(levels: Sequence[Level], decay: float) -> dict[str, float | list[float]
     Args:
         levels: from the input to the output, a regular expression for the leaves of each level. A pair (pattern, n) is
             a scan-stacked leaf of n levels. None is a level without leaves.
-        decay: d in (0, 1]: the factor from one level to the next nearer the input (.65 to .9).
+        decay: d in (0, 1]: the factor from one level to the next nearer the input (0.65 to 0.9).
 
     Raises:
         ValueError: a decay out of range, no level, two levels with the same pattern.

@@ -47,7 +47,7 @@ def ema(average: Inexact[Array, "*n"], sample: Inexact[Array, "*n"], decay: Arra
 
 
 def log_decay(decay: ArrayLike) -> Float[Array, ""]:
-    """Return log(decay), from 1 - decay: in float32 a stored .001 is a thousand times more exact than 1 - .999.
+    """Return log(decay), from 1 - decay: in float32 a stored 0.001 is a thousand times more exact than 1 - 0.999.
 
     At 0 it is log(1e-30) with the slope 1e30, in place of -∞ and ∞: `total_weight` is 1 - decay there, and so is its
     derivative.

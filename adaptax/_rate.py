@@ -77,7 +77,7 @@ def rescale(direction: optax.GradientTransformation, *rates: Rate) -> optax.Grad
     $$ u = d(g), \qquad \text{out} = u \cdot r_1(g, u, w) \cdot r_2(g, u, w) \cdots $$
 
     Args:
-        direction: any gradient transformation that points uphill, e.g. `optax.identity()`, `optax.trace(.9)`,
+        direction: any gradient transformation that points uphill, e.g. `optax.identity()`, `optax.trace(0.9)`,
             `scale_by_moments()`.
         *rates: at least one `Rate`.
 

@@ -4,7 +4,7 @@ $$ \operatorname{round}(x) \in \{\lfloor x \rfloor, \lceil x \rceil\}, \qquad
    \operatorname{E} \operatorname{round}(x) = x $$
 
 With rounding to nearest, an average does not move if its steps are smaller than half the spacing of bfloat16 (1/128 to
-1/256 of the number): a second moment of unit gradients stops at a quarter, a gain of 16 never gets its bonus of .05.
+1/256 of the number): a second moment of unit gradients stops at a quarter, a gain of 16 never gets its bonus of 0.05.
 With stochastic rounding both reach their values, with a noise of about the spacing.
 
 To round, add random bits to the bits that will be cut, then cut; a number that bfloat16 can hold does not change. In

@@ -115,7 +115,7 @@ def _found(slug: str) -> Method:
 
 
 def _optax() -> dict[str, Method]:
-    """List Optax's methods; default rates are the papers', for sgd and momentum the common .01 of PyTorch and Keras."""
+    """List Optax's methods; default rates are the papers', for sgd and momentum 0.01, as in PyTorch and Keras."""
     contrib = optax.contrib
     of = {
         "sgd": Method(make=partial(optax.sgd), default=0.01),

@@ -123,7 +123,7 @@ def adadelta(
 
     Args:
         learning_rate: η, a number or a schedule; the paper has none, which means 1.
-        rho: ρ in [0, 1), decay of both averages (paper: .95).
+        rho: ρ in [0, 1), decay of both averages (paper: 0.95).
         eps: ε at least 0 (paper: 1e-6). It starts the method: if eps and `initial` are 0, no weight ever moves.
         initial: at least 0, the start of D, in the weight's unit squared.
         state_dtype: "bfloat16" halves the state, see `scale_by_history`.

@@ -5,7 +5,7 @@ $$ G_t = G_{t-1} + g_t^2, \qquad \Delta w = -\frac{\eta}{\sqrt{G_t + \epsilon}}\
 Duchi, Hazan & Singer, JMLR 2011, fig. 1 (diagonal); article 003, eqs. (11)-(12).
 Symbols      η learning_rate; G the sum of squares (`s`); ε eps.
 Conventions  eps inside the root, as in the article; Duchi et al. and PyTorch add it outside.
-Elsewhere    Optax and Keras start G at .1, which caps the first steps, and Optax has eps = 1e-7: pass `initial=.1,
+Elsewhere    Optax and Keras start G at 0.1, which caps the first steps, and Optax has eps = 1e-7: pass `initial=0.1,
              eps=1e-7` for the same trajectory.
 Symmetries   each weight alone; odd in g; invariant to the scale of g up to eps and `initial`.
 Good for     rare features. The sum never forgets: in long runs the steps vanish (`rmsprop` and `adadelta` forget).

@@ -30,9 +30,9 @@ def adam(
     r"""Return Adam as published.
 
     Args:
-        learning_rate: η, a number or a schedule: about the greatest step of a weight (paper: .001).
-        b1: β₁ in [0, 1) or a schedule (.9).
-        b2: β₂ in [0, 1) or a schedule (.999).
+        learning_rate: η, a number or a schedule: about the greatest step of a weight (paper: 0.001).
+        b1: β₁ in [0, 1) or a schedule (0.9).
+        b2: β₂ in [0, 1) or a schedule (0.999).
         eps: ε at least 0, in the gradient's unit (1e-8).
         state_dtype: "bfloat16" halves the state, see `scale_by_moments`.
 

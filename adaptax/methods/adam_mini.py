@@ -61,9 +61,9 @@ def adam_mini(
     r"""Return Adam-mini: 4 bytes of state a weight, and 4 a block.
 
     Args:
-        learning_rate: η, a number or a schedule (.001).
-        b1: β₁ in [0, 1) or a schedule (.9).
-        b2: β₂ in [0, 1) or a schedule (.999).
+        learning_rate: η, a number or a schedule (0.001).
+        b1: β₁ in [0, 1) or a schedule (0.9).
+        b2: β₂ in [0, 1) or a schedule (0.999).
         eps: ε at least 0, in the gradient's unit (1e-8).
         weight_decay: λ at least 0 (0), decoupled as in `adamw`. If it is above 0 or traced, every update needs the
             params.

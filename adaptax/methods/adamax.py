@@ -7,7 +7,7 @@ Kingma & Ba, Adam, ICLR 2015, Algorithm 2; article 003, eqs. (27)-(28).
 Symbols      η learning_rate (the paper's α); u decaying maximum (`s`); β b1, b2.
 Conventions  the paper has no eps, so the default is 0; a weight that never saw a gradient does not move. u needs no
              bias correction.
-Elsewhere    `optax.adamax` and PyTorch add eps = 1e-8 to |g| inside the maximum; PyTorch's rate is .002, the paper's.
+Elsewhere    `optax.adamax` and PyTorch add eps = 1e-8 to |g| inside the maximum; PyTorch's rate is 0.002, the paper's.
 Symmetries   each weight alone; odd in g; invariant to the scale of g.
 """
 
@@ -45,9 +45,9 @@ def adamax(
     r"""Return AdaMax as published.
 
     Args:
-        learning_rate: η, a number or a schedule: the greatest step of a weight (paper: .002).
-        b1: β₁ in [0, 1) or a schedule (.9).
-        b2: β₂ in [0, 1) or a schedule, decay of the maximum (.999).
+        learning_rate: η, a number or a schedule: the greatest step of a weight (paper: 0.002).
+        b1: β₁ in [0, 1) or a schedule (0.9).
+        b2: β₂ in [0, 1) or a schedule, decay of the maximum (0.999).
         eps: at least 0, added to u, in the gradient's unit (the paper has none).
         state_dtype: "bfloat16" halves the state, see `scale_by_moments`.
 

@@ -6,7 +6,7 @@ Loshchilov & Hutter, Decoupled Weight Decay Regularization, arXiv:1711.05101v3, 
 Symbols      η learning_rate, its schedule included; λ weight_decay; m, v Adam's moments, β b1 and b2; ε eps.
 Conventions  the decay is multiplied by the learning rate, as in PyTorch and Optax. In the paper only its schedule
              multiplies λ, not the rate α itself: our λ is the paper's λ / α.
-Elsewhere    `optax.adamw` is the same in float32, with λ = 1e-4 where PyTorch and we have .01.
+Elsewhere    `optax.adamw` is the same in float32, with λ = 1e-4 where PyTorch and we have 0.01.
 Symmetries   each weight alone; odd in g and w together; the Adam part is invariant to the scale of g up to eps.
 """
 
@@ -32,11 +32,11 @@ def adamw(
     r"""Return Adam with decoupled weight decay; every update needs the params.
 
     Args:
-        learning_rate: η, a number or a schedule (.001).
-        b1: β₁ in [0, 1) or a schedule (.9).
-        b2: β₂ in [0, 1) or a schedule (.999).
+        learning_rate: η, a number or a schedule (0.001).
+        b1: β₁ in [0, 1) or a schedule (0.9).
+        b2: β₂ in [0, 1) or a schedule (0.999).
         eps: ε at least 0, in the gradient's unit (1e-8).
-        weight_decay: λ at least 0 (.01). A weight without a gradient is multiplied by 1 - η λ in a step. To leave
+        weight_decay: λ at least 0 (0.01). A weight without a gradient is multiplied by 1 - η λ in a step. To leave
             out biases and gains, chain `scale_by_moments()`, `optax.masked(optax.add_decayed_weights(λ), mask)` and
             `optax.scale_by_learning_rate(η)`.
         state_dtype: "bfloat16" halves the state, see `scale_by_moments`.

@@ -69,7 +69,7 @@ def eve_rate(b3: ArrayLike = 0.999, clip: Clip = 10.0, target: ArrayLike = 0.0, 
 
     >>> rate = eve_rate(b3=0.5)
     >>> state = rate.init(())
-    >>> for loss in (3.0, 2.0, 2.0):  # d = 1, (1 + 1/2) / 2, (.75 + .1) / 2
+    >>> for loss in (3.0, 2.0, 2.0):  # d = 1, (1 + 1/2) / 2, (0.75 + 0.1) / 2
     ...     r, state = rate.measure((), state, value=loss)
     >>> print(f"{1 / r:.3f}")
     0.425
@@ -116,14 +116,14 @@ def eve(
     r"""Return Eve; every update needs the loss of its step: `update(gradients, state, params, value=loss)`.
 
     Args:
-        learning_rate: η, a number or a schedule (paper: .001); a step is at most about c η.
-        b1: β₁ in [0, 1) or a schedule (.9), as in `adam`.
-        b2: β₂ in [0, 1) or a schedule (.999), as in `adam`.
-        b3: β₃ in [0, 1), memory of d (.999).
+        learning_rate: η, a number or a schedule (paper: 0.001); a step is at most about c η.
+        b1: β₁ in [0, 1) or a schedule (0.9), as in `adam`.
+        b2: β₂ in [0, 1) or a schedule (0.999), as in `adam`.
+        b3: β₃ in [0, 1), memory of d (0.999).
         clip: c at least 1 (10), or a pair (k, K): d stays in [1/c, c] or [k, K], the rate in [1/c, c] or [1/K, 1/k].
         target: f*, the lowest possible loss (0); the published first version has none, ours subtracts it too.
         eps: ε at least 0, in the gradient's unit (1e-8).
-        version: "final" or "first", whose thresholds k = .1 and K = 10 are clip=10.
+        version: "final" or "first", whose thresholds k = 0.1 and K = 10 are clip=10.
 
     "How to choose" lists the wrappers that do not pass the loss on, and what to do instead. `optax.MultiSteps` passes
     on the loss of the last small batch only. Inside `jax.shard_map` give every device the same loss.

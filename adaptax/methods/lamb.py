@@ -55,10 +55,10 @@ def lamb(
 
     Args:
         learning_rate: η, a number or a schedule: the length of a layer's step relative to its weights.
-        b1: β₁ in [0, 1) or a schedule (.9).
-        b2: β₂ in [0, 1) or a schedule (.999).
+        b1: β₁ in [0, 1) or a schedule (0.9).
+        b2: β₂ in [0, 1) or a schedule (0.999).
         eps: ε at least 0, in the gradient's unit (1e-6).
-        weight_decay: λ at least 0 (.01).
+        weight_decay: λ at least 0 (0.01).
         low: a at least 0: a smaller norm of the weights counts as a (0).
         high: b at least a: a larger one counts as b (∞).
         layer_of: what a layer is, see `layer_norms`. None is `by_leaf`, as in the programs named above.

@@ -49,9 +49,9 @@ def lars(
 
     Args:
         learning_rate: η, a number or a schedule. The paper's decays as (1 - t/T)².
-        momentum: μ in [0, 1) (.9). The buffer is float32 at least.
+        momentum: μ in [0, 1) (0.9). The buffer is float32 at least.
         weight_decay: λ at least 0 (5e-4).
-        coefficient: c at least 0 (.001).
+        coefficient: c at least 0 (0.001).
         nesterov: look ahead as `optax.trace(nesterov=True)` does.
         layer_of: what a layer is, see `layer_norms`. None is `by_leaf`, as in the programs named above.
         stacked: a regular expression for scan-stacked leaves, see `layer_norms`.

@@ -10,11 +10,11 @@ Symbols      η learning_rate; ∇ gradient; m two LSTM layers and a linear one,
              h, c hidden and cell of a layer (`hidden`, `cells`), separate for every weight; x the input of a layer.
 Conventions  1 is added to the forget gate, as in the authors' code (Sonnet); the paper gives no equations. Hidden and
              cells start at 0. A net whose first layer reads two numbers gets the gradient preprocessed, one that reads
-             one number gets it raw. An output scale of training (paper: .1 on MNIST) is part of the linear layer, so η
+             one number gets it raw. An output scale of training (paper: 0.1 on MNIST) is part of the linear layer, so η
              is 1: the net as it was trained.
 Zero gradient  moves a weight: the net has biases.
 Elsewhere    The authors' code preprocesses with p = 5 (paper: 10), clips numbers out of range instead of choosing a
-             branch, and scales outputs by .01.
+             branch, and scales outputs by 0.01.
 Cost         80 numbers of state per weight, and some 10,000 multiplications per weight and step.
 Symmetries   each weight alone; permuting the weights permutes the steps. None in the gradient.
 """

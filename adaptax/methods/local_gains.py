@@ -116,10 +116,10 @@ def local_gains(
 
     Args:
         learning_rate: η, a number or a schedule; a rate that is good for plain descent is good here.
-        bonus: added to the gain where the gradient keeps its sign; at least 0 (lecture: .05).
-        penalty: the gain's factor where the gradient changes sign; in [0, 1] (.95). With bonus + penalty = 1, random
+        bonus: added to the gain where the gradient keeps its sign; at least 0 (lecture: 0.05).
+        penalty: the gain's factor where the gradient changes sign; in [0, 1] (0.95). With bonus + penalty = 1, random
             signs keep the gain near 1.
-        low: least gain, in [0, 1] (.1; the lecture also names .01).
+        low: least gain, in [0, 1] (0.1; the lecture also names 0.01).
         high: greatest gain, at least 1 (10; also 100).
         zero: what happens if the gradient or the previous one is exactly 0: "hold" keeps the gain, "decay" multiplies
             it by the penalty, as the lecture's literal *else* does.

@@ -6,15 +6,15 @@ $$ \hat m_t = \frac{\mu_{t+1} m_t}{1 - \prod_{i=1}^{t+1} \mu_i} + \frac{(1 - \mu
    \qquad \Delta w = -\eta\, \frac{\hat m_t}{\sqrt{v_t / (1 - \beta_2^t)} + \epsilon} $$
 
 Dozat, Incorporating Nesterov Momentum into Adam, ICLR workshop 2016, Algorithm 2.
-Symbols      η learning_rate; μ scheduled momentum; ψ momentum_decay, .004 (that is t / 250).
+Symbols      η learning_rate; μ scheduled momentum; ψ momentum_decay, 0.004 (that is t / 250).
 Conventions  the algorithm prints a further factor β₂ (its ν) on v; like all other programs we take it for a misprint.
 Elsewhere    three trajectories go by this name:
 
-             | program                                | momentum in m | momentum ahead | first step / η |
-             | -------------------------------------- | ------------- | -------------- | -------------- |
-             | Dozat; `nadam(η)`                      | μ_t           | μ_t, ψ = .004  | 1.310          |
-             | PyTorch; Keras, but with ψ = 1         | constant β₁   | μ_t, ψ = .004  | 1.056; 1.063   |
-             | Optax; `nadam(η, momentum_decay=None)` | constant β₁   | constant β₁    | 1.474          |
+             | program                                | momentum in m | momentum ahead  | first step / η |
+             | -------------------------------------- | ------------- | --------------- | -------------- |
+             | Dozat; `nadam(η)`                      | μ_t           | μ_t, ψ = 0.004  | 1.310          |
+             | PyTorch; Keras, but with ψ = 1         | constant β₁   | μ_t, ψ = 0.004  | 1.056; 1.063   |
+             | Optax; `nadam(η, momentum_decay=None)` | constant β₁   | constant β₁     | 1.474          |
 
 Symmetries   each weight alone; odd in g; invariant to the scale of g up to eps.
 """
@@ -60,7 +60,7 @@ def nadam(
 
     >>> optimizer = nadam(1.0, momentum_decay=None)
     >>> updates, state = optimizer.update(jnp.array([4.0, -0.2]), optimizer.init(jnp.zeros(2)))
-    >>> print([f"{u:.4f}" for u in updates])  # -(.9 · .1 / (1 - .81) + 1)
+    >>> print([f"{u:.4f}" for u in updates])  # -(0.9 · 0.1 / (1 - 0.81) + 1)
     ['-1.4737', '1.4737']
     """
     check_fraction("nadam", b1=b1)

@@ -6,7 +6,7 @@ Tieleman & Hinton, Neural Networks for Machine Learning (Coursera 2012), lecture
 Symbols      η learning_rate; E mean square (`s`); ρ decay; ε eps.
 Conventions  eps inside the root, as in the article and Optax; PyTorch adds it outside. E starts at 0 and is not
              corrected, so the first step is 1/sqrt(1 - ρ) = 3.16 times the learning rate.
-Elsewhere    PyTorch's decay (`alpha`) is .99. Momentum: chain `optax.trace` after (TensorFlow) or before it.
+Elsewhere    PyTorch's decay (`alpha`) is 0.99. Momentum: chain `optax.trace` after (TensorFlow) or before it.
 Symmetries   each weight alone; odd in g; invariant to the scale of g up to eps.
 """
 
@@ -30,7 +30,7 @@ def rmsprop(
 
     Args:
         learning_rate: η, a number or a schedule: the length of a steady step in each weight.
-        decay: ρ in [0, 1) (lecture: .9).
+        decay: ρ in [0, 1) (lecture: 0.9).
         eps: ε at least 0, in the gradient's unit squared.
         initial: at least 0, the start of E, same unit.
         state_dtype: "bfloat16" halves the state, see `scale_by_history`.

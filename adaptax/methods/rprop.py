@@ -7,7 +7,7 @@ Riedmiller & Braun, A Direct Adaptive Method for Faster Backpropagation Learning
 the Rprop Learning Algorithm, NC 2000. Its variants differ where a sign changes: Rprop- steps with the smaller Δ; the
 others forget the sign, and iRprop- rests, Rprop+ takes the last step back, iRprop+ does so if the loss has risen.
 Symbols      g gradient; Δ step size, Δ_0 the learning rate; as a rate it is Δ_t / Δ_0.
-Conventions  bounds are relative to Δ_0: the paper's 1e-6 and 50 are 1e-5 and 500 of its .1. A weight without a slope
+Conventions  bounds are relative to Δ_0: the paper's 1e-6 and 50 are 1e-5 and 500 of its 0.1. A weight without a slope
              rests and forgets its sign; NaN counts as none.
 Elsewhere    `optax.rprop` is a step late: no first step, and no step for two steps where a sign changes. PyTorch's is
              iRprop-, but by products of slopes: 0 for two of 1e-25. Shark's iRprop- steps where the paper rests.
@@ -123,9 +123,9 @@ def rprop(
     """Return Rprop.
 
     Args:
-        learning_rate: Δ_0, a number or a schedule: the first step of every weight (.1).
+        learning_rate: Δ_0, a number or a schedule: the first step of every weight (0.1).
         variant: what happens where a sign changes; "irprop+" needs the loss, `update(…, value=loss)`.
-        increase: factor at least 1 (1.2); decrease: in (0, 1] (.5).
+        increase: factor at least 1 (1.2); decrease: in (0, 1] (0.5).
         low: the least step relative to Δ_0, in [2^-31, 1]; high: the greatest, in [1, 2^31].
 
     Raises:

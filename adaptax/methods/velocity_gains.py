@@ -9,11 +9,11 @@ Symbols      η learning_rate; μ momentum; u velocity, which points downhill: g
 Conventions  programs treat an exact zero differently, the first step (u = 0) included; zero="decay" follows
              scikit-learn.
 
-             | program               | rule                                              | first step |
-             | --------------------- | ------------------------------------------------- | ---------- |
-             | scikit-learn, here    | g u < 0: + .2, else · .8; at least .01            | .8         |
-             | van der Maaten's      | sign g ≠ sign u: + .2, else · .8; at least .01    | 1.2        |
-             | openTSNE              | sign g ≠ sign u: + .2, else · .8 + .01            | 1.2        |
+             | program               | rule                                                 | first step |
+             | --------------------- | ---------------------------------------------------- | ---------- |
+             | scikit-learn, here    | g u < 0: + 0.2, else · 0.8; at least 0.01            | 0.8        |
+             | van der Maaten's      | sign g ≠ sign u: + 0.2, else · 0.8; at least 0.01    | 1.2        |
+             | openTSNE              | sign g ≠ sign u: + 0.2, else · 0.8 + 0.01            | 1.2        |
 
 Units        gains are dimensionless; invariant to the scale of the loss once η is scaled inversely.
 Symmetries   each weight alone; odd in g.
@@ -70,7 +70,7 @@ def velocity_gains(
 
     Args:
         learning_rate: η, a number or a schedule (t-SNE: 200, or points / exaggeration).
-        momentum: μ in [0, 1), a number or a schedule (t-SNE: .5, then .8).
+        momentum: μ in [0, 1), a number or a schedule (t-SNE: 0.5, then 0.8).
         bonus: added to the gain where gradient and velocity agree; at least 0.
         penalty: the gain's factor where they disagree; in [0, 1].
         low: least gain, in [0, 1].

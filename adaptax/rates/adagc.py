@@ -72,7 +72,7 @@ def adagc_rate(
     Args:
         absolute: λ_a above 0, in the gradient's unit: the greatest norm of all layers while warming up (1).
         relative: λ_r at least 1: the greatest norm relative to the usual one (1.05).
-        decay: β in [0, 1) (.98).
+        decay: β in [0, 1) (0.98).
         warm_up: steps at least 1 (100).
         layer_of: what a layer is: `by_leaf`, as published, `by_parent`, …, see `layer_norms`.
         stacked: a regular expression for scan-stacked leaves, see `layer_norms`.

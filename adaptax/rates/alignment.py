@@ -7,7 +7,7 @@ Magma, arXiv:2602.15322, 2026, after others' descriptions and programs; we had n
 Symbols      g gradient; μ its moving average, g_t included; τ temperature; β decay; s score; σ the logistic function; l
              layer.
 Conventions  the cosine is over a whole layer, and 0 where a norm is 0. An infinite or NaN norm changes no score. The
-             score starts at `initial`: programs differ (rollfast .5, magma-optimizer 1).
+             score starts at `initial`: programs differ (rollfast 0.5, magma-optimizer 1).
 Elsewhere    magma-optimizer blends new and old params, which also scales a decoupled weight decay.
 Symmetries   rotating the weights of a layer; even in g; invariant to the scale of g.
 """
@@ -56,8 +56,8 @@ def alignment_rate(
 
     Args:
         temperature: τ above 0 (2).
-        decay: β in [0, 1) (.9).
-        momentum: decay of μ, in [0, 1) (.9); it costs one number of state per weight. None takes the direction for μ
+        decay: β in [0, 1) (0.9).
+        momentum: decay of μ, in [0, 1) (0.9); it costs one number of state per weight. None takes the direction for μ
             and keeps no state: this is exact around `optax.trace` and moving averages, since the cosine ignores scale.
             Around Adam it is another rule, since Adam divides weight by weight.
         initial: s before the first step, in [0, 1].
@@ -68,9 +68,9 @@ def alignment_rate(
     Raises:
         ValueError: a number out of range, a leaf that is not floating; and those of `layer_norms`.
 
-    For τ = 2 scores lie between .3775 and .6225. Magma also multiplies by random_mask_rate(.5), which halves the mean
-    step once more: tune the learning rate anew before you compare. With `momentum=None` and a finished optimizer such
-    as `optax.adam(1e-3)` as direction, every score has the wrong sign, without an error.
+    For τ = 2 scores lie between 0.3775 and 0.6225. Magma also multiplies by random_mask_rate(0.5), which halves the
+    mean step once more: tune the learning rate anew before you compare. With `momentum=None` and a finished optimizer
+    such as `optax.adam(1e-3)` as direction, every score has the wrong sign, without an error.
 
     >>> rate = alignment_rate()
     >>> state = rate.init(jnp.zeros(2))

@@ -1,15 +1,15 @@
 r"""Cautious masks: weights whose step disagrees with their gradient stay; the others move farther instead.
 
 $$ \varphi = \mathbb 1[\operatorname{sign} u \cdot \operatorname{sign} g > 0], \qquad
-   m = \alpha\, \varphi + \gamma\, (1 - \varphi), \qquad r = \frac{m}{\max(\operatorname{mean}_l m, .001)} $$
+   m = \alpha\, \varphi + \gamma\, (1 - \varphi), \qquad r = \frac{m}{\max(\operatorname{mean}_l m, 0.001)} $$
 
 Liang, Chen, Liu & Liu, Cautious Optimizers, arXiv:2411.16085v4, 2024: α = 1, γ = 0. MGUP's sign form (arXiv:2606.17526,
-2025) has no mean: `cautious_rate(aligned=2., opposed=.5, mean=False)`.
+2025) has no mean: `cautious_rate(aligned=2.0, opposed=0.5, mean=False)`.
 Symbols      g gradient; u direction; α aligned; γ opposed; l layer, in the paper one tensor.
-Conventions  the authors' clamp at .001 since 2025-01: the mean of a layer with fewer than 1 in 1,000 aligned weights is
-             not preserved. An exact zero of u or g counts as opposed. With zero="ignore" the mean is over the weights
-             with g ≠ 0; zero="count", the published form, takes all, so if 5 % of an embedding's rows are in the
-             batch, these move 20 times as far. On gradients without zeros both are the same. Signs are multiplied,
+Conventions  the authors' clamp at 0.001 since 2025-01: the mean of a layer with fewer than 1 in 1,000 aligned weights
+             is not preserved. An exact zero of u or g counts as opposed. With zero="ignore" the mean is over the
+             weights with g ≠ 0; zero="count", the published form, takes all, so if 5 % of an embedding's rows are in
+             the batch, these move 20 times as far. On gradients without zeros both are the same. Signs are multiplied,
              not numbers: 1e-25 · 1e-25 is 0 in float32.
 Elsewhere    the authors' first release and their C-Lion divide by (Σ φ + 1) / n, so that a scalar moves half as far. In
              their current C-AdamW one branch (not capturable, foreach) compares the moment with itself: no mask.
@@ -45,7 +45,7 @@ def agrees(u: Float[ArrayLike, "*n"], g: Float[ArrayLike, "*n"]) -> Bool[Array, 
 def mean_multiplier(
     aligned_weights: Float[Array, "*n"], weights: Float[Array, "*n"], aligned: ArrayLike, opposed: ArrayLike
 ) -> Float[Array, "*n"]:
-    """Return the mean of α φ + γ (1 - φ) over the counted weights, at least .001; 1 if none is counted."""
+    """Return the mean of α φ + γ (1 - φ) over the counted weights, at least 0.001; 1 if none is counted."""
     fraction = aligned_weights / jnp.maximum(weights, 1)
     mean = scalar(aligned, fraction) * fraction + scalar(opposed, fraction) * (1 - fraction)
     return jnp.where(weights > 0, jnp.maximum(mean, LEAST_MEAN), 1)

@@ -47,7 +47,7 @@ def random_mask_rate(
     r"""Return a random mask as a `Rate`, 1 or 0 per layer and step.
 
     Args:
-        probability: p in (0, 1], with which a layer moves in a step (.5).
+        probability: p in (0, 1], with which a layer moves in a step (0.5).
         seed: an integer; masks with the same seed are the same, on every device and in every member of a `vmap`.
         layer_of: what a layer is: `by_leaf`, `by_parent`, …, see `layer_norms`.
         stacked: a regular expression for scan-stacked leaves, each slice is masked alone, see `layer_norms`.

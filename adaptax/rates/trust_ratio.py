@@ -8,7 +8,7 @@ Symbols      w params; u direction; c coefficient; a low, b high; l layer.
 Conventions  `layer_of` defines the layers, so with `by_parent` a bias of zeros has its kernel's ratio. A layer of
              zeros has no ratio and moves by c u, as if ‖w‖ were ‖u‖. Where a norm is infinite or NaN, the rate is also
              c.
-Elsewhere    `optax.lars` gives a layer of zeros the ratio 1, without c = .001: it moves 1,000 times as far as its
+Elsewhere    `optax.lars` gives a layer of zeros the ratio 1, without c = 0.001: it moves 1,000 times as far as its
              neighbors. `optax.fromage` floors the norms at 1e-6 instead and almost freezes it. Optax has one ratio per
              leaf, scan-stacked leaves and shards included. LARS as printed divides by ‖g‖ + λ ‖w‖; all programs named
              here divide by ‖g + λ w‖, the norm of the sum. Some skip biases and gains (use `optax.masked`).
@@ -50,7 +50,7 @@ def trust_ratio_rate(
     r"""Return the trust ratio as a `Rate`, one number per layer, without state.
 
     Args:
-        coefficient: c at least 0: the length of a layer's step, relative to its weights (LARS: .001, LAMB: 1).
+        coefficient: c at least 0: the length of a layer's step, relative to its weights (LARS: 0.001, LAMB: 1).
         low: a at least 0: a smaller norm of the weights counts as a, in their unit (0; gluonnlp 1e-3).
         high: b at least a: a larger one counts as b (∞; gluonnlp 10).
         layer_of: what a layer is: `by_parent`, `by_leaf`, …, see `layer_norms`. Optax's is `by_leaf`.
@@ -61,7 +61,7 @@ def trust_ratio_rate(
         ValueError: a number out of range, missing params, a leaf that is not floating; and those of `layer_norms`.
 
     LAMB is this rate around Adam with decay inside; LARS has rate and learning rate inside the momentum buffer:
-    `chain(rescale(add_decayed_weights(λ), trust_ratio_rate(.001)), scale_by_learning_rate(η), trace(.9))`. A
+    `chain(rescale(add_decayed_weights(λ), trust_ratio_rate(0.001)), scale_by_learning_rate(η), trace(0.9))`. A
     finished optimizer such as `optax.adam(1e-3)` as direction loses its learning rate: the step is c ‖w‖ long for any
     learning rate.
 

@@ -37,7 +37,7 @@ def update_floor_rate(
     r"""Return the floor under the relative update as a `Rate`, one number per layer and at least 1, without state.
 
     Args:
-        floor: ρ at least 0, the least length of u relative to the weights (.35, later .3825).
+        floor: ρ at least 0, the least length of u relative to the weights (0.35, later 0.3825).
         layer_of: what a layer is: `by_leaf`, as published, `by_parent`, …, see `layer_norms`.
         stacked: a regular expression for scan-stacked leaves, see `layer_norms`.
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `layer_norms`.
@@ -46,7 +46,7 @@ def update_floor_rate(
         ValueError: a number out of range, missing params, a leaf that is not floating; and those of `layer_norms`.
 
     Around a finished optimizer such as `optax.adam(1e-3)`, whose output holds the learning rate, the floor is under the
-    step itself: ρ is then the least relative step, and .35 is far too large.
+    step itself: ρ is then the least relative step, and 0.35 is far too large.
 
     >>> rate = update_floor_rate()
     >>> params, u = {"w": jnp.array([3.0, 4.0])}, {"w": jnp.array([0.6, 0.8])}

@@ -64,7 +64,7 @@ def state_is_stable_in_scan(subject: Subject) -> None:
 
 
 def _two_of_each(subject: Subject) -> list[dict[str, float]]:
-    """Return all numbers twice: as they are, and moved; a learning rate .01 and .2."""
+    """Return all numbers twice: as they are, and moved; a learning rate 0.01 and 0.2."""
     there = {name: moved(value) for name, value in subject.numbers.items()}
     if there.get("low", 0) > there.get("high", np.inf):
         del there["low"]

@@ -105,7 +105,7 @@ def converges_on_a_bowl(subject: Subject) -> None:
     ends = []
     for factor in (1.0, 100.0):
         ends.append(float(end(factor * rate) / loss(start)))
-        if ends[-1] < 0.005:  # of Adagrad, the slowest of ours, it is .0032; of most below 1e-4
+        if ends[-1] < 0.005:  # of Adagrad, the slowest of ours, it is 0.0032; of most below 1e-4
             return
     raise AssertionError(
         f"after {steps} steps the loss on a bowl is {ends} of the first, with rates {rate}, {100 * rate}"

@@ -79,7 +79,7 @@ def conformance(
     Args:
         constructor: a function that makes a `Rate` or an `optax.GradientTransformation`. With an argument
             `learning_rate` it is a method, which must descend; everything else must keep the gradient's sign.
-        required: values of arguments that have no default. `learning_rate` is .05 unless it is given.
+        required: values of arguments that have no default. `learning_rate` is 0.05 unless it is given.
         direction: makes the direction that a `Rate` goes around.
         slow: a mark, such as `pytest.mark.slow`, for checks over half a second, and all runs away from the defaults.
 

@@ -63,8 +63,8 @@ def scale_by_block_moments(
     r"""Divide the average gradient by the root mean square of its block.
 
     Args:
-        b1: β₁ in [0, 1) or a schedule (.9).
-        b2: β₂ in [0, 1) or a schedule (.999).
+        b1: β₁ in [0, 1) or a schedule (0.9).
+        b2: β₂ in [0, 1) or a schedule (0.999).
         eps: ε at least 0, in the gradient's unit (1e-8).
         layer_of: the blocks of leaves that `axes` does not name: `by_leaf`, one per leaf, `by_parent`, …
         axes: blocks within leaves, as {regular expression: axes to take the mean over}; the first that matches a

@@ -147,7 +147,7 @@ CLAIMS = (
         "A higher rate for the half of the weights that agree most lowers the loss of Adam",
         "MGUP 2026",
         "curves only",
-        comment="it sorts every tensor; we have the form by signs, `cautious_rate(aligned=2., opposed=.5, mean=False)`",
+        comment="it sorts every tensor; by signs: `cautious_rate(aligned=2.0, opposed=0.5, mean=False)`",
     ),
     Claim(
         "A decay of rates from layer to layer helps fine-tuning",

@@ -1,8 +1,8 @@
 """The methods of the gallery: their looks, their settings, how they are built, and their inner quantities.
 
 Settings are plain numbers that may be traced, so one scan runs many of them side by side. On signals they are article
-003's: learning rate .25 (Adagrad's is 2.5) and three values of one setting. On surfaces, methods of one family share
-the article's rate: .01 for those that step by the gradient itself, .25 for those that divide by its size. All other
+003's: learning rate 0.25 (Adagrad's is 2.5) and three values of one setting. On surfaces, methods of one family share
+the article's rate: 0.01 for those that step by the gradient itself, 0.25 for those that divide by its size. All other
 settings are the library's defaults. Eve is left out, since it needs a loss and a signal has none; on a surface every
 method gets the height as its loss.
 

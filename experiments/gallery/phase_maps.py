@@ -37,7 +37,7 @@ NORM, MAP = LogNorm(5, STEPS), "cividis_r"
 SURFACES_SHOWN = ("simple_quad", "wobbly", "hills_and_canyon")
 METHODS_SHOWN = ("momentum", "nesterov", "lsalr", "local_gains", "rmsprop", "adam")
 RATES = np.geomspace(1e-4, 10.0, SIZE)
-MEMORIES = 1 - np.geomspace(1.0, 0.01, SIZE)  # decays from 0 to .99, in equal ratios of the memory 1 / (1 - decay)
+MEMORIES = 1 - np.geomspace(1.0, 0.01, SIZE)  # decays from 0 to 0.99, in equal ratios of the memory 1 / (1 - decay)
 SETTINGS = {"momentum": MEMORIES, "decay": MEMORIES, "b1": MEMORIES, "bonus": np.geomspace(0.001, 0.9, SIZE)}
 NAMES = {"momentum": "momentum μ", "bonus": "bonus b, penalty 1 - b", "decay": "decay ρ", "b1": "decay β₁"}
 

@@ -64,7 +64,7 @@ def nothing() -> Dataset:
 def net(widths: tuple[int, ...], nonlinearity: str, batch_size: int, spread: float) -> Problem:
     """Make the mean cross-entropy of a fully connected net for MNIST on a random batch.
 
-    Initial weights and biases have the standard deviation `spread`: the paper says Gaussian, its code has .01.
+    Initial weights and biases have the standard deviation `spread`: the paper says Gaussian, its code has 0.01.
     """
     model = functional(partial(Mlp, inputs=28 * 28, widths=widths, classes=10, nonlinearity=nonlinearity))
     vector, unravel = ravel_pytree(model.init(jax.random.key(0)))

@@ -144,7 +144,7 @@ class AlexNet(nnx.Module):
     → maximum 3/2 → conv3 384 @ 3 x 3 → ReLU → conv4 384 @ 3 x 3, 2 groups → ReLU → conv5 256 @ 3 x 3, 2 groups
     → ReLU → maximum 3/2 → fc6 4,096 → ReLU → dropout → fc7 4,096 → ReLU → dropout → fc8 1,000
 
-    Normalization is across 5 channels. Biases start at 0 in conv1, conv3 and fc8, elsewhere at .1.
+    Normalization is across 5 channels. Biases start at 0 in conv1, conv3 and fc8, elsewhere at 0.1.
     96 · (363 + 1) + 256 · (1,200 + 1) + 384 · (2,304 + 1) + 384 · (1,728 + 1) + 256 · (1,728 + 1)
     + 4,096 · (9,216 + 1) + 4,096 · (4,096 + 1) + 1,000 · (4,096 + 1) = 60,965,224 weights.
     """

@@ -5,7 +5,7 @@ Source   Caffe's examples/mnist/readme.md: 98.97 % of the test pictures right at
 Run      python -m experiments run caffe_lenet              (two CPU cores, a quarter of an hour)
 Expect   1.03 % error, as Caffe. What we measured stands in results/caffe_lenet/table.md.
 
-The solver is SGD with momentum .9, rate .01 falling as (1 + .0001 t)^-.75, decay .0005. Other than Caffe
+The solver is SGD with momentum 0.9, rate 0.01 falling as (1 + 0.0001 t)^-0.75, decay 0.0005. Other than Caffe
 each seed shuffles the pictures in each epoch.
 """
 
@@ -56,7 +56,7 @@ CLAIMS = (
         expects="no higher",
     ),
     Claim(
-        says="LSALR ends lower than the solver that Caffe ships, momentum .9",
+        says="LSALR ends lower than the solver that Caffe ships, momentum 0.9",
         source="our question; Singh et al. 2015 say that all methods end alike",
         published="no",
         trial="caffe",

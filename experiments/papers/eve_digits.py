@@ -19,7 +19,7 @@ settings are the methods' defaults, and rates are constant. Net, batches and see
 
 A grid this coarse may favor whom its next rate just suits, and a rate on the rate can do what another
 rate does. Hence the third trial, which the paper does not have: Adam fails at five times its best rate
-of the grid, .01, and Eve does not; so both run at .02, between the grid's rates, beside Eve at its best.
+of the grid, 0.01, and Eve does not; so both run at 0.02, between the grid's rates, beside Eve at its best.
 """
 
 import dataclasses
@@ -91,7 +91,7 @@ CLAIMS = (
     of_the_grid(
         says="Eve ends with a lower training loss than Adam",
         contender="Eve",
-        published="CIFAR-100: .0180 to .0012; bAbI: .0013 to .00006; not on the Penn Treebank: 1.012 to 1.016",
+        published="CIFAR-100: 0.0180 to 0.0012; bAbI: 0.0013 to 0.00006; not on the Penn Treebank: 1.012 to 1.016",
     ),
     of_the_grid(
         says="So does its first version",
@@ -102,13 +102,13 @@ CLAIMS = (
         says="RMSProp ends with a lower training loss than Eve",
         baseline="Eve",
         contender="RMSProp",
-        published="IMDB alone: .0000020 to .00000011",
+        published="IMDB alone: 0.0000020 to 0.00000011",
     ),
     between(
-        says="Eve at its best rate of the grid, .05, also ends with a lower training loss than Adam at .02",
+        says="Eve at its best rate of the grid, 0.05, also ends with a lower training loss than Adam at 0.02",
         contender="Eve at 0.05",
     ),
-    between(says="At one rate for both, .02, Eve ends with a lower training loss than Adam", contender="Eve at 0.02"),
+    between(says="At one rate for both, 0.02, Eve ends with a lower training loss than Adam", contender="Eve at 0.02"),
     asked(
         says="Eve ends with a lower test error than Adam, rates chosen on the validation split",
         trial="validation",

@@ -8,9 +8,9 @@ Expect   the paper: after 100 steps, the length it was trained for, the learned 
          and does not carry over to ReLU. What we measured stands in results/learned_mnist/table.md.
 
 Known from the paper: one hidden layer of 20 sigmoid units, batches of 128, the cross-entropy of the batch is what is
-minimized and reported; Gaussian initial weights (.01 is of the authors' code); 100 steps, 20 of them unrolled;
-gradients preprocessed with p = 10, outputs scaled by .1; Adam at a rate found by random search; early stopping; for the
-hand-designed rules the rate with the best final error, and Torch7's defaults. Ours: how Adam's rate falls.
+minimized and reported; Gaussian initial weights (0.01 is of the authors' code); 100 steps, 20 of them unrolled;
+gradients preprocessed with p = 10, outputs scaled by 0.1; Adam at a rate found by random search; early stopping; for
+the hand-designed rules the rate with the best final error, and Torch7's defaults. Ours: how Adam's rate falls.
 """
 
 from dataclasses import replace

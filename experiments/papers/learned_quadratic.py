@@ -7,8 +7,9 @@ Expect   the paper: after 100 steps on new 10-dimensional quadratics the learned
          and NAG, each at its best rate. What we measured stands in results/learned_quadratic/table.md.
 
 Known from the paper: ‖W θ − y‖² with Gaussian W (10 × 10) and y; 100 steps, 20 of them unrolled; two layers of 20
-units; Adam on their weights, at a rate found by random search; early stopping; for the hand-designed rules the rate with
-the best final error, and Torch7's defaults. From programs: raw gradients, output scale 1. Ours: how Adam's rate falls.
+units; Adam on their weights, at a rate found by random search; early stopping; for the hand-designed rules the rate
+with the best final error, and Torch7's defaults. From programs: raw gradients, output scale 1. Ours: how Adam's rate
+falls.
 """
 
 from functools import partial

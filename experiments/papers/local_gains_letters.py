@@ -2,11 +2,11 @@
 
 Source   "Hinton's local gains", three experiments on pictures of letters (habr.com/ru/post/157179).
 Run      python -m experiments run local_gains_letters            (two CPU cores, about a minute)
-Expect   easy set, rate .01: gains learn faster, by little in the end. Hard set, rate .01 (known to
-         be far too large): failure, more oscillation with gains than without. Hard set, rate .001,
+Expect   easy set, rate 0.01: gains learn faster, by little in the end. Hard set, rate 0.01 (known to
+         be far too large): failure, more oscillation with gains than without. Hard set, rate 0.001,
          300 epochs: train error 5.26 % without and 0 % with gains, test error 32.82 % and 25.6 %.
          What we measured stands beside these numbers in results/local_gains_letters/table.md.
-         At rate .01 training is chaotic: another number of seeds side by side rounds differently and
+         At rate 0.01 training is chaotic: another number of seeds side by side rounds differently and
          ends elsewhere, seed by seed. Only intervals over many seeds say anything there.
 
 Known from the source: 29 x 29 grey pictures, 841-100-26 with sigmoid units and softmax (86,826
@@ -87,8 +87,8 @@ EXPERIMENT = Experiment(
 claim = partial(Claim, source="article 000", baseline="no gains")
 helps = partial(claim, trial="easy", published="a small positive effect, plot only")
 CLAIMS = (
-    helps(says="Gains (.05, .95) help a little where the set is easy", contender="gains .05, .95 in [.1, 10]"),
-    helps(says="So do stronger gains (.1, .9)", contender="gains .1, .9 in [.01, 100]"),
+    helps(says="Gains (0.05, 0.95) help a little where the set is easy", contender="gains .05, .95 in [.1, 10]"),
+    helps(says="So do stronger gains (0.1, 0.9)", contender="gains .1, .9 in [.01, 100]"),
     claim(
         says="Gains make it worse where the rate is too large",
         trial="too_large",
@@ -98,7 +98,7 @@ CLAIMS = (
         comment="at this rate training is chaotic",
     ),
     claim(
-        says="Weak gains (.005, .995) help where the rate is about right",
+        says="Weak gains (0.005, 0.995) help where the rate is about right",
         trial="about_right",
         contender="gains .005, .995 in [.01, 100]",
         published="32.82 to 25.60",
@@ -115,9 +115,9 @@ PUBLISHED = np.array([94.74, 67.18])  # per cent right, train and test
 def CALIBRATION(seeds: int) -> Iterator[str]:
     """Ask two questions, one after the other, of plain descent alone; no gains are ever run here.
 
-    1. On which paper do the rates .01 and .001 behave as the source says? On the hard set .01 must be far too large:
-       the loss rises in over a third of the evaluations and still halves; .001 must not oscillate; the easy set must
-       still be learned at .01. Interval and hardness are the middle of the second question's grid.
+    1. On which paper do the rates 0.01 and 0.001 behave as the source says? On the hard set 0.01 must be far too large:
+       the loss rises in over a third of the evaluations and still halves; 0.001 must not oscillate; the easy set must
+       still be learned at 0.01. Interval and hardness are the middle of the second question's grid.
     2. On that paper, which initial interval and which hardness bring the baseline of the third experiment nearest to
        the published figures?
     """

@@ -6,8 +6,8 @@ Run      python -m experiments run lsalr_cifar10            (two CPU cores, abou
 Expect   the paper, with the full net and 70,000 iterations: LSALR ends lower than SGD and AdaGrad. Caffe's
          readme: the quick net gets 75.33 % right. What we measured stands in results/lsalr_cifar10/table.md.
 
-As Caffe has it: the mean picture subtracted, batches of 100, rate .001, after 4,000 iterations .0001,
-momentum .9 for SGD and NAG, decay .004 added to the gradient before the rule, biases at twice the rate.
+As Caffe has it: the mean picture subtracted, batches of 100, rate 0.001, after 4,000 iterations 0.0001,
+momentum 0.9 for SGD and NAG, decay 0.004 added to the gradient before the rule, biases at twice the rate.
 AdaGrad has the same rates and no momentum. Caffe reads the pictures in one fixed order; here each seed
 shuffles them anew in each epoch.
 """

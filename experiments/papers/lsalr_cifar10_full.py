@@ -2,14 +2,14 @@
 
 Source   Singh, De, Zhang, Goldstein & Taylor, "Layer-Specific Adaptive Learning Rates for Deep
          Networks", ICMLA 2015, the CIFAR-10 experiment; net and solver from Caffe's examples/cifar10.
-Run      python -m experiments run lsalr_cifar10_full --seeds 1    (wants an accelerator: a step takes .2 s
+Run      python -m experiments run lsalr_cifar10_full --seeds 1    (wants an accelerator: a step takes 0.2 s
          on two CPU cores, so that one contender takes hours)
 Expect   the paper: LSALR ends lower than SGD and AdaGrad; after the step down it ends higher than NAG; with
          the step down at 50,000 already it ends lower than the others after 70,000. We have not run it: the
          quick net's experiment, lsalr_cifar10, is the one with a record.
 
-As Caffe has it: the mean picture subtracted, batches of 100, rate .001, a tenth of it from 60,000 and a
-hundredth from 65,000 on, momentum .9 for SGD and NAG, decay .004 added to the gradient before the rule,
+As Caffe has it: the mean picture subtracted, batches of 100, rate 0.001, a tenth of it from 60,000 and a
+hundredth from 65,000 on, momentum 0.9 for SGD and NAG, decay 0.004 added to the gradient before the rule,
 250 times as much on ip1's kernel and none on its bias; biases at twice the rate, conv3's at the same.
 """
 

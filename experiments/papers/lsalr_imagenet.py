@@ -9,9 +9,9 @@ Expect   the paper: with LSALR the loss is lower halfway, and SGD's best accurac
          pictures; that all of it runs is shown by lsalr_imagenet_smoke.
 
 As Caffe has it: the mean picture subtracted, 227 x 227 cut out anywhere and mirrored half of the time,
-batches of 256, rate .01 divided by 10 every 100,000 iterations, momentum .9, decay .0005 added to the
+batches of 256, rate 0.01 divided by 10 every 100,000 iterations, momentum 0.9, decay 0.0005 added to the
 gradient before the rule, biases at twice the rate and without decay. The paper starts LSALR at a
-slightly smaller rate; .006 is from memory, its text was not available. Caffe reads the pictures in one
+slightly smaller rate; 0.006 is from memory, its text was not available. Caffe reads the pictures in one
 order, drawn once; here each seed shuffles them anew in each epoch.
 
 The loss and error of "train" are those of 10,000 pictures, the same at each evaluation, not augmented.

@@ -8,9 +8,9 @@ Expect   the paper: with LSALR each base method has the lower error at every one
          at the learning rate that Caffe provides. Its figures are not available. What we measured stands
          in results/lsalr_mnist/table.md.
 
-As Caffe has it: pictures divided by 256, batches of 64, rate .01 falling as (1 + .0001 t)^-.75, decay
-.0005 added to the gradient before the rule, biases at twice the rate, momentum .9 for NAG; AdaGrad as
-in Caffe's autoencoder: rate .01, constant. LSALR's layer is kernel and bias together. Caffe reads the
+As Caffe has it: pictures divided by 256, batches of 64, rate 0.01 falling as (1 + 0.0001 t)^-0.75, decay
+0.0005 added to the gradient before the rule, biases at twice the rate, momentum 0.9 for NAG; AdaGrad as
+in Caffe's autoencoder: rate 0.01, constant. LSALR's layer is kernel and bias together. Caffe reads the
 pictures in one fixed order; here each seed shuffles them anew in each epoch.
 """
 

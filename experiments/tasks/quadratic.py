@@ -1,4 +1,4 @@
-r"""An ill-conditioned bowl: ½ Σ λ_k (q_k · w)², 100 weights, λ from .0001 to 1 in equal ratios, axes turned at random.
+r"""An ill-conditioned bowl: ½ Σ λ_k (q_k · w)², 100 weights, λ from 0.0001 to 1 in equal ratios, axes turned at random.
 
 Turned, since some methods follow single weights and an upright bowl would be made for them. There is no data: the three
 splits are the same matrix, seeds differ in where they start.

@@ -5,7 +5,7 @@ $$ C = \sum_{i \ne j} p_{ij} \log \frac{p_{ij}}{q_{ij}}, \quad q_{ij} = \frac{w_
    \frac{\partial C}{\partial y_i} = 4 \sum_j (p_{ij} - q_{ij})\, w_{ij}\, (y_i - y_j) $$
 
 van der Maaten & Hinton 2008. p are the affinities of the pictures, q those of the points. The settings are
-scikit-learn's: for the first 250 steps p is multiplied by 12 and momentum is .5; then momentum is .8. Gains and
+scikit-learn's: for the first 250 steps p is multiplied by 12 and momentum is 0.5; then momentum is 0.8. Gains and
 velocity start again in the second phase.
 """
 
