@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 DOCTESTS = """
 import doctest, importlib
 for name in {}:
-    failed, tried = doctest.testmod(importlib.import_module(name))
+    failed, tried = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert tried and not failed, name
 """
 # Modules whose examples show what each extra promises, and the packages that it brings; no other extra's may be there.
