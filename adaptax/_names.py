@@ -15,14 +15,16 @@ PARTS = ("comparison", "live", "testing")  # imported by name only
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which of the known names is nearest; capitals count as small letters.
+    """Say which of the known names is nearest: first one of the same letters; capitals count as small letters.
 
-    >>> nearest("ADMA", ["adam", "lamb"])
+    >>> nearest("ADMA", ["adamax", "adam"])
     "the nearest is 'adam'"
     """
     folded = {one.lower(): one for one in known}
-    # With cutoff 0 there is always a nearest one.
-    return f"the nearest is {folded[difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0)[0]]!r}"
+    # With cutoff 0 all are close. difflib alone finds 'adamax' nearer to 'adma' than 'adam'.
+    close = difflib.get_close_matches(name.lower(), folded, n=len(folded), cutoff=0)
+    same_letters = [one for one in close if sorted(one) == sorted(name.lower())]
+    return f"the nearest is {folded[(same_letters or close)[0]]!r}"
 
 
 def __getattr__(name: str) -> NoReturn:

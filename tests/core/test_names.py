@@ -76,6 +76,7 @@ def test_the_nearest_is_found_whatever_the_capitals():
     assert nearest("LSALR", ["adam", "lsalr"]) == "the nearest is 'lsalr'"
     assert nearest("nesterov", ["with Nesterov", "Adam"]) == "the nearest is 'with Nesterov'"
     assert nearest("?", ["adam"]) == "the nearest is 'adam'"
+    assert nearest("Adma", ["adamax", "adam"]) == "the nearest is 'adam'"
 
 
 @pytest.mark.slow
