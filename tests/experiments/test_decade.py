@@ -103,7 +103,7 @@ def test_the_table_of_tenfold_rates_counts_tasks():
     (row,) = section.table.rows
     cells = dict(zip(section.table.header, [cell.text for cell in row], strict=True))
     assert cells["rate"] == "`lsalr_rate`"
-    assert (cells["sgd: a tenth"], cells["sgd: tenfold"], cells["adam: tenfold"]) == ("–", "2, 0", "–")
+    assert (cells["SGD: a tenth"], cells["SGD: tenfold"], cells["Adam: tenfold"]) == ("–", "2, 0", "–")
     assert tenfold.section([]) == []
 
 
