@@ -19,7 +19,7 @@ from experiments.decade.claims import CLAIMS, Claim
 from experiments.decade.families import FAMILIES
 from experiments.decade.pictures import PICTURES, name_of
 from experiments.decade.rates import good_rates, losses
-from experiments.decade.searching import SCHEDULE
+from experiments.decade.searching import CHEAP, SCHEDULE
 from experiments.engine.places import DOCS, RECORDS
 
 HOLDS, PARTLY, FAILS, UNTESTED = "holds", "holds on some tasks", "does not hold", "not tested at this size"
@@ -122,7 +122,7 @@ def page(folder: Path) -> str:
         Section("Claims of 2015 to 2026", [INTRODUCTION + (BY_MAPS if maps else "")]),
         _claims(judged),
         _each(judged, records),
-        *tenfold.section(read_all(folder / "search")),
+        *tenfold.section([record for record in read_all(folder / "search") if record.slug in CHEAP]),
         *maps,
     ]
     return to_markdown(sections)

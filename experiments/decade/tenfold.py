@@ -16,14 +16,15 @@ from experiments.decade.pictures import name_of
 _COMBINATIONS = around.combinations()
 TIMES = {"a tenth": 0.1, "its best rate": 1.0, "tenfold": 10.0}
 ABOUT = """\
-These are the records of the search for a product of rates ([preregistration](preregistration.md)), on small tasks with
-three seeds. Both the direction and the direction with a rate have the same learning rate: the best one of the direction
-alone, a tenth of it, or ten times it. Each cell counts the tasks on which the rate lowers the validation score, then
-those on which it raises it. A task is counted if the 95 % interval over three seeds does not contain 0 (without a
-correction), or if only one of the two diverges.
+These are the records of the search for a product of rates ([preregistration](preregistration.md)), on the seven
+tasks on which it tries every rate, with three seeds; two of them have no matrices, which Muon needs. Both the direction
+and the direction with a rate have the same learning rate: the best one of the direction alone, a tenth of it, or ten
+times it. Each cell counts the tasks on which the rate lowers the validation score, then those on which it raises it. A
+task is counted if the 95 % interval over three seeds does not contain 0 (without a correction), or if only one of the
+two diverges.
 
 At a tenth of the best rate, local gains, delta-bar-delta, LSALR and hypergradients lower the score of every direction
-on two to seven of seven tasks, and raise it on none. At the best rate no rate lowers it on more than two. At ten times
+on two to seven tasks, and raise it on none. At the best rate no rate lowers it on more than two. At ten times
 the best rate alignment and the random mask, which shorten all steps, lower it around Adam and Muon on two or three;
 gains, LSALR, floors and trust ratios raise it around Adam on two to four.
 

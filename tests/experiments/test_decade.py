@@ -107,6 +107,32 @@ def test_the_table_of_tenfold_rates_counts_tasks():
     assert tenfold.section([]) == []
 
 
+def test_the_words_above_the_table_of_tenfold_rates_hold_in_the_records():
+    (section,) = tenfold.section([record for record in read_all(RECORDS / "search") if record.slug in page.CHEAP])
+    header = section.table.header[1:]
+    counts = {  # by rate and column: on how many tasks it lowers the score, on how many it raises it
+        row[0].text.strip("`").removesuffix("_rate"): {
+            column: tuple(map(int, cell.text.split(", ")))
+            for column, cell in zip(header, row[1:], strict=True)
+            if cell.text != "–"
+        }
+        for row in section.table.rows
+    }
+
+    def of(rates, column):
+        return [counts[rate][column] for rate in rates]
+
+    norms, gains = ["lsalr", "update_floor", "trust_ratio"], ["local_gains", "delta_bar_delta"]
+    raising = [*gains, "lsalr", "hypergradient"]
+    for direction in ("SGD", "momentum", "Adam", "Muon"):
+        assert all(2 <= lower <= 7 and higher == 0 for lower, higher in of(raising, f"{direction}: a tenth"))
+    assert max(cells[column][0] for cells in counts.values() for column in cells if "best" in column) == 2
+    for direction in ("Adam", "Muon"):
+        shortening = of(["alignment", "random_mask"], f"{direction}: tenfold")
+        assert all(2 <= lower <= 3 and higher == 0 for lower, higher in shortening)
+    assert all(2 <= higher <= 4 and lower == 0 for lower, higher in of([*norms, *gains], "Adam: tenfold"))
+
+
 def test_families_vary_what_they_say():
     shapes = {
         name: {slug: jax.eval_shape(task.problem.init, jax.random.key(0)) for slug, task in family.tasks.items()}
