@@ -112,11 +112,13 @@ def on_config(config: Any) -> Any:
 
 
 def on_files(files: Any, *, config: Any) -> Any:
-    """Let pages show the figures of committed records, as figures/SLUG.png; give pages that stand alone a way back."""
+    """Let pages show committed figures, as figures/FOLDER.png; give pages that stand alone a way back."""
     from mkdocs.structure.files import File
 
-    for path in sorted((PACKAGE.parent / "experiments" / "results").glob("*/figure.png")):
-        files.append(File.generated(config, f"figures/{path.parent.name}.png", abs_src_path=str(path)))
+    records = PACKAGE.parent / "experiments" / "results"
+    for path in sorted(records.rglob("figure.png")):  # roofline/cpu/figure.png becomes figures/roofline_cpu.png
+        name = "_".join(path.parent.relative_to(records).parts)
+        files.append(File.generated(config, f"figures/{name}.png", abs_src_path=str(path)))
     for name in ALONE:
         file = files.get_file_from_path(name)
         files.remove(file)

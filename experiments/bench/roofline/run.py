@@ -103,7 +103,7 @@ def sections(of: Record) -> Iterator[Section]:
         for row in rows:  # add the share that XLA's bytes allow; a dash stands for no value
             values = row | {"reachable": row["xla_bytes"] and round(row["best_bytes"] / row["xla_bytes"], 2)}
             lines.append(["–" if values[key] is None else str(values[key]) for key in HEADINGS])
-        yield Section(layout, [], table(HEADINGS.values(), lines))
+        yield Section(layout[0].upper() + layout[1:], [], table(HEADINGS.values(), lines))
         if statistics.median(row["share"] for row in rows) < 0.25:
             yield Section("", ["The cost of each leaf limits these steps, not the bandwidth: compare ms/step."])
 
