@@ -17,23 +17,30 @@ Rule = Callable[..., optax.GradientTransformation]
 class Method:
     """An optimizer as a function of its learning rate, and how it is tried and judged.
 
+    Attributes:
+        make: called with `learning_rate`, and with the settings that are searched.
+        default: the untuned learning rate; None if its source gives none.
+        judged_at: a function of state and params that returns the params to judge; None: the params as they are.
+        search: further settings, each with the values to try.
+        numbers: settings by name; methods that differ only in these share one compiled program.
+        schedules: names of schedules of its own; empty: those of the comparison.
+        needs_matrix: whether it needs a leaf of two axes, as Muon does; a task without one leaves it out.
+        most_weights: the largest model that it is tried on; above, it takes longer than all other methods together.
+        shown: the expression that makes it.
+
     >>> Method(make=optax.contrib.schedule_free_adamw, judged_at=optax.contrib.schedule_free_eval_params)
     Method(make=<function schedule_free_adamw at ...>, ...)
     """
 
-    make: Rule  # called with `learning_rate`, and with the settings that are searched
-    default: float | None = None  # the untuned learning rate; None: its source gives none
-    judged_at: Callable[[Any, Any], Any] | None = None  # the params to judge, from state and params; None: the params
-    search: Mapping[str, Sequence[float]] = dataclasses.field(
-        default_factory=dict
-    )  # further settings, and their values
-    numbers: Mapping[str, float] = dataclasses.field(
-        default_factory=dict
-    )  # methods that differ in these share programs
-    schedules: tuple[str, ...] = ()  # names of its own schedules; (): those of the comparison
-    needs_matrix: bool = False  # whether it becomes another method without a leaf of two axes
-    most_weights: int | None = None  # for more weights it takes longer than all others together
-    shown: str = ""  # the expression that makes it
+    make: Rule
+    default: float | None = None
+    judged_at: Callable[[Any, Any], Any] | None = None
+    search: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
+    numbers: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    schedules: tuple[str, ...] = ()
+    needs_matrix: bool = False
+    most_weights: int | None = None
+    shown: str = ""
 
 
 NOT_RECORDED = ("shown",)

@@ -22,17 +22,30 @@ WIDTH = 100  # columns of a printed table
 
 
 class Best(NamedTuple):
-    """The trial that validation chose, and its test score with new seeds."""
+    """The trial that validation chose, and its test score with new seeds.
+
+    Attributes:
+        schedule: the schedule's name.
+        rate: the learning rate, or the peak of its schedule.
+        settings: the values of the further settings that were searched.
+        score: `mean` and `half_width` of the 95 % interval (Student's t) over the seeds that ended.
+        diverged: how many of the seeds diverged.
+    """
 
     schedule: str
-    rate: float  # the learning rate, or the peak of its schedule
+    rate: float
     settings: dict[str, float]
-    score: Estimate  # mean and half width of the 95 % interval (Student's t) over the seeds that ended
-    diverged: int  # how many of the seeds diverged
+    score: Estimate
+    diverged: int
 
 
 class Comparison:
-    """A finished comparison, read from its folder."""
+    """A finished comparison, read from its folder; `print` writes its table.
+
+    Attributes:
+        folder: where the report is.
+        record: all that was measured.
+    """
 
     def __init__(self, folder: Path, record: TaskRecord) -> None:
         """Hold what was read."""

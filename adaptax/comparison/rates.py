@@ -28,15 +28,21 @@ BLUE, RED, GREY = "#0072B2", "#D55E00", "#777777"
 
 
 class FoundRate(NamedTuple):
-    """A learning rate, the edge of stability above it, and the curve that shows both."""
+    """A learning rate, the edge of stability above it, and the curve that shows both.
 
-    rate: float  # with the lowest mean loss at the end, of those with which no seed diverged
-    edge: (
-        float | None
-    )  # the lowest rate above it at which a seed diverged or ended above its start; None: there is none
+    Attributes:
+        rate: the one with the lowest mean loss at the end, of those with which no seed diverged.
+        edge: the lowest rate above it at which a seed diverged or ended above its start; None if there is none.
+        rates: all that were tried.
+        losses: at the end, of shape (rates, seeds); infinite where a seed diverged.
+        start: the losses before the first step, of shape (seeds,).
+    """
+
+    rate: float
+    edge: float | None
     rates: tuple[float, ...]
-    losses: np.ndarray  # (rates, seeds) at the end; infinite where it diverged
-    start: np.ndarray  # (seeds,) before the first step
+    losses: np.ndarray
+    start: np.ndarray
 
     def plot(self) -> Figure:
         """Draw the loss at the end against the rate: mean over the seeds, and a band from the lowest to the highest."""
