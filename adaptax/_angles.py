@@ -1,6 +1,6 @@
 r"""The norms of two trees in every layer and the angle between them, each leaf in one go.
 
-$$ \cos_l = \frac{\langle x_l, y_l \rangle}{\lVert x_l \rVert \lVert y_l \rVert} $$
+$$ \cos_l = \frac{\langle x_l, y_l \rangle}{\|x_l\| \|y_l\|} $$
 
 Squares and products under- or overflow long before norms do. Each leaf is scaled into range by its own power of 2,
 which is exact. So no leaf has to be kept until the norms of all leaves are known. On a CPU the memory for all gradients

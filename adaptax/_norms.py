@@ -1,6 +1,6 @@
 r"""The norm of every layer, without over- or underflow.
 
-$$ \lVert g_l \rVert_2 = \sqrt{\textstyle\sum_{w \in l} |g_w|^2} $$
+$$ \|g_l\|_2 = \sqrt{\textstyle\sum_{w \in l} |g_w|^2} $$
 
 Squares under- or overflow long before norms do. Then the numbers are first scaled into range by a power of 2, which is
 exact. On CPU this is a second pass, run only when needed. Accelerators wait for memory, not for arithmetic: there all

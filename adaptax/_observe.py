@@ -1,8 +1,8 @@
 r"""What an optimizer did to every layer in one step: norms, effective rate, agreement, and the factors of its rates.
 
-$$ \text{effective rate} = -\frac{\langle u_l, g_l \rangle}{\lVert g_l \rVert^2}, \qquad
-   \text{relative update} = \frac{\lVert u_l \rVert}{\lVert w_l \rVert}, \qquad
-   \text{cosine} = -\frac{\langle u_l, g_l \rangle}{\lVert u_l \rVert \lVert g_l \rVert} $$
+$$ \text{effective rate} = -\frac{\langle u_l, g_l \rangle}{\|g_l\|^2}, \qquad
+   \text{relative update} = \frac{\|u_l\|}{\|w_l\|}, \qquad
+   \text{cosine} = -\frac{\langle u_l, g_l \rangle}{\|u_l\| \|g_l\|} $$
 
 u is the update that is added to the params w, g the gradient that the optimizer was given. The effective rate is the
 learning rate with which plain gradient descent would go as far along -g.

@@ -1,7 +1,7 @@
 r"""LAMB: Adam with decay; each layer's step is scaled to the length of its weights; for large batches.
 
 $$ u_t = \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon} + \lambda\, w_{t-1}, \qquad
-   \Delta w_l = -\eta\, \frac{\phi(\lVert w_l \rVert)}{\lVert u_l \rVert}\, u_l, \qquad
+   \Delta w_l = -\eta\, \frac{\phi(\|w_l\|)}{\|u_l\|}\, u_l, \qquad
    \phi(z) = \min(\max(z, a), b) $$
 
 You et al., Large Batch Optimization for Deep Learning, arXiv:1904.00962, 2019, Algorithm 2.

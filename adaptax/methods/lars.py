@@ -1,6 +1,6 @@
 r"""LARS: momentum in which each layer's step is a fixed fraction of its weights; for large batches.
 
-$$ u = g + \lambda\, w, \qquad v \leftarrow \mu\, v + \eta\, c\, \frac{\lVert w_l \rVert}{\lVert u_l \rVert}\, u, \qquad
+$$ u = g + \lambda\, w, \qquad v \leftarrow \mu\, v + \eta\, c\, \frac{\|w_l\|}{\|u_l\|}\, u, \qquad
    \Delta w = -v $$
 
 You, Gitman & Ginsburg, Large Batch Training of Convolutional Networks, arXiv:1708.03888, 2017.

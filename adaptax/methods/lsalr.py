@@ -1,6 +1,6 @@
 r"""LSALR: layer-specific adaptive learning rates.
 
-$$ t_l = t \left(1 + \log\left(1 + 1 / \lVert g_l \rVert_2\right)\right), \qquad
+$$ t_l = t \left(1 + \log\left(1 + 1 / \|g_l\|_2\right)\right), \qquad
    v \leftarrow \mu v + t_l\, g, \qquad \Delta w = -v $$
 
 Singh, De, Zhang, Goldstein & Taylor, Layer-Specific Adaptive Learning Rates for Deep Networks, ICMLA 2015.

@@ -1,9 +1,9 @@
 r"""AdaGC: the norm of a layer's gradient is clipped at 1.05 times its running average.
 
-$$ r_l = \min\left(1, \lambda_r \frac{\gamma_l}{\lVert g_l \rVert}\right), \qquad
-   \gamma_l \leftarrow \beta\, \gamma_l + (1 - \beta)\, r_l \lVert g_l \rVert $$
-$$ \text{while warming up:} \qquad r = \min\left(1, \frac{\lambda_a}{\lVert g \rVert}\right), \qquad
-   \gamma_l \leftarrow \min(\gamma_l,\ r \lVert g_l \rVert) $$
+$$ r_l = \min\left(1, \lambda_r \frac{\gamma_l}{\|g_l\|}\right), \qquad
+   \gamma_l \leftarrow \beta\, \gamma_l + (1 - \beta)\, r_l \|g_l\| $$
+$$ \text{while warming up:} \qquad r = \min\left(1, \frac{\lambda_a}{\|g\|}\right), \qquad
+   \gamma_l \leftarrow \min(\gamma_l,\ r \|g_l\|) $$
 
 Wang et al., AdaGC: Adaptive Gradient Clipping, arXiv:2502.11034, 2025.
 Symbols      g gradient of all layers, g_l of layer l; γ the usual norm of a layer (`usual`); λ_a absolute; λ_r

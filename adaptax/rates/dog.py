@@ -1,7 +1,7 @@
 r"""DoG: a layer's learning rate is its distance from the start, divided by the size of all its gradients.
 
-$$ \bar r_t = \max(\bar r_{t-1}, \lVert w_t - w_0 \rVert), \qquad G_t = \epsilon + \sum_{i \le t} \lVert g_i \rVert^2,
-   \qquad \eta_t = \frac{\bar r_t}{\sqrt{G_t}}, \qquad \bar r_0 = \alpha\,(1 + \lVert w_0 \rVert) $$
+$$ \bar r_t = \max(\bar r_{t-1}, \|w_t - w_0\|), \qquad G_t = \epsilon + \sum_{i \le t} \|g_i\|^2,
+   \qquad \eta_t = \frac{\bar r_t}{\sqrt{G_t}}, \qquad \bar r_0 = \alpha\,(1 + \|w_0\|) $$
 
 Ivgi, Hinder & Carmon, DoG is SGD's Best Friend, arXiv:2302.12022, 2023, and the authors' program.
 Symbols      w params, w₀ the first ones; g gradient; r̄ the largest distance so far (`distance`); G the sum of squared

@@ -1,7 +1,7 @@
 r"""Trust ratio: every layer's step is as long as the layer's weights times c, for gradients of any size.
 
-$$ r_l = c\, \frac{\min(\max(\lVert w_l \rVert, a), b)}{\lVert u_l \rVert}, \qquad
-   \text{and } c \text{ where the numerator or } \lVert u_l \rVert \text{ is } 0 $$
+$$ r_l = c\, \frac{\min(\max(\|w_l\|, a), b)}{\|u_l\|}, \qquad
+   \text{and } c \text{ where the numerator or } \|u_l\| \text{ is } 0 $$
 
 You, Gitman & Ginsburg, LARS, arXiv:1708.03888, 2017; You et al., LAMB, arXiv:1904.00962, 2019, whose φ is [a, b].
 Symbols      w params; u direction; c coefficient; a low, b high; l layer.

@@ -1,6 +1,6 @@
 r"""Update floor: no layer moves by less than a fixed fraction of its weights.
 
-$$ r_l = \max\left(1, \rho\, \frac{\lVert w_l \rVert}{\lVert u_l \rVert}\right) $$
+$$ r_l = \max\left(1, \rho\, \frac{\|w_l\|}{\|u_l\|}\right) $$
 
 modded-nanogpt's speedrun of GPT-2, records of 2025 (pull requests 274 and 328), around Muon without weight decay.
 Symbols      w params; u direction; ρ floor; l layer, there one matrix. With learning rate η, ‖Δw‖ ≥ η ρ ‖w‖.

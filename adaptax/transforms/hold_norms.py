@@ -1,6 +1,6 @@
 r"""Held norms: every layer's weights keep the norm they started with; a step only changes their direction.
 
-$$ w' = R_l\, \frac{w + \Delta}{\lVert w_l + \Delta_l \rVert}, \qquad R_l = \lVert w_{0,l} \rVert, \qquad
+$$ w' = R_l\, \frac{w + \Delta}{\|w_l + \Delta_l\|}, \qquad R_l = \|w_{0,l}\|, \qquad
    \Delta' = w' - w $$
 
 Hyperball optimization (AdamH, MuonH), arXiv:2606.16899, 2026.

@@ -73,3 +73,9 @@ def methods_in_rows(name: str) -> list[str]:
 def test_how_to_choose_has_every_method_of_the_readme():
     assert methods_in_rows("how_to_choose") == methods_in_rows("README")
     assert len(methods_in_rows("README")) > 15
+
+
+def test_norms_are_written_with_bars_that_do_not_stretch():
+    r"""Our converter lets browsers stretch the bars of `\lVert`, and an exponent behind them sinks; `\|` is right."""
+    texts = [*DOCS, *ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("adaptax/**/*.py")]
+    assert [path.name for path in texts if re.search(r"\\[lr]Vert", path.read_text(encoding="utf-8"))] == []
