@@ -158,8 +158,11 @@ def _evaluations_to(goal: float, curve: Curve) -> float:
 
 
 def difference(record: TaskRecord, contender: str, other: str, phase: Phase = "final") -> Difference | None:
-    """Compare test scores seed by seed: same seed, same initial weights, same batches."""
-    return _compared(ends(record, contender, phase), ends(record, other, phase))
+    """Compare test scores seed by seed: same seed, same initial weights, same batches.
+
+    With "default" as `phase`, the untuned contender is compared with the tuned other one.
+    """
+    return _compared(ends(record, contender, phase), ends(record, other))
 
 
 def _compared(mine: Ends, others: Ends) -> Difference | None:
@@ -174,13 +177,13 @@ def _compared(mine: Ends, others: Ends) -> Difference | None:
     return Difference(of, "none shown", p)
 
 
-def share_of_steps(record: TaskRecord, contender: str, base: str) -> float | None:
+def share_of_steps(record: TaskRecord, contender: str, base: str, phase: Phase = "final") -> float | None:
     """Return the share of the training after which a method is first as low as the base is at the end.
 
     Compared are mean validation scores over the new seeds. Shares are of the base's gradients, so a method that takes
     several per step can need more than 1. None: it never is as low, or a seed of either diverged or is missing.
     """
-    mine, others = curves(record, contender, "final"), curves(record, base, "final")
+    mine, others = curves(record, contender, phase), curves(record, base, "final")
     if not (mine and others) or any(curve.diverged_at is not None for curve in (*mine, *others)):
         return None
     mean, goal = (np.mean([curve.validation for curve in of], axis=0) for of in (mine, others))

@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 import optax
+from jax.typing import ArrayLike
 
 import adaptax
 import adaptax.methods
@@ -99,7 +100,19 @@ def _ours() -> dict[str, Method]:
     learned = partial(adaptax.learned_lstm, weights="mnist")  # the one that was trained on a net
     shown = "learned_lstm(weights='mnist')"
     of_net = dataclasses.replace(found["learned_lstm"], make=learned, most_weights=100_000, shown=shown)
-    return found | {"learned_lstm": of_net}
+    dog = Method(
+        make=_l_dog,
+        default=1.0,
+        judged_at=adaptax.averaged_params,
+        shown="chain(scale_by_rate(dog_rate()), scale_by_learning_rate(1.0), average_params())",
+    )
+    return found | {"learned_lstm": of_net, "dog": dog}
+
+
+def _l_dog(learning_rate: ArrayLike) -> optax.GradientTransformation:
+    """Return L-DoG as its authors run it: around the gradient itself, judged by the average of its params."""
+    scaled = optax.chain(adaptax.scale_by_rate(adaptax.dog_rate()), optax.scale_by_learning_rate(learning_rate))
+    return optax.chain(scaled, adaptax.average_params())
 
 
 def _found(slug: str) -> Method:

@@ -50,6 +50,15 @@ def test_they_are_tried_only_if_named():
     assert list(methods.choose(["cautious_muon"])) == ["cautious_muon"]
 
 
+def test_dog_is_judged_by_the_average_of_its_params():
+    dog, bare = methods.choose(["dog", "dog_sgd"]).values()
+    assert dog.default == 1.0
+    same(steps(dog.make(1.0)), steps(bare.make(1.0)))
+    optimizer, w = dog.make(1.0), jnp.array([4.0])
+    _, state = optimizer.update(jnp.array([2.0]), optimizer.init(w), w)
+    assert 0 < float(4.0 - dog.judged_at(state, jnp.array([0.0]))[0]) < 1e-4  # its first step is short
+
+
 @pytest.mark.parametrize("name", COMBINATIONS)
 def test_descends_as_its_direction_does_at_first(name):
     """Whatever a rate makes of it, the first step lies on the direction's side; the rate takes a traced number."""

@@ -200,10 +200,15 @@ def test_a_difference_is_taken_seed_by_seed_and_a_verdict_needs_seeds_that_end(m
 
 def test_there_is_no_difference_without_a_common_seed():
     assert analysis.difference(judged(a=final(1.0, None), b=final(None, 1.0)), "a", "b") is None
-    untuned = [member("default", seed, 1.0, test=float(seed)) for seed in (1, 2)]
-    both = judged(a=[*final(0.0, 0.0), *untuned], b=[*final(9.0, 9.1), *untuned])
+
+
+def test_an_untuned_contender_is_compared_with_a_tuned_one():
+    untuned = [member("default", seed, 4.0, 2.0, 2.0, 0.5, test=seed - 990.0) for seed in (1000, 1001)]
+    both = judged(a=[*final(0.0, 0.0), *untuned], b=[*final(9.0, 10.1), *untuned])
     assert analysis.difference(both, "a", "b").verdict == "lower"
-    assert analysis.difference(both, "a", "b", "default").estimate.mean == 0
+    assert analysis.difference(both, "a", "b", "default").estimate.mean == pytest.approx(10.5 - 9.55)
+    assert analysis.share_of_steps(judged(a=untuned, b=final(9.0)), "a", "b", "default") == 1.0
+    assert analysis.share_of_steps(judged(a=untuned, b=final(9.0)), "a", "b") is None
 
 
 @pytest.mark.parametrize(
