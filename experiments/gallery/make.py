@@ -108,7 +108,7 @@ def _paths(out: Path) -> Iterator[Picture | str]:
         paths.draw_momenta(travelled),
         out / "momenta.png",
         "Nesterov with three momenta",
-        "The article's other comparison: paths over all seven surfaces with momentum .25, .9 and .975.",
+        "The article's other comparison: paths over all seven surfaces with momentum 0.25, 0.9 and 0.975.",
         "Surfaces",
     )
 
