@@ -6,6 +6,7 @@ claim without a method is not tested, and `comment` says why.
 
 from typing import Literal, NamedTuple
 
+from adaptax.comparison.protocol import Phase
 from experiments.decade.searching import SCHEDULE
 
 
@@ -19,6 +20,7 @@ class Claim(NamedTuple):
     base: str = ""
     expects: Literal["lower", "no higher"] = "lower"
     comment: str = ""
+    phase: Phase = "final"  # "default": the method has its untuned rate, and the base its best one
 
 
 def _scheduled(says: str, source: str, published: str, method: str, base: str, comment: str = "", **of: str) -> Claim:
@@ -136,6 +138,16 @@ CLAIMS = (
         "optax_schedule_free_adamw@warmup_constant",
         f"optax_adamw@{SCHEDULE}",
         "no higher",
+    ),
+    Claim(
+        "Prodigy without tuning is as good as tuned Adam",
+        "Mishchenko & Defazio 2023",
+        "close to hand-tuned Adam",
+        "optax_prodigy",
+        "adam",
+        "no higher",
+        "at rate 1; both have constant rates",
+        phase="default",
     ),
     Claim(
         "Cautious weight decay lowers the loss of AdamW",

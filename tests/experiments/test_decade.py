@@ -133,6 +133,33 @@ def test_the_words_above_the_table_of_tenfold_rates_hold_in_the_records():
     assert all(2 <= higher <= 4 and lower == 0 for lower, higher in of([*norms, *gains], "Adam: tenfold"))
 
 
+def test_the_words_beside_the_maps_of_depth_hold_in_the_records():
+    records = page.read(RECORDS, "depth")
+
+    def best(method):
+        """Return the lowest loss and its rate by task."""
+        of = {slug: losses(record, method) for slug, record in records.items()}
+        return {slug: min((loss, rate) for rate, loss in those.items() if loss == loss) for slug, those in of.items()}
+
+    sgd, lsalr, adam, muon, floor = map(best, ("optax_sgd", "lsalr", "adam", "optax_muon", "update_floor_muon"))
+    chance = 2.29
+    for slug in ("sigmoid_01", "sigmoid_02", "relu_08", "relu_10"):
+        assert sgd[slug][1] / lsalr[slug][1] == pytest.approx(2.15, abs=0.05), slug
+    for slug in ("sigmoid_04", "sigmoid_06", "sigmoid_08", "sigmoid_10"):
+        assert min(sgd[slug][0], lsalr[slug][0]) > chance
+        assert max(muon[slug][0], floor[slug][0]) < 0.3
+        assert (adam[slug][0] < 0.3) == (slug == "sigmoid_04")
+    tanh = [slug for slug in records if slug.startswith("tanh")]
+    assert len(tanh) == 6
+    for slug in tanh:
+        assert abs(lsalr[slug][0] / sgd[slug][0] - 1) < 0.1
+        assert all(best(method)[slug][0] < 0.2 for method in families.DEPTH_METHODS)
+    for slug in ("relu_08", "relu_10"):
+        assert round(1 - lsalr[slug][0] / sgd[slug][0], 2) in (0.17, 0.18)
+        assert adam[slug][0] / sgd[slug][0] < 0.63
+        assert muon[slug][0] / sgd[slug][0] < 0.5
+
+
 def test_families_vary_what_they_say():
     shapes = {
         name: {slug: jax.eval_shape(task.problem.init, jax.random.key(0)) for slug, task in family.tasks.items()}
