@@ -14,7 +14,7 @@ from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
 from adaptax.comparison.report.show import NOTHING, show
 from adaptax.comparison.results import TaskRecord, read_all
 from adaptax.comparison.statistics import holm
-from experiments.decade import tenfold
+from experiments.decade import dropped, tenfold
 from experiments.decade.claims import CLAIMS, Claim
 from experiments.decade.families import FAMILIES
 from experiments.decade.pictures import PICTURES, name_of
@@ -133,6 +133,7 @@ def page(folder: Path) -> str:
         _each(judged, records),
         *tenfold.section([record for record in read_all(folder / "search") if record.slug in CHEAP]),
         *maps,
+        *dropped.section(records),
     ]
     return to_markdown(sections)
 

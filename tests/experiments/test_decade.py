@@ -10,7 +10,7 @@ import pytest
 
 from adaptax.comparison.protocol import Grid
 from adaptax.comparison.results import read_all
-from experiments.decade import families, page, pictures, tenfold
+from experiments.decade import dropped, families, page, pictures, tenfold
 from experiments.decade.claims import CLAIMS, Claim
 from experiments.decade.families import FAMILIES, NARROW, Family
 from experiments.decade.page import FAILS, HOLDS, PARTLY, UNTESTED
@@ -131,6 +131,25 @@ def test_the_words_above_the_table_of_tenfold_rates_hold_in_the_records():
         shortening = of(["alignment", "random_mask"], f"{direction}: tenfold")
         assert all(2 <= lower <= 3 and higher == 0 for lower, higher in shortening)
     assert all(2 <= higher <= 4 and lower == 0 for lower, higher in of([*norms, *gains], "Adam: tenfold"))
+
+
+def test_what_was_left_out_is_named_with_what_ends_lower():
+    """On the task `two` the other one has a diverged seed, so it is not lower there."""
+    ends = {"low": LOWER, "high": HIGHER, "same": SAME}
+    one = judged("one", **{name: final(*of) for name, of in ends.items()}, **{"low@warmup_linear": final(1.0, 2.0)})
+    two = judged("two", low=final(9.0, 18.9, None), high=final(*HIGHER), same=final(*SAME))
+    assert dropped.dominating([one, two], "high", ["low", "same"]) == (1, 2, "low")
+    assert dropped.dominating([one], "low", ["high", "same"]) is None
+    (section,) = dropped.section([one, two])
+    assert [cell.text for cell in section.table.rows[0]] == ["`high`", "`low`", "1 of 2"]
+    assert dropped.section([judged("one", low=final(*LOWER), **{"low@warmup_linear": final(1.0, 2.0)})]) == []
+
+
+def test_the_words_about_what_was_left_out_hold_in_the_records():
+    (section,) = dropped.section(read_all(RECORDS / "compare"))
+    alone = [row[0].text for row in section.table.rows if row[1].text == "–"]
+    assert alone == [f"`rescale(scale_by_history(), {rate}_rate())`" for rate in ("lsalr", "local_gains")]
+    assert "`adagrad`" in [row[0].text for row in section.table.rows]
 
 
 def test_the_words_beside_the_maps_of_depth_hold_in_the_records():
