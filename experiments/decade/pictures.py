@@ -34,9 +34,10 @@ def name_of(method: str) -> str:
 def draw_widths(records: Mapping[str, TaskRecord]) -> Figure:
     """Draw the loss against the rate, a panel per method, a curve per width; the best rate of each width is marked."""
     methods = list(next(iter(records.values())).results)
-    figure, axes = plt.subplots(1, len(methods), figsize=(3.1 * len(methods), 3.4), sharey=True, layout="constrained")
+    lines = len(methods) // 3 + 1  # three panels a line, the last place is the legend's
+    figure, axes = plt.subplots(lines, 3, figsize=(9, 3.2 * lines), sharey=True, layout="constrained")
     colors = plt.get_cmap("viridis")(np.linspace(0.9, 0.0, len(records)))
-    for panel, method in zip(axes, methods, strict=True):
+    for panel, method in zip(axes.flat, methods, strict=False):
         for (slug, record), color in zip(records.items(), colors, strict=True):
             of = losses(record, method)
             panel.plot(list(of), list(of.values()), color=color, label=f"{int(slug)} units")
@@ -45,8 +46,11 @@ def draw_widths(records: Mapping[str, TaskRecord]) -> Figure:
         panel.set(xscale="log", yscale="log", title=name_of(method), xlabel="learning rate")
         panel.title.set_fontsize(10)
         panel.grid(color="#EEEEEE")
-    axes[0].set_ylabel("validation loss at the end, nats")
-    axes[-1].legend(fontsize=8, frameon=False)
+    for first in axes[:, 0]:
+        first.set_ylabel("validation loss at the end, nats")
+    for panel in axes.flat[len(methods) :]:
+        panel.axis("off")
+    axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), loc="center left", frameon=False)
     return figure
 
 

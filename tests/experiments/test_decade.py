@@ -152,6 +152,23 @@ def test_the_words_about_what_was_left_out_hold_in_the_records():
     assert "`adagrad`" in [row[0].text for row in section.table.rows]
 
 
+def test_the_words_beside_the_curves_of_width_hold_in_the_records():
+    records = page.read(RECORDS, "width")
+    assert list(records) == ["016", "032", "064", "128"]
+    of = {method: [losses(record, method) for record in records.values()] for method in records["016"].results}
+    best = {method: [min(those, key=those.get) for those in found] for method, found in of.items()}
+    drift = {method: max(rates) / min(rates) for method, rates in best.items()}
+    assert drift["adam_held"] == 1.0
+    assert 3.1 < drift["adam"] < 3.2
+    assert best["adam"] == sorted(best["adam"], reverse=True)
+    assert all(1.7 < drift[method] < 1.8 for method in ("optax_muon", "muon_held", "adam_mup"))
+    excess = [
+        min(held.values()) / min(adam.values()) - 1 for held, adam in zip(of["adam_held"], of["adam"], strict=True)
+    ]
+    assert [round(of, 2) for of in excess[:2]] == [0.65, 0.22]
+    assert max(map(abs, excess[2:])) < 0.03
+
+
 def test_the_words_beside_the_maps_of_depth_hold_in_the_records():
     records = page.read(RECORDS, "depth")
 
