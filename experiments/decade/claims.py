@@ -140,6 +140,16 @@ CLAIMS = (
         "no higher",
     ),
     Claim(
+        "Distance over gradients without tuning is as good as tuned SGD",
+        "Ivgi et al. 2023",
+        "L-DoG generally better, in fine-tuning",
+        "dog",
+        "optax_sgd",
+        "no higher",
+        "L-DoG at rate 1, from a distance of 1e-6 on; both have constant rates",
+        phase="default",
+    ),
+    Claim(
         "Prodigy without tuning is as good as tuned Adam",
         "Mishchenko & Defazio 2023",
         "close to hand-tuned Adam",
