@@ -181,7 +181,8 @@ def share_of_steps(record: TaskRecord, contender: str, base: str, phase: Phase =
     """Return the share of the training after which a method is first as low as the base is at the end.
 
     Compared are mean validation scores over the new seeds. Shares are of the base's gradients, so a method that takes
-    several per step can need more than 1. None: it never is as low, or a seed of either diverged or is missing.
+    several per step can need more than 1. None: it never is as low, or a seed of either diverged or is missing. `phase`
+    is the method's, as in `difference`.
     """
     mine, others = curves(record, contender, phase), curves(record, base, "final")
     if not (mine and others) or any(curve.diverged_at is not None for curve in (*mine, *others)):

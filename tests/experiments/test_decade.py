@@ -47,6 +47,15 @@ def test_a_verdict_follows_from_the_tasks_on_which_a_side_is_shown(ends, expects
     assert verdict(*ends, expects=expects).verdict == wanted
 
 
+def test_an_untuned_claim_takes_the_method_at_its_default_rate_and_the_base_at_its_best_one():
+    """At its best rate the method is lower, at its default one higher; the base the other way round."""
+    untuned = [result._replace(phase="default") for result in final(*HIGHER)]
+    base = [*final(10.0, 20.0, 30.0), *(result._replace(phase="default") for result in final(50.0, 60.0, 70.0))]
+    record = judged("task", a=base, b=[*final(*LOWER), *untuned])
+    assert page.judge(CLAIM, [record]).shown == {"task": "lower"}
+    assert page.judge(CLAIM._replace(phase="default"), [record]).shown == {"task": "higher"}
+
+
 def test_a_side_is_shown_only_after_holms_correction():
     """Differences -2, -1, -1.5 have t = 5.196, so p = .0351: shown alone, and not as the smaller of two."""
     of = [8.0, 19.0, 28.5]
