@@ -25,7 +25,7 @@ class Method:
         numbers: settings by name; methods that differ only in these share one compiled program.
         schedules: names of schedules of its own; empty: those of the comparison.
         needs_matrix: whether it needs a leaf of two axes, as Muon does; a task without one leaves it out.
-        most_weights: the largest model that it is tried on; above, it takes longer than all other methods together.
+        most_weights: it is not tried on larger models, where it takes longer than all other methods together.
         shown: the expression that makes it.
 
     >>> Method(make=optax.contrib.schedule_free_adamw, judged_at=optax.contrib.schedule_free_eval_params)

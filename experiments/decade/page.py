@@ -73,8 +73,8 @@ good rates means nothing. Losses are means of three seeds, without a test.
 * **Rectified units**: at eight and ten layers SGD learns with difficulty. There LSALR lowers its loss by 17 or 18 %,
   and needs half the rate. Adam's loss is lower still, by 37 % or more, and Muon's by more than half.
 
-So LSALR helps a net that plain SGD can just train. Where gradients vanish, its logarithm is too weak; dividing by the
-size of the gradient, as Adam and Muon do, helps more.""",
+So LSALR helps a net that plain SGD can just train. Where gradients vanish, its logarithm is too weak. Adam and Muon,
+whose steps do not shrink with the gradient, help more.""",
     "batch": """\
 Rates that compare signs should need gradients that are more than noise. In each map the batch grows from bottom to top,
 and the number of steps is the same. On these digits the noise is no obstacle: around SGD gains lower the best loss most
