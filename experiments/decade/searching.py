@@ -1,8 +1,9 @@
 """The search for a product of rates that `docs/preregistration.md` describes: on the development tasks, by validation.
 
-Singles come first, then pairs of the best rates, then triples on the best pairs. Every candidate has the same schedule
-and the same trials. A candidate's score is the number of tasks on which it ends lower than each rival. The directions
-without rates are trained as well, so that one can see what each rate changes; they are no candidates.
+Singles come first, then pairs of the best rates, then triples on the best pairs, then other constants of the best one.
+Every candidate has the same schedule and the same trials. A candidate's score is the number of tasks on which it ends
+lower than each rival. The directions without rates are trained as well, so that one can see what each rate changes;
+they are no candidates.
 """
 
 import itertools
@@ -22,6 +23,7 @@ from adaptax.comparison.record import Line, to_lines
 from adaptax.comparison.report.pairs import BENEATH
 from adaptax.comparison.results import TaskRecord
 from adaptax.comparison.run import judge
+from experiments.decade import constants
 from experiments.engine import finder
 from experiments.engine.places import RESULTS, Data, Out
 
@@ -52,7 +54,11 @@ def search(out: Out = RESULTS / "search", data: Data = None) -> None:
     triples = {tuple(sorted(pair | {rate})) for pair in leaders for rate in rates if rate not in pair}
     run.judge(products(sorted(triples)), CHEAP)
     finalists = list(run.ranked(CHEAP))[:FINALISTS]
-    run.judge(finalists, ALL)
+    best = next(iter(run.judge(finalists, ALL)))
+    for others in constants.rounds(best):
+        tried = [best, *(best + other for other in others)]
+        finalists += tried[1:]
+        best = next(iter(run.judge(tried, ALL)))
     run.report(finalists)
 
 
@@ -67,7 +73,7 @@ class _Search:
         """Train the missing candidates, and return all given ones, the best first."""
         self._candidates += [name for name in names if name not in self._candidates]
         for slug in tasks:
-            methods = known_methods.choose(dict.fromkeys([*RIVALS, *BENEATH.values(), *names]))
+            methods = constants.choose(dict.fromkeys([*RIVALS, *BENEATH.values(), *names]))
             judge(
                 {slug: finder.task(slug)}, methods, PROTOCOL, self._out, self._console, folder=self._data, resume=True
             )

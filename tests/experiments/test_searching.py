@@ -1,15 +1,24 @@
 """The search does what the preregistration says: by validation alone, against the rivals, on tasks it may look at."""
 
+import inspect
 import math
 import re
+from functools import partial
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
 import pytest
 
+import adaptax
 from adaptax.comparison import around
+from adaptax.comparison import methods as known_methods
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.method import describe_method
 from adaptax.comparison.schedules import WARMUP
-from experiments.decade import searching
+from experiments.decade import constants, searching
 from experiments.decade.searching import Score
 from experiments.engine import finder
 from tests.comparison.test_report import at, final, judged
@@ -96,3 +105,66 @@ def test_the_directions_without_rates_are_trained_and_are_no_candidates(monkeypa
     assert list(run.judge(["lsalr"], ["digits"])) == ["lsalr"]
     assert trained == [[*searching.RIVALS, "optax_sgd", "optax_momentum", "adam", "lsalr"]]
     assert list(run.ranked(["digits"])) == ["lsalr"]
+
+
+def test_constants_come_last_one_after_another(monkeypatch, tmp_path: Path):
+    """The best product is tried with other values of a constant; the best of those, with other values of the next."""
+    asked = []
+    order = {"alignment+hypergradient_adam, alignment.temperature=4": 3, "alignment+hypergradient_adam": 2}
+
+    def rank(self, names, tasks):
+        asked.append((list(names), tasks))
+        self._candidates += names
+        return dict.fromkeys(sorted(names, key=lambda name: -order.get(name, 0)), Score(0, 0.0))
+
+    monkeypatch.setattr(searching._Search, "judge", rank)
+    monkeypatch.setattr(searching._Search, "ranked", lambda self, tasks: {"alignment+hypergradient_adam": Score(1, 0)})
+    searching.search(tmp_path)
+    (_, tasks), first, second = asked[-3:]
+    assert tasks == searching.ALL
+    base = "alignment+hypergradient_adam"
+    assert first == ([base, *(f"{base}, alignment.temperature={value}" for value in (1, 4))], searching.ALL)
+    best = f"{base}, alignment.temperature=4"
+    assert second == ([best, *(f"{best}, hypergradient.beta={value}" for value in (0.005, 0.08))], searching.ALL)
+
+
+def test_constants_keep_to_the_preregistration():
+    assert "at most two constants, each with at most three values" in TEXT
+    defaults = {slug: inspect.signature(getattr(adaptax, f"{slug}_rate")).parameters for slug in around.rates()}
+    for constant, values in constants.CONSTANTS.items():
+        slug, _, name = constant.partition(".")
+        assert len({*values, around.NUMBERS.get(name, defaults[slug][name].default)}) == 3
+    assert len(list(constants.rounds("alignment+eve+hypergradient_sgd"))) == 2
+    assert list(constants.rounds("trust_ratio_sgd")) == []
+
+
+@pytest.mark.parametrize("name", ["alignment+update_floor_momentum", "adagc+hypergradient_adam", "eve_adam"])
+def test_a_product_with_its_own_constants_is_that_product(name: str):
+    """The same values by another way give the same steps; other values give others."""
+    rates = {"alignment.temperature": 2.0, "hypergradient.beta": 0.02, "eve.b3": 0.999}
+    given = {key: value for key, value in rates.items() if key.partition(".")[0] in name}
+    same = partial(constants.rule, name=name, **given)
+    other = partial(constants.rule, name=name, **{key: 0.3 for key in given})
+    standing = known_methods.choose([name])[name].make
+    expected, found, moved = (steps(make) for make in (standing, same, other))
+    np.testing.assert_array_equal(found, expected)
+    assert not np.allclose(moved, expected)
+
+
+def steps(make) -> np.ndarray:
+    """Return the params after five steps on a quadratic."""
+    optimizer, params = make(learning_rate=0.1), {"w": jnp.asarray([1.0, -2.0, 3.0])}
+    state = optimizer.init(params)
+    for _ in range(5):
+        loss, slopes = jax.value_and_grad(lambda at: jnp.sum(at["w"] ** 2 * jnp.asarray([1.0, 0.3, 0.1])))(params)
+        updates, state = optax.with_extra_args_support(optimizer).update(slopes, state, params, value=loss)
+        params = optax.apply_updates(params, updates)
+    return np.asarray(params["w"])
+
+
+def test_a_name_with_constants_is_a_method_of_one_program():
+    of = constants.choose(["eve_adam, eve.b3=0.99", "eve_adam, eve.b3=0.9999", "adam"])
+    assert [dict(method.numbers) for method in of.values()] == [{"eve.b3": 0.99}, {"eve.b3": 0.9999}, {}]
+    one, two, _ = (describe_method(method) for method in of.values())
+    assert one["make"] == two["make"] == {"call": "experiments.rule", "name": "eve_adam"}
+    assert of["adam"].shown == "adam"
