@@ -5,6 +5,7 @@ All are computed from `TaskRecord`s; tables, pictures and the evidence page show
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -232,6 +233,6 @@ def difference_at(record: TaskRecord, contender: str, base: str, times: float) -
 
 def at_rate(record: TaskRecord, contender: str, rate: float) -> Ends:
     """Return the validation scores of the tuning seeds at a rate, at the best settings."""
-    of = [curve for curve in at_best_settings(record, contender) if np.isclose(curve.rate, rate, rtol=0.01)]
+    of = [curve for curve in at_best_settings(record, contender) if math.isclose(curve.rate, rate, rel_tol=0.01)]
     lost = tuple(curve.seed for curve in of if curve.diverged_at is not None)
     return Ends({curve.seed: curve.validation[-1] for curve in of if curve.diverged_at is None}, lost)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import optax
 from jax.typing import ArrayLike
@@ -41,6 +41,7 @@ def of_the_evidence() -> dict[str, Method]:
     }
 
 
+@cache  # it takes 50 ms; callers only read it
 def combinations() -> dict[str, Method]:
     """Put every rate around descent, momentum, Adam and Muon; each rate's file says where it belongs."""
     found = {}
@@ -91,6 +92,7 @@ def direction_of(name: str) -> str | None:
     return name.rpartition("_")[2] if name in combinations() or product(name) else None
 
 
+@cache
 def rates() -> dict[str, tuple[Make, str]]:
     """Find every rate that needs only numbers, and its place, by slug."""
     found = {}
