@@ -14,7 +14,7 @@ from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
 from adaptax.comparison.report.show import NOTHING, show
 from adaptax.comparison.results import TaskRecord, read_all
 from adaptax.comparison.statistics import holm
-from experiments.decade import dropped, tenfold
+from experiments.decade import dropped, outcome, tenfold
 from experiments.decade.claims import CLAIMS, Claim
 from experiments.decade.families import FAMILIES
 from experiments.decade.pictures import PICTURES, name_of
@@ -226,11 +226,12 @@ def _drift(records: Mapping[str, TaskRecord]) -> Table:
 
 
 def claims(out: Path = DOCS / "claims.md", results: Path = RECORDS) -> None:
-    """Make the page of this decade's claims from the committed records: each with its verdict, and the pictures."""
+    """Make the pages of this decade's claims and of the search for a product of rates, with pictures, from records."""
     out.write_text(page(results), encoding="utf-8")
     for name, draw in PICTURES.items():
         if records := read(results, name):
             figure = draw(records)
             figure.savefig(out.parent / f"claims_{name}.png", dpi=100)
             plt.close(figure)
+    outcome.write(out.parent, results)
     print(out)

@@ -1,0 +1,79 @@
+"""The page of the search shows what the records say, and the confirmation once a candidate is frozen."""
+
+import matplotlib.pyplot as plt
+import pytest
+
+from adaptax.comparison.report.pairs import BENEATH
+from experiments.decade import outcome, searching
+from experiments.engine.places import DOCS, RECORDS
+from tests.comparison.test_report import at, final, judged
+from tests.experiments.test_confirming import BASE, BELOW, EQUAL, wide
+
+ADAMW, FREE, MUON = searching.RIVALS
+
+
+def searched(slug: str, **ends: float | None):
+    return judged(slug, **{name: at(0.1, *([end, end] if end else [None, 1.0])) for name, end in ends.items()})
+
+
+RECORD = searched("digits", **{ADAMW: 4.0, FREE: 2.0, "adam": 1.0, "cautious_adam": 1.5, "lsalr": 3.0, "dog_sgd": None})
+
+
+def test_the_page_is_what_the_records_say():
+    assert outcome.page(RECORDS) == (DOCS / "search.md").read_text()
+    assert (DOCS / "search.png").stat().st_size < 100_000
+
+
+def test_rivals_and_bare_directions_are_no_candidates():
+    assert outcome.candidates([RECORD]) == ["cautious_adam", "lsalr", "dog_sgd"]
+
+
+def test_a_ratio_is_to_the_lowest_rival():
+    assert outcome.ratio(RECORD, "cautious_adam") == pytest.approx(0.75)
+    assert outcome.ratio(RECORD, "lsalr") == pytest.approx(1.5)
+    assert outcome.ratio(RECORD, "dog_sgd") is None  # every rate diverged
+    assert outcome.ratio(RECORD, "absent") is None
+
+
+def test_the_best_come_first_and_what_is_lower_than_all_rivals_is_bold():
+    table = outcome._order([RECORD], outcome.candidates([RECORD]), 2)
+    assert table.rows[0][1:] == [outcome.Cell("1"), outcome.Cell("0.75", "best")]
+    assert table.rows[1][1:] == [outcome.Cell("0"), outcome.Cell("1.50", "")]
+    assert len(table.rows) == 2
+
+
+def test_every_candidate_is_a_dot_of_its_direction():
+    figure = outcome.picture([RECORD])
+    (axes,) = figure.axes
+    dots = {of.get_label(): of.get_offsets().tolist() for of in axes.collections}
+    plt.close(figure)
+    assert len(dots) == len(BENEATH)
+    assert [x for x, _ in dots["around Adam"]] == pytest.approx([0.75])
+    assert [x for x, _ in dots["around SGD"]] == pytest.approx([1.5])
+    assert outcome._direction("eve+hypergradient_muon, hypergradient.beta=0.08") == "muon"
+
+
+@pytest.mark.parametrize(("ends", "does"), [([BELOW] * 5, "does"), ([BELOW] * 3 + [EQUAL] * 2, "does not")])
+def test_the_confirmation_says_both_verdicts_with_every_difference_and_width(ends, does):
+    rivals = {name: final(*BASE) for name in searching.RIVALS}
+    narrow = [judged(f"task{k}", lsalr=final(*of), **rivals) for k, of in enumerate(ends)]
+    of_rivals = {name: {0.1: 1.0, 1.0: 9.0} for name in searching.RIVALS}
+    rates = [wide(lsalr={0.01: 1.0, 0.1: 1.0, 1.0: 9.0}, **of_rivals)]
+    assert outcome.answer(narrow, rates, "lsalr") == (
+        f"The candidate, `lsalr`, **{does} end lower** than all three rivals on at least 4 of 5 tasks and higher on "
+        "none. Its range of good rates **is** at least 10 times as wide as theirs."
+    )
+    first, second = outcome.confirmation(narrow, rates, "lsalr")
+    assert [len(row) for row in first.table.rows] == [4] * 5
+    assert first.table.rows[0][1].text.startswith("-1.00 ± 0.25 (p ")
+    assert first.table.rows[0][1].kind == "best"
+    assert first.table.rows[4][1].kind == ("best" if does == "does" else "")
+    assert [row[1].text for row in second.table.rows] == ["10", "1", "1", "1"]
+    assert "**is not** at least" in outcome.answer(narrow, [wide(lsalr={0.1: 1.0}, **of_rivals)], "lsalr")
+
+
+def test_a_seed_that_diverged_is_named():
+    rivals = {name: final(*BASE) for name in searching.RIVALS}
+    rates = wide(lsalr={0.1: 1.0}, **{name: {0.1: 1.0} for name in searching.RIVALS})
+    first, _ = outcome.confirmation([judged("task", lsalr=final(None, 18.0, 29.0), **rivals)], [rates], "lsalr")
+    assert first.table.rows[0][1].text == "a seed diverged"
