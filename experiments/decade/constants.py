@@ -14,7 +14,7 @@ from adaptax.comparison import around
 from adaptax.comparison import methods as known_methods
 from adaptax.comparison.method import Method
 
-# The constants that may be tried, with two values beside the default; chosen before a product was known to be best.
+# The constants that may be tried, with two values beside the default; chosen while pairs were still running.
 CONSTANTS: Mapping[str, tuple[float, float]] = {
     "alignment.temperature": (1.0, 4.0),
     "delta_bar_delta.kappa": (0.05, 0.8),
