@@ -11,13 +11,13 @@ import numpy as np
 from rich.console import Console
 
 from adaptax.comparison import analysis
-from adaptax.comparison import methods as known_methods
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.protocol import Grid, Protocol
 from adaptax.comparison.report.show import show
 from adaptax.comparison.results import TaskRecord, read_all
 from adaptax.comparison.run import judge
 from adaptax.comparison.statistics import holm
+from experiments.decade import constants
 from experiments.decade.rates import good_rates, losses
 from experiments.decade.searching import RIVALS, SCHEDULE
 from experiments.engine import finder
@@ -51,7 +51,7 @@ def confirm(out: Out = RESULTS / "confirmation", data: Data = None) -> None:
         (NARROW, (FROZEN, *RIVALS, *OTHERS), "new_seeds"),
         (WIDE, (FROZEN, *RIVALS), "wide"),
     ):
-        methods = known_methods.choose(names)
+        methods = constants.choose(names)
         for slug in TASKS:
             judge({slug: finder.task(slug)}, methods, protocol, out / folder, console, folder=data, resume=True)
     for line in report(read_all(out / "new_seeds"), read_all(out / "wide"), FROZEN):

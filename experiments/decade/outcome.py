@@ -31,7 +31,7 @@ A candidate's score on a task is its mean validation score over three seeds, at 
 rate. The table shows it divided by the lowest score of the three rivals, so a number below 1 is lower than all rivals
 (bold). A dash means that the task has no matrix, which Muon needs, or that every rate diverged. Candidates are ordered
 by the number of tasks on which they are lower than all rivals, then by the mean logarithm of these ratios, each limited
-to the range from 1/e to e.
+to the range from 1/e to e; a dash counts as e.
 
 On `quadratic` the minimum is at 0, so weight decay alone leads there: AdamW ends below 1e-20, and no candidate comes
 near it.
@@ -166,7 +166,7 @@ def picture(records: Sequence[TaskRecord]) -> Figure:
 
 def _direction(name: str) -> str:
     """Return a candidate's direction; methods around plain descent have names of their own."""
-    direction = name.partition(",")[0].rpartition("_")[2]
+    direction = name.partition(", ")[0].rpartition("_")[2]
     return direction if direction in BENEATH else "sgd"
 
 

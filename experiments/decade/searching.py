@@ -110,8 +110,9 @@ def products(chosen: Iterable[Sequence[str]]) -> list[str]:
 
 
 def rates_of(name: str) -> list[str]:
-    """Return a candidate's rates."""
-    return name.rpartition("_")[0].split("+") if around.direction_of(name) else [name]
+    """Return a candidate's rates; `, RATE.CONSTANT=VALUE` may follow its name."""
+    base = name.partition(", ")[0]
+    return base.rpartition("_")[0].split("+") if around.direction_of(base) else [base]
 
 
 def best_rates(scores: Mapping[str, Score], count: int) -> list[str]:

@@ -104,3 +104,15 @@ def test_nothing_runs_before_the_freeze(tmp_path: Path):
         assert "## Frozen\nNothing yet." in TEXT
     else:
         assert f"`{confirming.FROZEN}`" in TEXT.split("## Frozen")[1]
+
+
+def test_a_candidate_with_constants_of_its_own_is_trained_with_them(monkeypatch, tmp_path: Path):
+    """On each of the five tasks twice: for new seeds with other contenders, for the widths with the rivals alone."""
+    name, trained = "eve+hypergradient_adam, hypergradient.beta=0.08", []
+    monkeypatch.setattr(confirming, "FROZEN", name)
+    monkeypatch.setattr(confirming, "OTHERS", ("adam",))
+    monkeypatch.setattr(confirming, "judge", lambda tasks, methods, *rest, **how: trained.append(methods))
+    monkeypatch.setattr(confirming, "report", lambda *of: [])
+    confirming.confirm(tmp_path)
+    assert [list(of) for of in trained] == [[name, *RIVALS, "adam"]] * 5 + [[name, *RIVALS]] * 5
+    assert dict(trained[0][name].numbers) == {"hypergradient.beta": 0.08}

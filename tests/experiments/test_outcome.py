@@ -1,9 +1,12 @@
 """The page of the search shows what the records say, and the confirmation once a candidate is frozen."""
 
+import math
+
 import matplotlib.pyplot as plt
 import pytest
 
 from adaptax.comparison.report.pairs import BENEATH
+from adaptax.comparison.results import read_all
 from experiments.decade import outcome, searching
 from experiments.engine.places import DOCS, RECORDS
 from tests.comparison.test_report import at, final, judged
@@ -22,6 +25,12 @@ RECORD = searched("digits", **{ADAMW: 4.0, FREE: 2.0, "adam": 1.0, "cautious_ada
 def test_the_page_is_what_the_records_say():
     assert outcome.page(RECORDS) == (DOCS / "search.md").read_text()
     assert (DOCS / "search.png").stat().st_size < 100_000
+
+
+def test_no_candidate_comes_near_adamw_where_decay_leads_to_the_minimum():
+    (quadratic,) = [record for record in read_all(RECORDS / "search") if record.slug == "quadratic"]
+    assert searching.validation_end(quadratic, ADAMW) < 1e-20
+    assert min(outcome.ratio(quadratic, name) or math.inf for name in outcome.candidates([quadratic])) > 100
 
 
 def test_rivals_and_bare_directions_are_no_candidates():

@@ -57,6 +57,7 @@ def test_candidates_are_all_rates_around_all_directions():
     assert pairs == [f"cautious+lsalr_{direction}" for direction in around.DIRECTIONS] + ["cautious+dog_sgd"]
     assert searching.rates_of("cautious+lsalr_sgd") == ["cautious", "lsalr"]
     assert searching.rates_of("lsalr") == ["lsalr"]
+    assert searching.rates_of("eve+lsalr_muon, eve.b3=0.99") == ["eve", "lsalr"]
 
 
 def record(slug: str, **ends: float | None):
