@@ -19,6 +19,7 @@ from adaptax.comparison.method import Method, Rule
 Make = Callable[[], adaptax.Rate]
 MOMENTUM = 0.9  # of rates that have this setting without a default
 NUMBERS = {"beta": 0.02}  # of rates that have these settings without defaults
+METHODS = ("delta_bar_delta", "local_gains", "lsalr", "rprop")  # these are their rates around the gradient itself
 
 
 def of_the_evidence() -> dict[str, Method]:
@@ -47,8 +48,8 @@ def combinations() -> dict[str, Method]:
     found = {}
     for slug, (rate, place) in rates().items():
         for name, (direction, shown) in DIRECTIONS.items():
-            if (place == "alone" and name != "sgd") or (name == "sgd" and hasattr(adaptax, slug)):
-                continue  # around the gradient itself, a method's rate is that method
+            if (place == "alone" and name != "sgd") or (name == "sgd" and slug in METHODS):
+                continue
             expression = {"before": f"chain(scale_by_rate({slug}_rate()), {shown})"}
             found[f"{slug}_{name}"] = Method(
                 make=partial(before if place == "before" else outside, rate=rate, direction=direction),
