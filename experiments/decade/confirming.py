@@ -4,6 +4,7 @@
 (b) its range of good rates is at least ten times as wide as that of each rival, in the geometric mean over the tasks.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from adaptax.comparison import analysis
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.method import Method
 from adaptax.comparison.protocol import Grid, Protocol
 from adaptax.comparison.report.show import show
 from adaptax.comparison.results import TaskRecord, read_all
@@ -36,7 +38,8 @@ class Duel(NamedTuple):
 
     task: str
     rival: str
-    found: analysis.Difference | None  # None: the candidate counts as higher, since it lost a seed
+    found: analysis.Difference | None  # None: a seed of the candidate diverged, or fewer than two of the rival remain
+    verdict: str  # "lower", "higher" or "none shown"
 
 
 def confirm(out: Out = RESULTS / "confirmation", data: Data = None) -> None:
@@ -51,43 +54,74 @@ def confirm(out: Out = RESULTS / "confirmation", data: Data = None) -> None:
         (NARROW, (FROZEN, *RIVALS, *OTHERS), "new_seeds"),
         (WIDE, (FROZEN, *RIVALS), "wide"),
     ):
-        methods = constants.choose(names)
+        methods = {name: _tuned(method) for name, method in constants.choose(names).items()}
         for slug in TASKS:
             judge({slug: finder.task(slug)}, methods, protocol, out / folder, console, folder=data, resume=True)
     for line in report(read_all(out / "new_seeds"), read_all(out / "wide"), FROZEN):
         console.print(line)
 
 
+def _tuned(method: Method) -> Method:
+    """Return the method without its untuned rate, which the preregistration leaves out."""
+    return dataclasses.replace(method, default=None)
+
+
+def is_complete(narrow: Sequence[TaskRecord], wide: Sequence[TaskRecord], candidate: str) -> bool:
+    """Say whether the candidate and all rivals have been trained on all five tasks, with all new seeds and rates."""
+    names = (candidate, *RIVALS)
+    new = {record.slug: [analysis.ends(record, name) for name in names] for record in narrow}
+    rates = {record.slug: [len(losses(record, name)) for name in names] for record in wide}
+    return set(new) == set(rates) == set(TASKS) and all(
+        all(len(of.scores) + len(of.diverged) == NARROW.final_seeds for of in new[slug])
+        and set(rates[slug]) == {WIDE.rates.count}
+        for slug in TASKS
+    )
+
+
 def report(narrow: Sequence[TaskRecord], wide: Sequence[TaskRecord], candidate: str) -> list[str]:
     """Say whether (a) and (b) hold, with every difference and every width."""
     found = duels(narrow, candidate)
-    adjusted = iter(holm([duel.found.p for duel in found if duel.found]))
-    lines = []
-    for duel in found:
-        of = duel.found
-        text = "a seed diverged" if of is None else f"{show(of.estimate, signed=True)}, p {next(adjusted):.2g}"
-        lines.append(f"{duel.task}: candidate - {duel.rival}: {text}")
+    lines = [
+        f"{duel.task}: candidate - {duel.rival}: {said(duel, p)}"
+        for duel, p in zip(found, adjusted(found), strict=True)
+    ]
     lines.append(f"(a) {'holds' if ends_lower(found) else 'does not hold'}")
     widths = {name: width(wide, name) for name in (candidate, *RIVALS)}
     lines += [f"width of {name}: {of:.3g}" for name, of in widths.items()]
     return [*lines, f"(b) {'holds' if forgives(widths, candidate) else 'does not hold'}"]
 
 
+def adjusted(found: Sequence[Duel]) -> list[float]:
+    """Return each p-value after Holm's correction for all differences; one without an interval enters as 1."""
+    return [float(p) for p in holm([duel.found.p if duel.found else 1.0 for duel in found])]
+
+
+def said(duel: Duel, p: float) -> str:
+    """Give a difference with its interval and p-value, or say why it has none."""
+    if duel.found is None:
+        return "a seed of the candidate diverged" if duel.verdict == "higher" else "the rival diverged"
+    return f"{show(duel.found.estimate, signed=True)}, p {p:.2g}"
+
+
 def duels(records: Sequence[TaskRecord], candidate: str) -> list[Duel]:
     """Compare the candidate with each rival on each task, seed by seed."""
-    return [
-        Duel(record.slug, rival, None if lost else analysis.difference(record, candidate, rival))
-        for record in records
-        for lost in [bool(analysis.ends(record, candidate).diverged)]
-        for rival in RIVALS
-    ]
+    return [_duel(record, candidate, rival) for record in records for rival in RIVALS]
+
+
+def _duel(record: TaskRecord, candidate: str, rival: str) -> Duel:
+    if analysis.ends(record, candidate).diverged:
+        return Duel(record.slug, rival, None, "higher")
+    found = analysis.difference(record, candidate, rival)
+    if found is None or found.p != found.p:  # fewer than two seeds of the rival are left
+        return Duel(record.slug, rival, None, "lower")
+    return Duel(record.slug, rival, found, found.verdict)
 
 
 def ends_lower(found: Sequence[Duel]) -> bool:
     """Judge criterion (a): all three are lower on enough tasks, and none is higher on any."""
     verdicts: dict[str, list[str]] = {}
     for duel in found:
-        verdicts.setdefault(duel.task, []).append(duel.found.verdict if duel.found else "higher")
+        verdicts.setdefault(duel.task, []).append(duel.verdict)
     below = sum(set(of) == {"lower"} for of in verdicts.values())
     return below >= ENOUGH and not any("higher" in of for of in verdicts.values())
 

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from adaptax.comparison.methods import shown
 from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
 from adaptax.comparison.report.pairs import BENEATH
-from adaptax.comparison.report.show import NOTHING, show
+from adaptax.comparison.report.show import NOTHING
 from adaptax.comparison.results import TaskRecord, read_all
-from adaptax.comparison.statistics import holm
 from experiments.decade import confirming
 from experiments.decade.confirming import FROZEN, duels, ends_lower, forgives, width
 from experiments.decade.pictures import name_of
@@ -23,26 +22,26 @@ TITLE, MOST = "Does a product of rates beat what people use?", 20
 QUESTION = """\
 Is there a product of at most three rates around one direction that ends lower than tuned AdamW, schedule-free AdamW and
 Muon, each with its schedule, on tasks that the search never saw? The [preregistration](preregistration.md) was written
-before the search began. It says which candidates are tried, by which score the search orders them, and what counts as
-an answer."""
+before the search began. It says which candidates are tried, how they are scored, and when the answer is yes."""
 UNCONFIRMED = "**The confirmation has not been run yet, so there is no answer yet.**"
 SEARCH = """\
 A candidate's score on a task is its mean validation score over three seeds, at the end of the schedule and at its best
 rate. The table shows it divided by the lowest score of the three rivals, so a number below 1 is lower than all rivals
-(bold). A dash means that the task has no matrix, which Muon needs, or that every rate diverged. Candidates are ordered
-by the number of tasks on which they are lower than all rivals, then by the mean logarithm of these ratios, each limited
-to the range from 1/e to e; a dash counts as e.
+(bold). A dash means that the task has no matrix, so that Muon cannot run there, or that every rate diverged. Candidates
+are ordered by the number of tasks on which they are lower than all rivals, then by the mean logarithm of these ratios.
+A ratio above e (2.72) counts as e, one below 1/e as 1/e, a dash as e. Two tasks have no matrix; there only AdamW and
+schedule-free AdamW are rivals.
 
 On `quadratic` the minimum is at 0, so weight decay alone leads there: AdamW ends below 1e-20, and no candidate comes
-near it.
+near it. On the other tasks AdamW is nearly Adam: it has Optax's weight decay of 0.0001.
 
 `python -m experiments search --out experiments/results/search` makes the records, `python -m experiments claims` this
 page."""
 PICTURE = """\
 ![Every candidate against the lowest rival](search.png)
 
-Each dot is a candidate, its color is its direction. Ratios outside of the picture are drawn at its edge. The best of so
-many candidates is partly the luckiest one; so other tasks and new seeds have to confirm it."""
+Each dot is a candidate, its color is its direction. Ratios outside of the picture are drawn at its edge. With so many
+candidates the best one is partly lucky. So new tasks and new seeds must confirm it."""
 CONFIRMATION = """\
 The difference candidate – rival, paired by new seed, with its 95 % interval; the p-value is corrected by Holm for all
 differences of the table and does not decide. `python -m experiments confirm --out experiments/results/confirmation`
@@ -77,7 +76,7 @@ def page(results: Path) -> str | None:
     finalists = [searched[slug] for slug in ALL if slug in searched]
     names = candidates(cheap[-1:])  # the task that is trained last
     confirmed = [read_all(results / "confirmation" / part) for part in ("new_seeds", "wide")]
-    is_confirmed = FROZEN is not None and all(confirmed)
+    is_confirmed = FROZEN is not None and confirming.is_complete(*confirmed, FROZEN)
     sizes = Counter(len(rates_of(name)) for name in names)
     tried = ", ".join(f"{count} candidates of {KINDS[of]}" for of, count in sorted(sizes.items()))
     sections = [
@@ -112,8 +111,8 @@ def answer(narrow: Sequence[TaskRecord], wide: Sequence[TaskRecord], candidate: 
     wider = "is" if forgives(_widths(wide, candidate), candidate) else "is not"
     return (
         f"The candidate, `{shown(candidate)}`, **{below} end lower** than all three rivals on at least "
-        f"{confirming.ENOUGH} of {len(narrow)} tasks and higher on none. Its range of good rates **{wider}** at least "
-        f"{confirming.TIMES_AS_WIDE:g} times as wide as theirs."
+        f"{confirming.ENOUGH} of the {len(confirming.TASKS)} tasks and higher on none. Its range of good rates "
+        f"**{wider}** at least {confirming.TIMES_AS_WIDE:g} times as wide as theirs."
     )
 
 
@@ -124,12 +123,10 @@ def _widths(wide: Sequence[TaskRecord], candidate: str) -> dict[str, float]:
 def confirmation(narrow: Sequence[TaskRecord], wide: Sequence[TaskRecord], candidate: str) -> list[Section]:
     """Tabulate every difference and every width."""
     found = duels(narrow, candidate)
-    adjusted = iter(holm([duel.found.p for duel in found if duel.found]))
     cells: dict[str, list[Cell]] = {}
-    for duel in found:
-        of = duel.found
-        text = "a seed diverged" if of is None else f"{show(of.estimate, signed=True)} (p {next(adjusted):.2g})"
-        cells.setdefault(duel.task, []).append(Cell(text, "best" if of and of.verdict == "lower" else ""))
+    for duel, p in zip(found, confirming.adjusted(found), strict=True):
+        cell = Cell(confirming.said(duel, p), "best" if duel.verdict == "lower" else "")
+        cells.setdefault(duel.task, []).append(cell)
     against = Table(
         ["task", *(f"against `{shown(rival)}`" for rival in RIVALS)],
         [[Cell(f"`{task}`"), *of] for task, of in cells.items()],

@@ -15,9 +15,12 @@ def losses(record: TaskRecord, method: str) -> dict[float, float]:
 
 
 def good_rates(of: Mapping[float, float]) -> tuple[float, float]:
-    """Return the lowest and the highest of the rates around the best one that have at most 1.5 times its score."""
+    """Return the lowest and the highest of the rates around the best one that have at most 1.5 times its score.
+
+    If all diverged, the range is the lowest rate alone.
+    """
     rates = sorted(of)
-    best = min((rate for rate in rates if of[rate] == of[rate]), key=lambda rate: of[rate])
+    best = min((rate for rate in rates if of[rate] == of[rate]), key=lambda rate: of[rate], default=rates[0])
     low = high = rates.index(best)
     limit = GOOD * of[best]
     while low > 0 and of[rates[low - 1]] <= limit:

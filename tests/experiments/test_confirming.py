@@ -1,11 +1,15 @@
 """The confirmation judges as the preregistration says: by new seeds against three rivals, and by the range of rates."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
+from adaptax.comparison import around
 from adaptax.comparison.errors import InputError
+from adaptax.comparison.protocol import Grid
+from adaptax.comparison.report.pairs import BENEATH
 from experiments.decade import confirming, searching
 from experiments.decade.rates import good_rates
 from tests.comparison.test_report import final, judged, member
@@ -49,6 +53,7 @@ def test_it_is_the_confirmation_of_the_preregistration():
         ([BELOW] * 4 + [ABOVE], False),  # higher on one
         ([BELOW] * 4 + [[None, 18.0, 29.0]], False),  # a seed that diverged counts as higher
         ([BELOW] * 4 + [[None, None, None]], False),
+        ([BELOW] * 3 + [EQUAL] + [[None, 18.0, 29.0]], False),
     ],
 )
 def test_it_must_be_below_all_rivals_on_four_tasks_and_above_none(ends, holds):
@@ -58,6 +63,40 @@ def test_it_must_be_below_all_rivals_on_four_tasks_and_above_none(ends, holds):
 def test_below_two_of_three_rivals_is_not_below_all():
     found = confirming.duels(records(*[BELOW] * 5, rivals=(BASE, BASE, [8.0, 19.0, 30.0])), "ours")
     assert not confirming.ends_lower(found)
+
+
+def test_a_rival_without_two_seeds_counts_as_higher_and_one_seed_less_does_not():
+    lost, one_less = [10.0, None, None], [10.0, 20.1, None]
+    found = confirming.duels(records(BELOW, rivals=(BASE, lost, one_less)), "ours")
+    assert [duel.verdict for duel in found] == ["lower", "lower", "none shown"]
+    assert [duel.found is None for duel in found] == [False, True, False]
+    assert confirming.said(found[1], 1.0) == "the rival diverged"
+    (found, *_) = confirming.duels(records([None, 18.0, 29.0], rivals=(lost, BASE, BASE)), "ours")
+    assert found.verdict == "higher"
+    assert confirming.said(found, 1.0) == "a seed of the candidate diverged"
+
+
+def test_the_correction_is_for_all_fifteen_differences():
+    """One task without an interval leaves the number as it is: twelve others, three of p = 1."""
+    found = confirming.duels(records(*[BELOW] * 4, [None, 18.0, 29.0]), "ours")
+    smallest = min(duel.found.p for duel in found if duel.found)
+    assert min(confirming.adjusted(found)) == pytest.approx(15 * smallest)
+    assert confirming.adjusted(found)[-3:] == [1.0] * 3
+
+
+def test_a_verdict_needs_all_tasks_all_new_seeds_and_all_rates(monkeypatch):
+    monkeypatch.setattr(confirming, "TASKS", ("task0", "task1"))
+    monkeypatch.setattr(confirming, "NARROW", dataclasses.replace(confirming.NARROW, final_seeds=3))
+    monkeypatch.setattr(confirming, "WIDE", dataclasses.replace(confirming.WIDE, rates=Grid(0.01, 0.1, 2)))
+    new = records(BELOW, [None, 18.0, 29.0])
+    rates = {name: {0.01: 1.0, 0.1: float(k)} for k, name in enumerate(("ours", *RIVALS))}
+    all_rates = [wide(**rates)._replace(slug=slug) for slug in confirming.TASKS]
+    assert confirming.is_complete(new, all_rates, "ours")
+    assert not confirming.is_complete(new[:1], all_rates, "ours")
+    assert not confirming.is_complete(new, all_rates[:1], "ours")
+    assert not confirming.is_complete(records(BELOW, [18.0, 29.0]), all_rates, "ours")
+    fewer = wide(**rates | {RIVALS[1]: {0.01: 1.0}})._replace(slug="task1")
+    assert not confirming.is_complete(new, [all_rates[0], fewer], "ours")
 
 
 def wide(**by_method: dict[float, float]):
@@ -84,6 +123,7 @@ def test_good_rates_are_the_neighbors_of_the_best_one():
     assert good_rates({0.01: 1.6, 0.03: 1.5, 0.1: 1.0, 0.3: 1.4, 1.0: 5.0, 10.0: 1.1}) == (0.03, 0.3)
     assert good_rates({0.01: 1.1, 0.03: nan, 0.1: 1.0}) == (0.1, 0.1)
     assert good_rates({0.1: 2.0, 0.3: 2.9}) == (0.1, 0.3)
+    assert good_rates({0.1: nan, 0.3: nan}) == (0.1, 0.1)
 
 
 def test_the_report_says_each_difference_each_width_and_both_verdicts():
@@ -104,6 +144,8 @@ def test_nothing_runs_before_the_freeze(tmp_path: Path):
         assert "## Frozen\nNothing yet." in TEXT
     else:
         assert f"`{confirming.FROZEN}`" in TEXT.split("## Frozen")[1]
+        direction = around.direction_of(confirming.FROZEN.partition(", ")[0])
+        assert BENEATH[direction] in (*RIVALS, *confirming.OTHERS)
 
 
 def test_a_candidate_with_constants_of_its_own_is_trained_with_them(monkeypatch, tmp_path: Path):
@@ -116,3 +158,4 @@ def test_a_candidate_with_constants_of_its_own_is_trained_with_them(monkeypatch,
     confirming.confirm(tmp_path)
     assert [list(of) for of in trained] == [[name, *RIVALS, "adam"]] * 5 + [[name, *RIVALS]] * 5
     assert dict(trained[0][name].numbers) == {"hypergradient.beta": 0.08}
+    assert all(method.default is None for of in trained for method in of.values())  # 15 members, none untuned

@@ -69,12 +69,12 @@ def test_the_confirmation_says_both_verdicts_with_every_difference_and_width(end
     of_rivals = {name: {0.1: 1.0, 1.0: 9.0} for name in searching.RIVALS}
     rates = [wide(lsalr={0.01: 1.0, 0.1: 1.0, 1.0: 9.0}, **of_rivals)]
     assert outcome.answer(narrow, rates, "lsalr") == (
-        f"The candidate, `lsalr`, **{does} end lower** than all three rivals on at least 4 of 5 tasks and higher on "
-        "none. Its range of good rates **is** at least 10 times as wide as theirs."
+        f"The candidate, `lsalr`, **{does} end lower** than all three rivals on at least 4 of the 5 tasks and higher "
+        "on none. Its range of good rates **is** at least 10 times as wide as theirs."
     )
     first, second = outcome.confirmation(narrow, rates, "lsalr")
     assert [len(row) for row in first.table.rows] == [4] * 5
-    assert first.table.rows[0][1].text.startswith("-1.00 ± 0.25 (p ")
+    assert first.table.rows[0][1].text.startswith("-1.00 ± 0.25, p ")
     assert first.table.rows[0][1].kind == "best"
     assert first.table.rows[4][1].kind == ("best" if does == "does" else "")
     assert [row[1].text for row in second.table.rows] == ["10", "1", "1", "1"]
@@ -85,4 +85,4 @@ def test_a_seed_that_diverged_is_named():
     rivals = {name: final(*BASE) for name in searching.RIVALS}
     rates = wide(lsalr={0.1: 1.0}, **{name: {0.1: 1.0} for name in searching.RIVALS})
     first, _ = outcome.confirmation([judged("task", lsalr=final(None, 18.0, 29.0), **rivals)], [rates], "lsalr")
-    assert first.table.rows[0][1].text == "a seed diverged"
+    assert first.table.rows[0][1].text == "a seed of the candidate diverged"
