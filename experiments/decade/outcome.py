@@ -75,13 +75,13 @@ def page(results: Path) -> str | None:
     cheap = [searched[slug] for slug in CHEAP if slug in searched]
     finalists = [searched[slug] for slug in ALL if slug in searched]
     names = candidates(cheap[-1:])  # the task that is trained last
-    confirmed = [read_all(results / "confirmation" / part) for part in ("new_seeds", "wide")]
-    is_confirmed = FROZEN is not None and confirming.is_complete(*confirmed, FROZEN)
+    narrow, wide = (read_all(results / "confirmation" / part) for part in ("new_seeds", "wide"))
+    confirmed = FROZEN if FROZEN and confirming.is_complete(narrow, wide, FROZEN) else None
     sizes = Counter(len(rates_of(name)) for name in names)
     tried = ", ".join(f"{count} candidates of {KINDS[of]}" for of, count in sorted(sizes.items()))
     sections = [
-        Section(TITLE, [QUESTION, answer(*confirmed, FROZEN) if is_confirmed else UNCONFIRMED]),
-        *(confirmation(*confirmed, FROZEN) if is_confirmed else []),
+        Section(TITLE, [QUESTION, answer(narrow, wide, confirmed) if confirmed else UNCONFIRMED]),
+        *(confirmation(narrow, wide, confirmed) if confirmed else []),
         Section("What was tried", [f"Tried so far: {tried}.", SEARCH, PICTURE]),
         Section(f"The best {MOST} of {len(names)} candidates", (), _order(cheap, names, MOST)),
     ]
