@@ -25,7 +25,7 @@ from experiments.decade.searching import RIVALS, SCHEDULE
 from experiments.engine import finder
 from experiments.engine.places import RESULTS, Data, Out
 
-TASKS = ("cifar10_residual", "cifar10_transformer", "text_recurrent", "text_words", "cifar10_denoising")
+TASKS = finder.HELD_OUT
 FROZEN: str | None = None  # the candidate; written here and in the preregistration in one commit, before it runs
 OTHERS: tuple[str, ...] = ()  # its direction without rates, and other contenders of the reports
 NARROW = Protocol(rates=Grid(1e-3, 1.0, 7), tuning_seeds=1, final_seeds=8, extensions=1, schedules=(SCHEDULE,))

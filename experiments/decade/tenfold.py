@@ -24,9 +24,10 @@ task is counted if the 95 % interval over three seeds does not contain 0 (withou
 two diverges.
 
 At a tenth of the best rate, local gains, delta-bar-delta, LSALR and hypergradients lower the score of every direction
-on two to seven tasks, and raise it on none. At the best rate no rate lowers it on more than two. At ten times
-the best rate alignment and the random mask, which shorten all steps, lower it around Adam and Muon on two or three;
-gains, LSALR, floors and trust ratios raise it around Adam on two to four.
+on two to seven tasks, and raise it on none. At the best rate no rate lowers it on more than two; there the comparison
+favors the direction, whose rate was chosen by the same three seeds. Alignment and the random mask shorten all steps: at
+ten times the best rate they lower the score of Adam and Muon on two or three tasks. There gains, LSALR, floors and
+trust ratios raise that of Adam on two to four.
 
 `python -m experiments search --out experiments/results/search` makes the records."""
 

@@ -70,7 +70,7 @@ def compare(
     """Compare methods on tasks: choose rates on validation, run them with new seeds, write a report to OUT.
 
     Args:
-        tasks: Names separated by commas; all if none is given.
+        tasks: Names separated by commas; all if none is given, but for the five that wait for `confirm`.
         methods: Names separated by commas; all if none is given.
         rates: LOW:HIGH:N, the grid; it is extended if the best rate is at its edge.
         tuning_seeds: How many seeds each rate of the grid gets; None: the number that the task sets.
@@ -83,7 +83,8 @@ def compare(
 
 
 def _judge(slugs: str, methods: str, protocol: Protocol, out: Path, data: Path | None, **how: Any) -> None:
-    chosen = {slug: finder.task(slug) for slug in _names(slugs) or finder.tasks()}
+    known = [slug for slug in finder.tasks() if slug not in finder.HELD_OUT]
+    chosen = {slug: finder.task(slug) for slug in _names(slugs) or known}
     console = Console()
     judge(chosen, known_methods.choose(_names(methods)), protocol, out, console, folder=data, **how)
     console.print(f"Report: {reports.write(out, out, console)}")

@@ -12,6 +12,8 @@ from adaptax.comparison.task import Task
 from experiments.engine.experiment import Experiment
 
 PAPERS, TASKS = "experiments.papers", "experiments.tasks"
+# docs/preregistration.md: nothing is trained on these before its confirmation.
+HELD_OUT = ("cifar10_residual", "cifar10_transformer", "text_recurrent", "text_words", "cifar10_denoising")
 
 
 def find_all(folder: str, constant: str) -> dict[str, Any]:

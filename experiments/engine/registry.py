@@ -50,6 +50,7 @@ GROUPS = {
         "evidence": Command("engine.commands:evidence", ""),
         "claims": Command("decade.page:claims", ""),
         "report": Command("engine.comparing:report", ""),
+        "scheduled": Command("decade.scheduled:scheduled", ""),
         "maps": Command("decade.families:maps", "--families depth"),
         "search": Command("decade.searching:search", ""),
         "confirm": Command("decade.confirming:confirm", ""),

@@ -8,13 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from adaptax.comparison import analysis
+from adaptax.comparison import methods as known_methods
 from adaptax.comparison.protocol import Grid
 from adaptax.comparison.results import read_all
-from experiments.decade import dropped, families, page, pictures, tenfold
+from experiments.decade import dropped, families, page, pictures, scheduled, searching, tenfold
 from experiments.decade.claims import CLAIMS, Claim
 from experiments.decade.families import FAMILIES, NARROW, Family
 from experiments.decade.page import FAILS, HOLDS, PARTLY, UNTESTED
 from experiments.decade.rates import losses
+from experiments.engine import comparing
 from experiments.engine.places import DOCS, RECORDS
 from tests.comparison.test_report import at, final, judged
 
@@ -154,11 +157,26 @@ def test_what_was_left_out_is_named_with_what_ends_lower():
     assert dropped.section([judged("one", low=final(*LOWER), **{"low@warmup_linear": final(1.0, 2.0)})]) == []
 
 
+def test_what_ends_lower_must_run_on_all_the_tasks():
+    one = judged("one", low=final(*LOWER), high=final(*HIGHER))
+    assert dropped.dominating([one], "high", ["low"]) == (1, 1, "low")
+    assert dropped.dominating([one, judged("two", high=final(*HIGHER))], "high", ["low"]) is None
+
+
 def test_the_words_about_what_was_left_out_hold_in_the_records():
-    (section,) = dropped.section(read_all(RECORDS / "compare"))
+    records = read_all(RECORDS / "compare")
+    (section,) = dropped.section(records)
     alone = [row[0].text for row in section.table.rows if row[1].text == "–"]
-    assert alone == [f"`rescale(scale_by_history(), {rate}_rate())`" for rate in ("lsalr", "local_gains")]
-    assert "`adagrad`" in [row[0].text for row in section.table.rows]
+    around_it = [f"`rescale(scale_by_history(), {rate}_rate())`" for rate in ("lsalr", "local_gains")]
+    assert alone == ["`adagrad`", *around_it]
+    (sparse,) = [record for record in records if record.slug == "sparse_logistic"]
+    constant = [name for name in sparse.results if "@" not in name]
+    assert min(constant, key=lambda name: ends_at(sparse, name)) == "local_gains_adagrad"
+
+
+def ends_at(record, name: str) -> float:
+    of = analysis.ends(record, name)
+    return float(of.estimate.mean) if of.scores else float("inf")
 
 
 def test_the_words_beside_the_curves_of_width_hold_in_the_records():
@@ -176,6 +194,12 @@ def test_the_words_beside_the_curves_of_width_hold_in_the_records():
     ]
     assert [round(of, 2) for of in excess[:2]] == [0.65, 0.22]
     assert max(map(abs, excess[2:])) < 0.03
+    lowest = {
+        name: [min(loss for loss in those.values() if loss == loss) for those in of[name]]
+        for name in ("muon_held", "optax_muon")
+    }
+    of_muon = [held / free - 1 for held, free in zip(lowest["muon_held"], lowest["optax_muon"], strict=True)]
+    assert [round(one, 2) for one in of_muon[:2]] == [0.41, 0.2]
 
 
 def test_the_words_beside_the_maps_of_depth_hold_in_the_records():
@@ -186,23 +210,77 @@ def test_the_words_beside_the_maps_of_depth_hold_in_the_records():
         of = {slug: losses(record, method) for slug, record in records.items()}
         return {slug: min((loss, rate) for rate, loss in those.items() if loss == loss) for slug, those in of.items()}
 
-    sgd, lsalr, adam, muon, floor = map(best, ("optax_sgd", "lsalr", "adam", "optax_muon", "update_floor_muon"))
+    sgd, lsalr, gains = map(best, ("optax_sgd", "lsalr", "local_gains"))
+    adam, muon, floor = map(best, ("adam", "optax_muon", "update_floor_muon"))
     chance = 2.29
     for slug in ("sigmoid_01", "sigmoid_02", "relu_08", "relu_10"):
         assert sgd[slug][1] / lsalr[slug][1] == pytest.approx(2.15, abs=0.05), slug
     for slug in ("sigmoid_04", "sigmoid_06", "sigmoid_08", "sigmoid_10"):
-        assert min(sgd[slug][0], lsalr[slug][0]) > chance
+        assert min(sgd[slug][0], lsalr[slug][0], gains[slug][0]) > chance
         assert max(muon[slug][0], floor[slug][0]) < 0.3
         assert (adam[slug][0] < 0.3) == (slug == "sigmoid_04")
     tanh = [slug for slug in records if slug.startswith("tanh")]
     assert len(tanh) == 6
     for slug in tanh:
         assert abs(lsalr[slug][0] / sgd[slug][0] - 1) < 0.1
+        assert abs(gains[slug][0] / sgd[slug][0] - 1) < 0.1
         assert all(best(method)[slug][0] < 0.2 for method in families.DEPTH_METHODS)
     for slug in ("relu_08", "relu_10"):
         assert round(1 - lsalr[slug][0] / sgd[slug][0], 2) in (0.17, 0.18)
         assert adam[slug][0] / sgd[slug][0] < 0.63
         assert muon[slug][0] / sgd[slug][0] < 0.5
+        assert sgd[slug][0] > 0.3
+    assert round(1 - gains["relu_08"][0] / sgd["relu_08"][0], 2) == 0.22
+    assert gains["relu_10"][0] > sgd["relu_10"][0]
+    for slug in ("sigmoid_01", "sigmoid_02"):
+        assert max(of[slug][0] for of in (sgd, lsalr, gains, adam, muon, floor)) < 0.3
+    higher = [slug for slug in records if slug.startswith("sigmoid") and floor[slug][0] > muon[slug][0]]
+    assert higher == ["sigmoid_01", "sigmoid_02", "sigmoid_04", "sigmoid_06", "sigmoid_08"]
+    elsewhere = [lsalr[slug][0] / sgd[slug][0] - 1 for slug in records if slug not in ("relu_08", "relu_10")]
+    assert (round(min(elsewhere), 2), round(max(elsewhere), 2)) == (-0.1, 0.04)
+
+
+def test_the_words_beside_the_maps_of_batch_hold_in_the_records():
+    pairs = {
+        "optax_sgd": ("local_gains", "delta_bar_delta"),
+        "optax_momentum": ("cautious_momentum", "alignment_momentum"),
+        "adam": ("cautious_adam", "alignment_adam"),
+    }
+    lowers: dict[str, dict[str, float]] = {}  # by method and batch: by which share it lowers its base's best loss
+    for slug, record in page.read(RECORDS, "batch").items():
+        lowest = {name: min(loss for loss in losses(record, name).values() if loss == loss) for name in record.results}
+        for base, methods in pairs.items():
+            for method in methods:
+                lowers.setdefault(method, {})[slug] = 1 - lowest[method] / lowest[base]
+    for method in ("local_gains", "delta_bar_delta"):
+        assert max(lowers[method], key=lowers[method].get) == "0016"
+    assert round(lowers["local_gains"]["0016"], 2) == 0.17
+    assert max(lowers["cautious_adam"], key=lowers["cautious_adam"].get) == "0004"
+    assert round(lowers["cautious_adam"]["0004"], 2) == 0.13
+    assert max(of[slug] for of in lowers.values() for slug in ("0256", "1000")) < 0.05
+    assert max(lowers["alignment_momentum"]["0004"], lowers["alignment_adam"]["0004"]) < 0
+
+
+def test_the_command_names_the_contenders_of_the_committed_records():
+    at_schedule = {record.slug: {n for n in record.results if "@" in n} for record in read_all(RECORDS / "compare")}
+    every = {*scheduled.contenders((*scheduled.ON_TEXT, *scheduled.OTHERS))}
+    assert at_schedule.keys() == {*searching.ALL, "text_transformer"}
+    for slug, names in at_schedule.items():
+        if slug == "text_transformer":
+            assert names == {*scheduled.contenders(scheduled.ON_TEXT)}
+        else:
+            matrices = {name for name in every - names if known_methods.choose([name])[name].needs_matrix}
+            assert names == every - matrices
+            assert not matrices or slug in ("quadratic", "sparse_logistic")
+
+
+def test_comparing_everything_leaves_out_what_waits_for_the_confirmation(monkeypatch, tmp_path: Path):
+    asked = []
+    monkeypatch.setattr(comparing, "judge", lambda tasks, *rest, **how: asked.append(list(tasks)))
+    monkeypatch.setattr(comparing.reports, "write", lambda *of: tmp_path)
+    comparing.compare(out=tmp_path)
+    comparing.compare(tasks="text_words", out=tmp_path)
+    assert asked == [[*sorted([*searching.ALL, "text_transformer"])], ["text_words"]]
 
 
 def test_families_vary_what_they_say():
