@@ -86,7 +86,10 @@ def choose(wanted: Sequence[Any]) -> dict[str, Schedule]:
 
 
 def check_length(schedules: Mapping[str, Schedule], steps: int) -> None:
-    """Refuse a schedule that still changes when the run ends, and becomes constant later; it would be cut off."""
+    """Refuse a schedule that still changes when the run ends, and becomes constant later; it would be cut off.
+
+    Only nine times the run are looked at: one that is longer cannot be told from a schedule without an end.
+    """
     for name, schedule in schedules.items():
         if schedule is SCHEDULES.get(name):
             continue  # these are as long as the run

@@ -5,6 +5,7 @@ import numpy as np
 from adaptax.comparison import analysis
 from adaptax.comparison.protocol import Result
 from adaptax.comparison.report import groups, tables
+from adaptax.comparison.report.judged import how_judged
 from adaptax.comparison.report.markup import to_markdown
 from adaptax.comparison.report.pairs import pairs_among
 from adaptax.comparison.report.use import what_to_use
@@ -122,6 +123,17 @@ def test_the_report_opens_with_what_to_use():
     alone = to_markdown(tables.sections([HELD, HELD._replace(slug="again")]))
     assert "Under a schedule" not in alone
     assert alone.count("Two methods *tie*") == 1
+
+
+def test_how_it_was_judged_tells_of_each_methods_schedule_and_of_tasks_with_other_seeds():
+    fewer = HELD._replace(slug="fewer", config={**HELD.config, "protocol": {**HELD.config["protocol"]}})
+    fewer.config["protocol"]["final_seeds"] = 2
+    text = " ".join(how_judged([BOTH, HELD, fewer], True).paragraphs)
+    assert " Each is tried as the peak of its method's schedule, one of these: constant, warmup_linear." in text
+    assert "with 3 new seeds (1000, …); `fewer`: 2. The test set" in text
+    every = judged(a=done(1.0, "linear", "constant"), b=done(2.0, "constant", "linear"))
+    assert " Each is tried as the peak of every schedule: linear, constant." in how_judged([every], True).paragraphs[0]
+    assert "peak" not in how_judged([HELD], True).paragraphs[0]
 
 
 def test_of_one_task_with_two_groups_the_table_comes_before_the_chart():

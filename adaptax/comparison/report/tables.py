@@ -31,7 +31,7 @@ def sections(records: Sequence[TaskRecord]) -> list[Section]:
     constant, scheduled = groups.constant(finals), groups.scheduled(finals)
     found = {UNDER: scheduled, AT: constant} if constant and scheduled else {"": scheduled or constant}
     openings = [_opening(group, title) for title, group in found.items() if group]
-    parts = [*openings[:1], how_judged(records[0], bool(finals)), *openings[1:], *groups.worth(finals)]
+    parts = [*openings[:1], how_judged(finals or records, bool(finals)), *openings[1:], *groups.worth(finals)]
     for title, group in found.items():
         of = [_profiles(group), *_wins(group), *conditions(group), *pairs(group)] if group else []
         parts += [part._replace(title=f"{part.title}{title and ': '}{title}") for part in of]
@@ -66,7 +66,7 @@ def _of_one(record: TaskRecord) -> list[Section]:
     is_final = bool(with_reruns([record]))
     whole = describe_task(record, is_final)
     gained = [part._replace(is_folded=True) for part in pairs([record])] if is_final else []
-    how = how_judged(record, is_final)
+    how = how_judged([record], is_final)
     how = how._replace(paragraphs=[*how.paragraphs, f"Each member takes {steps_of(record)}"])
     if is_final and len(groups.split([record])) > 1:  # otherwise the sentence says all that the table would
         answer = Section(whole.title, whole.paragraphs, what_to_use([record]), [RULE])
