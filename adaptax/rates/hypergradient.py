@@ -7,12 +7,14 @@ Baydin et al., Online Learning Rate Adaptation with Hypergradient Descent, arXiv
 that of their program: w_t = w_{t-1} - η c_t u_t gives ∂f/∂c = -η ⟨g, u⟩. We did not check the first with the paper.
 Symbols      g gradient; u direction, before any rate; c the factor, 1 at first; β beta. With a constant learning rate
              η, their α is η c, and their β is β η.
-Conventions  c changes before the step, and is kept between low and high. It does not change in the first step, where a
-             norm is 0, infinite or NaN, or for weights where a sign is 0. u excludes other rates of the same `rescale`.
-Elsewhere    their AdamHD changes one shared rate tensor by tensor, so later tensors use a part of the change already,
-             and corrects u for its start after adding ε. Their rate has no bounds and can become negative.
+Conventions  c changes before the step, and is kept between low and high. It stays as it is in the first step, where a
+             norm is 0, infinite or NaN, and at a weight where a sign is 0 or a number is not finite. u excludes other
+             rates of the same `rescale`.
+Elsewhere    their AdamHD changes one shared rate tensor by tensor, so later tensors already use a part of the change.
+             It adds ε before it corrects u for its start. Their rate has no bounds and can become negative.
 Layers       see each other where all share one factor.
-Units        the first rule has none. β of the second has that of 1/g²: scaling the loss by k scales it by 1/k².
+Units        the first rule has none. β of the second has that of 1/(g u): if the loss is scaled by k, it is scaled by
+             1/k² around the gradient or momentum, and by 1/k around Adam.
 Symmetries   rotating the weights of a scope; the first rule is invariant to the scale of g, and scope by scope.
 """
 
@@ -38,10 +40,16 @@ Rule = Literal["multiplicative", "additive"]
 def follow(
     c: Float[Array, "*n"], slope: Float[Array, "*n"], beta: ArrayLike, rule: Rule, low: ArrayLike, high: ArrayLike
 ) -> Float[Array, "*n"]:
-    """Return c after a cosine or sign (multiplicative) or an inner product (additive); c where that is NaN."""
+    """Return c after a cosine or sign (multiplicative) or an inner product (additive); c where the result is NaN."""
     by = scalar(beta, c) * slope
     moved = jnp.clip(c * (1 + by) if rule == "multiplicative" else c + by, scalar(low, c), scalar(high, c))
-    return jnp.where(jnp.isnan(slope), c, moved)
+    return jnp.where(jnp.isnan(moved), c, moved)
+
+
+def of_weight(g: Float[Array, "*n"], u: Float[Array, "*n"], rule: Rule) -> Float[Array, "*n"]:
+    """Return each weight's product of signs (multiplicative) or of numbers (additive); NaN where one is not finite."""
+    product = jnp.sign(g) * jnp.sign(u) if rule == "multiplicative" else g * u
+    return jnp.where(jnp.isfinite(g) & jnp.isfinite(u), product, jnp.nan)
 
 
 class HypergradientState(NamedTuple):
@@ -102,10 +110,8 @@ def hypergradient_rate(
         return HypergradientState(factors=ones, direction=full_like(params, 0))
 
     def slopes(gradients: PyTree, before: PyTree) -> PyTree:
-        if scope == "weight" and rule == "multiplicative":
-            return jax.tree.map(lambda g, u: jnp.sign(g) * jnp.sign(u), gradients, before)
         if scope == "weight":
-            return jax.tree.map(jnp.multiply, gradients, before)
+            return jax.tree.map(lambda g, u: of_weight(g, u, rule), gradients, before)
         norms = layers.norms(gradients), layers.norms(before)
         cosines = layers.cosines(gradients, before, norms)
         return cosines if rule == "multiplicative" else cosines * norms[0] * norms[1]

@@ -139,18 +139,36 @@ def test_behind_a_finished_optimizer_the_factor_falls_where_it_should_rise():
 
 
 @pytest.mark.parametrize("scope", ["all", "layer", "weight"])
+@pytest.mark.parametrize("rule", ["multiplicative", "additive"])
+@pytest.mark.parametrize("beta", [0.0, 0.1])
 @pytest.mark.parametrize("bad", [jnp.nan, jnp.inf])
-def test_a_bad_gradient_leaves_no_nan(scope, bad):
-    good = {"a": jnp.array([3.0, 4.0]), "b": {"c": jnp.array([1.0])}}
+def test_a_bad_gradient_changes_no_factor(scope, rule, beta, bad):
+    """Neither where it is the gradient nor, in the next step, where it is the last direction."""
+    good = {"a": jnp.array([0.6, 0.8]), "b": {"c": jnp.array([1.0])}}
     broken = {**good, "b": {"c": jnp.array([bad])}}
-    rate = adaptax.hypergradient_rate(0.1, scope=scope)
-    state = rate.init(good)
-    for g in (good, broken, good, good):
+    rate = adaptax.hypergradient_rate(beta, scope=scope, rule=rule)
+    state, seen = rate.init(good), []
+    for g in (good, good, broken, good):
         rates, state = rate.measure(g, state, direction=g)
-    for leaf in (rates["a"], rates["b"]["c"]):
-        assert jnp.isfinite(leaf).all()
-    if scope != "all":
-        np.testing.assert_allclose(rates["a"], 1.1**3, rtol=1e-6)
+        seen.append(rates)
+    _, before, *after = seen
+    for rates in after:
+        np.testing.assert_array_equal(rates["b"]["c"], before["b"]["c"])
+    unbroken = {"all": 1, "layer": 3, "weight": 3}[scope]  # changes of the other layer
+    slopes = {"multiplicative": 1.0, "additive": {"all": 2.0, "layer": 1.0, "weight": np.array([0.36, 0.64])}[scope]}
+    step = beta * slopes[rule]
+    expected = (1 + step) ** unbroken if rule == "multiplicative" else 1 + unbroken * step
+    np.testing.assert_allclose(after[-1]["a"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scope", ["all", "layer", "weight"])
+def test_a_product_too_large_for_float32_leads_to_the_bound_and_without_beta_to_nothing(scope):
+    g = jnp.array([1e25, 1e25])
+    for beta, expected in ((0.0, 1.0), (0.1, 7.0)):
+        rate = adaptax.hypergradient_rate(beta, scope, "additive", high=7.0)
+        _, state = rate.measure(g, rate.init(g), direction=g)
+        rates, _ = rate.measure(g, state, direction=g)
+        np.testing.assert_allclose(rates, expected)
 
 
 def test_slices_of_a_stack_are_layers():

@@ -29,11 +29,11 @@ def how_judged(records: Sequence[TaskRecord], is_final: bool) -> Section:
         "training. A rate at which a seed diverged is excluded. If the best rate is at an edge of the grid, two rates "
         f"beyond it are tried, up to {protocol['extensions']} times. A rate that is still at an edge is marked {EDGE}."
     )
+    seeds = f"{protocol['final_seeds']} new seeds ({NEW_SEEDS_FROM}, …){_others(records)}"
     rerun = (
-        f"The best rate is then run with {protocol['final_seeds']} new seeds ({NEW_SEEDS_FROM}, …){_others(records)}. The "
-        "test set is read once, at the end. Figures are mean ± half width of the 95 % interval (Student's t) over these seeds; "
-        "lower is better. A seed that diverged is counted, but is in no mean. *Untuned*: the learning rate of the "
-        "method's own paper, with the same seeds."
+        f"The best rate is then run with {seeds}. The test set is read once, at the end. Figures are mean ± half width "
+        "of the 95 % interval (Student's t) over these seeds; lower is better. A seed that diverged is counted, but is "
+        "in no mean. *Untuned*: the learning rate of the method's own paper, with the same seeds."
     )
     return Section("How it was judged", [tried, *([rerun] if is_final else []), _measured(record)], is_folded=True)
 
