@@ -28,7 +28,8 @@ def mup(params: PyTree, base_params: PyTree, optimizer: Optimizer = "adam") -> d
         SGD. All other leaves have rate 1.
 
     Raises:
-        ValueError: trees with different leaves, a leaf that differs on more than two axes.
+        ValueError: an unknown optimizer, trees with different leaves, a leaf with another number of axes, a leaf that
+            differs on more than two axes.
 
     The parametrization is more than its rates: multiply the output by 1/m, start hidden weights with a variance of 1
     over their number of inputs, and divide attention by the width of a head, not by its root. Yang et al.,

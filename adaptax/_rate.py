@@ -29,7 +29,7 @@ class Rate(NamedTuple):
         measure: `measure(gradients, state, params, *, direction, **extra_args) -> (rates, state)`. `gradients`
             arrive at the `rescale`; `direction` is the direction's output for them, before any rate. `rates` is a tree
             or tree prefix of multipliers that are finite, at least 0 and without unit, each of a shape that broadcasts
-            to its gradient. 0 is a mask.
+            to its gradient. 0 is a mask. Only `dog_rate` has a unit, that of a learning rate.
         bounds: the least and the greatest rate, for `observe`, if they are numbers and a rate can stay at them.
 
     A rate is a value: measure it alone to log or plot it.

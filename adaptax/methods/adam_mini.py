@@ -7,8 +7,9 @@ Zhang et al., Adam-mini: Use Fewer Learning Rates To Gain More, arXiv:2406.16793
 Symbols      η learning_rate; m moving average of g; v of its mean square in block b; β b1 and b2; ε eps; λ
              weight_decay.
 Conventions  `layer_of` and `axes` define the blocks; by default every leaf is one. The authors' blocks for a
-             transformer in Flax are {"embedding": 1, "(query|key)/kernel": (0, 2), "(value|out|mlp).*kernel": 0}, with
-             the names of your model: one block per token, per head, per output unit.
+             transformer in Flax are {"embedding": 1, "(query|key)/kernel": (0, 2), "out/kernel": (0, 1), "kernel": 0,
+             "bias": ()}, with the names of your model: a block per token, per head, per output unit, per bias. Every
+             other leaf is one block.
 Elsewhere    see `scale_by_block_moments`.
 Symmetries   permuting the weights of a block; odd in g; invariant to the scale of g up to eps.
 """
@@ -73,7 +74,8 @@ def adam_mini(
         axis_name: mesh axes over which leaves are sharded inside `jax.shard_map`, see `scale_by_block_moments`.
 
     Raises:
-        ValueError: a number out of range, a leaf that is not floating; and those of `scale_by_block_moments`.
+        ValueError: a number out of range, missing params if there is a weight decay, a leaf that is not floating; and
+            those of `scale_by_block_moments`.
 
     >>> optimizer = adam_mini(0.1, axes={"kernel": 0})
     >>> params = {"kernel": jnp.zeros((2, 2)), "bias": jnp.zeros(2)}

@@ -44,8 +44,8 @@ def resilient(
     new = jnp.where(agreed < 0, jnp.maximum(size * decrease, low), new)
     if undo is None:
         return new, new, slope
-    turned = jnp.where(jnp.asarray(undo), size, 0)  # a step of the old size along the new sign
-    return new, jnp.where(agreed < 0, turned, new), jnp.where(agreed < 0, 0, slope)
+    rate = jnp.where(agreed < 0, jnp.where(jnp.asarray(undo), size, 0), new)  # the old size along the new sign
+    return new, rate, jnp.where(agreed < 0, 0, slope)
 
 
 class RpropState(NamedTuple):
@@ -67,12 +67,12 @@ def rprop_rate(
     low: ArrayLike = 1e-5,
     high: ArrayLike = 500.0,
 ) -> Rate:
-    """Return Rprop's step sizes as a `Rate` around the gradient's sign, `optax.scale_by_sign()`; arguments as `rprop`.
+    """Return Rprop's step sizes as a `Rate` around the gradient's sign; arguments and errors are those of `rprop`.
 
     Taking a step back is exact only without momentum and other rates, and at a constant learning rate. Around a
     finished optimizer such as `optax.adam(1e-3)` the rate multiplies the steps of that optimizer.
-    >>> rate = rprop_rate()
-    >>> state = rate.init(jnp.zeros([]))
+
+    >>> state = (rate := rprop_rate()).init(jnp.zeros([]))
     >>> for g in (1.0, 1.0, -1.0, 1.0):
     ...     rates, state = rate.measure(jnp.float32(g), state)
     >>> print(rates)
@@ -85,8 +85,7 @@ def rprop_rate(
 
     def init(params: PyTree) -> RpropState:
         check_floating("rprop", params, real=True)
-        before = () if variant != "irprop+" else jnp.full([], jnp.inf, float)
-        return RpropState(packed=full_like(params, HIDDEN), loss=before)
+        return RpropState(full_like(params, HIDDEN), jnp.full([], jnp.inf, float) if variant == "irprop+" else ())
 
     def measure(
         gradients: PyTree, state: RpropState, params: Any = None, *, direction: Any = None, value: Any = None, **_: Any
@@ -125,15 +124,16 @@ def rprop(
     Args:
         learning_rate: Δ_0, a number or a schedule: the first step of every weight (0.1).
         variant: what happens where a sign changes; "irprop+" needs the loss, `update(…, value=loss)`.
-        increase: factor at least 1 (1.2); decrease: in (0, 1] (0.5).
-        low: the least step relative to Δ_0, in [2^-31, 1]; high: the greatest, in [1, 2^31].
+        increase: the factor while a sign stays, at least 1 (1.2).
+        decrease: the factor where a sign changes, in (0, 1] (0.5).
+        low: the least Δ / Δ_0, in [2^-31, 1] (1e-5).
+        high: the greatest Δ / Δ_0, in [1, 2^31] (500).
 
     Raises:
-        ValueError: a number out of range, a missing loss, a leaf that is not real and floating.
+        ValueError: an unknown variant, a number out of range, a missing loss, a leaf that is not real and floating.
 
     >>> optimizer = rprop(0.1)
-    >>> updates, state = optimizer.update(jnp.array([3.0, -0.001]), optimizer.init(jnp.zeros(2)))
-    >>> print(updates)
+    >>> print(optimizer.update(jnp.array([3.0, -0.001]), optimizer.init(jnp.zeros(2)))[0])
     [-0.1  0.1]
     """
     rate = rprop_rate(variant, increase, decrease, low, high)

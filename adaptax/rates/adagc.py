@@ -8,13 +8,14 @@ $$ \text{while warming up:} \qquad r = \min\left(1, \frac{\lambda_a}{\|g\|}\righ
 Wang et al., AdaGC: Adaptive Gradient Clipping, arXiv:2502.11034, 2025.
 Symbols      g gradient of all layers, g_l of layer l; γ the usual norm of a layer (`usual`); λ_a absolute; λ_r
              relative; β decay.
-Conventions  γ follows the clipped norm, so in a step it grows at most by a factor of 1 + (λ_r - 1)(1 - β), 1.001. A
-             norm that is 0, infinite or NaN does not change γ: in the published rule one gradient of zeros while
-             warming up makes γ = 0, and stops its layer for good. A layer without γ goes on warming up. Where a norm
-             is not finite the rate is 1.
+Conventions  γ follows the clipped norm, so in a step it grows at most by a factor of 1 + (λ_r - 1)(1 - β), which is
+             1.001 by default. A norm that is 0, infinite or NaN does not change γ: in the published rule one gradient
+             of zeros while warming up makes γ = 0, and stops its layer for good. A layer whose gradients were all 0 has
+             no γ yet, and goes on warming up. Where a norm is not finite the rate is 1.
 Elsewhere    pytorch_optimizer divides by the square of the global norm, and with a warm-up of one step reads γ before
              it is set. ZClip clips the global norm 2.5 standard deviations above its mean.
 Layers       see each other while warming up, by the norm of all.
+Units        none, but for λ_a, which has that of g.
 Symmetries   rotating the weights of a layer.
 """
 

@@ -9,6 +9,7 @@ Symbols      g gradient; μ its moving average, g_t included; τ temperature; β
 Conventions  the cosine is over a whole layer, and 0 where a norm is 0. An infinite or NaN norm changes no score. The
              score starts at `initial`: programs differ (rollfast 0.5, magma-optimizer 1).
 Elsewhere    magma-optimizer blends new and old params, which also scales a decoupled weight decay.
+Units        none.
 Symmetries   rotating the weights of a layer; even in g; invariant to the scale of g.
 """
 
@@ -69,8 +70,9 @@ def alignment_rate(
         ValueError: a number out of range, a leaf that is not floating; and those of `layer_norms`.
 
     For τ = 2 scores lie between 0.3775 and 0.6225. Magma also multiplies by random_mask_rate(0.5), which halves the
-    mean step once more: tune the learning rate anew before you compare. With `momentum=None` and a finished optimizer
-    such as `optax.adam(1e-3)` as direction, every score has the wrong sign, without an error.
+    mean step once more: tune the learning rate anew before you compare. A momentum of its own does not see the
+    direction. With `momentum=None` and a finished optimizer such as `optax.adam(1e-3)` as direction, every cosine has
+    the wrong sign, without an error.
 
     >>> rate = alignment_rate()
     >>> state = rate.init(jnp.zeros(2))

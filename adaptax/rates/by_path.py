@@ -8,6 +8,7 @@ Symbols      c a number per leaf, or per slice of a stacked leaf.
 Conventions  the first pattern that is found in a leaf's path counts, as in `by_regex`. The rates scale a weight decay
              inside the direction, but not one after it.
 Elsewhere    `optax.partition` with one optimizer per label does the same, but does not compose with other rates.
+Units        none.
 Symmetries   independent of g; linear.
 """
 

@@ -4,13 +4,13 @@ $$ \varphi = \mathbb 1[\operatorname{sign} u \cdot \operatorname{sign} g > 0], \
    m = \alpha\, \varphi + \gamma\, (1 - \varphi), \qquad r = \frac{m}{\max(\operatorname{mean}_l m, 0.001)} $$
 
 Liang, Chen, Liu & Liu, Cautious Optimizers, arXiv:2411.16085v4, 2024: α = 1, γ = 0. MGUP's sign form (arXiv:2606.17526,
-2025) has no mean: `cautious_rate(aligned=2.0, opposed=0.5, mean=False)`.
+2026) has no mean: `cautious_rate(aligned=2.0, opposed=0.5, mean=False)`.
 Symbols      g gradient; u direction; α aligned; γ opposed; l layer, in the paper one tensor.
-Conventions  the authors' clamp at 0.001 since 2025-01: the mean of a layer with fewer than 1 in 1,000 aligned weights
-             is not preserved. An exact zero of u or g counts as opposed. With zero="ignore" the mean is over the
-             weights with g ≠ 0; zero="count", the published form, takes all, so if 5 % of an embedding's rows are in
-             the batch, these move 20 times as far. On gradients without zeros both are the same. Signs are multiplied,
-             not numbers: 1e-25 · 1e-25 is 0 in float32.
+Conventions  as in the authors' program since January 2025, the divisor is at least 0.001: a layer in which fewer than 1
+             of 1,000 weights agree moves less than before. An exact zero of u or g counts as opposed. With
+             zero="ignore" the mean is over the weights with g ≠ 0. zero="count", the published form, takes all: if 5 %
+             of an embedding's rows are in the batch, these move 20 times as far. On gradients without zeros both are
+             the same. Signs are multiplied, not numbers: 1e-25 · 1e-25 is 0 in float32.
 Elsewhere    the authors' first release and their C-Lion divide by (Σ φ + 1) / n, so that a scalar moves half as far. In
              their current C-AdamW one branch (not capturable, foreach) compares the moment with itself: no mask.
              C-Muon masks before it makes the matrix orthogonal; `rescale(muon, cautious_rate())` masks after.

@@ -6,6 +6,7 @@ Magma, arXiv:2602.15322, 2026, after others' descriptions and programs; it also 
 Symbols      p probability; l layer.
 Conventions  only the step is masked: the direction's state follows every gradient. Nothing is divided by p.
 Elsewhere    SkipUpdate, the same without a score, divides by p: chain `optax.scale(1 / p)`.
+Units        none.
 Symmetries   layers are independent; independent of g.
 """
 

@@ -9,9 +9,10 @@ Conventions  `layer_of` defines the layers, so with `by_parent` a bias of zeros 
              zeros has no ratio and moves by c u, as if ‖w‖ were ‖u‖. Where a norm is infinite or NaN, the rate is also
              c.
 Elsewhere    `optax.lars` gives a layer of zeros the ratio 1, without c = 0.001: it moves 1,000 times as far as its
-             neighbors. `optax.fromage` floors the norms at 1e-6 instead and almost freezes it. Optax has one ratio per
-             leaf, scan-stacked leaves and shards included. LARS as printed divides by ‖g‖ + λ ‖w‖; all programs named
-             here divide by ‖g + λ w‖, the norm of the sum. Some skip biases and gains (use `optax.masked`).
+             neighbors. `optax.fromage` floors the norms at 1e-6 instead and almost freezes a layer of zeros. Optax has
+             one ratio per leaf, scan-stacked leaves and shards included. LARS as printed divides by ‖g‖ + λ ‖w‖; all
+             programs named here divide by ‖g + λ w‖, the norm of the sum. Some skip biases and gains (use
+             `optax.masked`).
 Units        that of w over that of u: the relative step is c for u of any size. Two rates that both set the size of the
              step do not combine.
 Symmetries   rotating the weights of a layer; invariant to the scale of a layer's u; layers are independent.

@@ -2,11 +2,12 @@ r"""Update floor: no layer moves by less than a fixed fraction of its weights.
 
 $$ r_l = \max\left(1, \rho\, \frac{\|w_l\|}{\|u_l\|}\right) $$
 
-modded-nanogpt's speedrun of GPT-2, records of 2025 (pull requests 274 and 328), around Muon without weight decay.
+modded-nanogpt's speedrun of GPT-2, records of 2026 (pull requests 274 and 328), around Muon without weight decay.
 Symbols      w params; u direction; ρ floor; l layer, there one matrix. With learning rate η, ‖Δw‖ ≥ η ρ ‖w‖.
 Conventions  at ‖w‖ = 0, at ‖u‖ = 0 and where a norm is infinite or NaN the rate is 1.
-Elsewhere    the record's script floors both norms at 1e-8, which differs only below it. Its readme says that the
-             ratio is clamped to ρ; the code has a floor and no ceiling. Its row form has one norm per output unit.
+Elsewhere    the record's script floors both norms at 1e-8: only the results for smaller norms differ. Its readme
+             says that the ratio is clamped to ρ; the code has a floor and no ceiling. Its row form has one norm per
+             output unit.
 Units        ρ has that of w over that of u. A tiny u may be noise, and yet becomes as long as any other: a risk with
              directions whose size tells how certain they are.
 Symmetries   rotating the weights of a layer; layers are independent.

@@ -1,4 +1,4 @@
-r"""Cautious weight decay: it acts only on weights that the step shrinks anyway.
+r"""Cautious weight decay: it acts only on weights that the step does not grow.
 
 $$ u' = u + \lambda\, \mathbb 1[\operatorname{sign} u \cdot \operatorname{sign} w \ge 0]\, w $$
 
@@ -8,6 +8,7 @@ Symbols      u the whole update, momentum and preconditioner included, before th
 Conventions  a weight whose u is exactly 0 decays, as in the paper and nanochat. About half of the weights decay in a
              step, and their decay is not scaled up for the others. λ can stay that of plain decay.
 Elsewhere    modded-nanogpt decays where u w > 0: rows of an embedding that were in no batch keep their size there.
+Units        λ has that of u over w.
 Symmetries   each weight alone; flipping the signs of u and w together.
 """
 

@@ -6,6 +6,7 @@ Shamir & Zhang, Stochastic Gradient Descent for Non-smooth Optimization, ICML 20
 Symbols      w params after step t = 1, 2, …; w̄ their average; γ gamma.
 Conventions  the average starts with w₁: a₁ = 1. γ = 0 is the plain mean. A larger γ forgets faster.
 Elsewhere    `optax.params_ema` forgets exponentially, at a rate that does not slow down.
+Units        those of w.
 Symmetries   linear in w; each weight alone.
 """
 

@@ -10,6 +10,7 @@ Conventions  the Frobenius norm is held, for leaves of at least two dimensions (
              infinite or NaN, the update passes unchanged.
 Elsewhere    the speedrun's scripts and marin's hold the norm of the previous step, which drifts by rounding; in marin's
              a layer of zeros becomes NaN.
+Units        those of w.
 Symmetries   rotating the weights of a layer; scaling w and Δ together scales w'.
 """
 
@@ -56,8 +57,9 @@ def hold_norms(
         ValueError: missing params, a leaf that is not floating; and those of `layer_norms`.
 
     It must be the last of its chain, after the learning rate: a later transformation changes the norm. With
-    `trust_ratio_rate(layer_of=by_leaf)` around the direction, η is the tangent of the angle by which a layer turns.
-    The state keeps one number per layer, measured from the params at the first update: `init` needs shapes only.
+    `trust_ratio_rate(layer_of=by_leaf)` around the direction, a layer whose step is perpendicular to its weights turns
+    by the angle whose tangent is η; any other layer turns less. The state keeps one number per layer, measured from the
+    params at the first update: `init` needs shapes only.
 
     >>> hold = hold_norms()
     >>> w, step = jnp.array([[3.0, 4.0]]), jnp.array([[-0.4, 0.3]])

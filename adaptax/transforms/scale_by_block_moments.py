@@ -10,6 +10,7 @@ Conventions  a block is a layer, or a part of a leaf: the mean is over the given
              unit, token or head. Correction, root and ε come in Adam's order; without any gradient, the step is 0.
 Elsewhere    levanter's keeps v at full size, so that no memory is saved. kozistr's steps embeddings as plain Adam.
              The authors find blocks by the parameter's name; too large blocks make large transformers unstable.
+Units        none, but for ε, which has that of g.
 Symmetries   permuting the weights of a block; odd in g; invariant to the scale of g up to ε.
 """
 

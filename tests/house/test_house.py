@@ -66,10 +66,10 @@ def test_files_are_about_two_screens(path):
             assert sum(n.end_lineno - n.lineno + 1 for n in body) <= 50, node.name
 
 
-def assert_documents_its_rule(tree):
+def assert_documents_its_rule(tree, headings=("Symbols", "Conventions", "Symmetries")):
     docstring = ast.get_docstring(tree, clean=False)
     assert docstring.splitlines()[2].startswith("$$")
-    for heading in ("Symbols", "Conventions", "Symmetries"):
+    for heading in headings:
         assert re.search(rf"^{heading} +\S", docstring, re.MULTILINE), heading
     assert re.search(r"(19|20)\d\d|arXiv|lecture|[Aa]rticle", docstring), "a source"
 
@@ -87,7 +87,7 @@ def assert_has_a_twin(test):
 def test_a_rate_or_transform_has_one_anatomy_and_a_twin(path, api_page):
     """Documented as a method is; what is public comes last, and is public under the file's name."""
     tree = tree_of(path)
-    assert_documents_its_rule(tree)
+    assert_documents_its_rule(tree, ("Symbols", "Conventions", "Elsewhere", "Units", "Symmetries"))
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     names = (f"{path.stem}_rate", f"rate_{path.stem}") if path.parent.name == "rates" else (path.stem,)
     (slug,) = functions.intersection(names)

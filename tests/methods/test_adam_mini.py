@@ -1,5 +1,9 @@
 """Adam with one second moment per block, and a decay beside it."""
 
+import ast
+import re
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,6 +52,47 @@ def first(**settings):
 )
 def test_blocks_are_as_one_says(settings, mean_square):
     np.testing.assert_allclose(first(**settings), -0.1 * GRADIENTS["l"]["kernel"] / np.sqrt(mean_square), rtol=1e-5)
+
+
+def test_a_flax_block_has_the_authors_blocks_with_the_axes_of_the_docstring():
+    """Mean squares by loops: a token, a head of query and key, an output unit, a bias; one for the norm's gain."""
+
+    class Block(nn.Module):
+        @nn.compact
+        def __call__(self, tokens):
+            x = nn.LayerNorm(name="norm", use_bias=False)(nn.Embed(5, 6, name="embed")(tokens))
+            return nn.Dense(5, name="head")(nn.MultiHeadDotProductAttention(num_heads=2, name="attention")(x))
+
+    (said,) = re.findall(r"\{\"embedding\".*?\(\)\}", adaptax.methods.adam_mini.__doc__, re.DOTALL)
+    params = Block().init(jax.random.key(0), jnp.zeros((1, 3), jnp.int32))["params"]
+    keys = jax.random.split(jax.random.key(1), len(jax.tree.leaves(params)))
+    g = jax.tree.unflatten(
+        jax.tree.structure(params),
+        [jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, jax.tree.leaves(params), strict=True)],
+    )
+    optimizer = adaptax.adam_mini(0.1, axes=ast.literal_eval(said))
+    updates, state = optimizer.update(g, optimizer.init(params))
+
+    def mean_squares(path, g):
+        v = np.empty_like(g)
+        for at in np.ndindex(g.shape):
+            if path == "embed/embedding":
+                block = g[at[0]]
+            elif path in ("attention/query/kernel", "attention/key/kernel"):
+                block = g[:, at[1]]
+            elif path.endswith("kernel"):  # value: (in, heads, width); out: (heads, width, out); head: (in, out)
+                block = g[:, at[1], at[2]] if "value" in path else g[..., at[-1]]
+            else:
+                block = g[at] if path.endswith("bias") else g
+            v[at] = np.mean(block**2)
+        return v
+
+    for (path, update), (_, slope) in zip(*map(jax.tree.leaves_with_path, (updates, g)), strict=True):
+        name, slope = "/".join(key.key for key in path), np.asarray(slope, np.float64)
+        np.testing.assert_allclose(update, -0.1 * slope / np.sqrt(mean_squares(name, slope)), rtol=1e-5, err_msg=name)
+    kept = {"/".join(key.key for key in path): leaf.size for path, leaf in jax.tree.leaves_with_path(state[0].v)}
+    assert (kept["embed/embedding"], kept["attention/query/kernel"], kept["attention/out/kernel"]) == (5, 2, 6)
+    assert (kept["norm/scale"], kept["attention/value/kernel"], kept["head/kernel"]) == (1, 6, 5)
 
 
 def test_keeps_one_second_moment_per_block():

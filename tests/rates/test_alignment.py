@@ -55,6 +55,15 @@ def test_worked_numbers(initial, expected, momentum):
     np.testing.assert_allclose(seen, expected, rtol=1e-6)
 
 
+def test_of_pure_noise_the_cosine_is_not_zero_since_the_momentum_holds_this_gradient():
+    """0.1 / √(0.01 / (1 - 0.81)) = 0.436, and σ(0.436 / 2) = 0.554."""
+    rate = adaptax.alignment_rate()
+    state = rate.init(jnp.zeros(20_000))
+    for key in jax.random.split(jax.random.key(0), 60):
+        rates, state = rate.measure(jax.random.normal(key, (20_000,)), state)
+    assert float(rates) == pytest.approx(1 / (1 + np.exp(-0.1 / np.sqrt(0.01 / 0.19) / 2)), abs=1e-3)
+
+
 def test_without_an_average_nothing_is_kept():
     params = {"w": jnp.zeros((10, 10))}
     sizes = [
