@@ -1,9 +1,12 @@
 """A user's rate passes the conformance tests in one line; each kind of mistake fails the check that is meant for it."""
 
+import ast
 import inspect
+import json
 import subprocess
 import sys
 import unittest
+from pathlib import Path
 from typing import Literal
 
 import jax
@@ -16,6 +19,8 @@ import adaptax.testing
 from adaptax.testing.of_devices import mesh_of
 from adaptax.testing.subject import subject_of
 from adaptax.testing.variants import moved, named, variants
+
+ROOT = Path(__file__).parents[2]
 
 
 def shy_rate(strength: float = 0.5) -> adaptax.Rate:
@@ -31,7 +36,19 @@ def shy_rate(strength: float = 0.5) -> adaptax.Rate:
     return adaptax.Rate(init, measure)
 
 
+def of_the_guide(name: str):
+    """Return a rate as the notebook *Your own rate* writes it."""
+    cells = json.loads((ROOT / "notebooks" / "your_own_rate.ipynb").read_text())["cells"]
+    (source,) = [text for cell in cells if f"def {name}(" in (text := "".join(cell["source"]))]
+    (function,) = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == name]
+    known = {"adaptax": adaptax, "jax": jax, "jnp": jnp, "optax": optax, "__name__": __name__}
+    exec(ast.unparse(function), known)
+    return known[name]
+
+
 test_shy_rate = adaptax.testing.conformance(shy_rate, slow=pytest.mark.slow)
+test_downhill_rate = adaptax.testing.conformance(of_the_guide("downhill_rate"), slow=pytest.mark.slow)
+test_good_signal_rate = pytest.mark.slow(adaptax.testing.conformance(of_the_guide("good_signal_rate")))
 
 
 def around(init=None, measure=None):
