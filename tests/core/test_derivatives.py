@@ -1,4 +1,7 @@
-"""Derivatives through updates are finite and right, as meta-learning needs them: methods and arguments are found."""
+"""Derivatives through updates are finite and right, as meta-learning needs them.
+
+Methods, rates around momentum, transformations and their arguments are found.
+"""
 
 import inspect
 import numbers
@@ -6,20 +9,24 @@ import numbers
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from helpers import x64
 
-from tests.core.test_conformance import METHODS, PARAMS, SLUGS, gradients_at, loss_at, required
+import adaptax
+from tests.core.test_conformance import METHODS, PARAMS, RATES, TRANSFORMS, gradients_at, loss_at, required
 
 pytestmark = pytest.mark.slow
 
 STEPS = 4
+CONSTRUCTORS = {**METHODS, **RATES, **TRANSFORMS}
+anything = pytest.mark.parametrize("slug", CONSTRUCTORS)
 
 
 def numbers_of(slug):
-    """Return the arguments of a method that are numbers, with their values."""
-    parameters = inspect.signature(METHODS[slug]).parameters.values()
-    given = {p.name: p.default for p in parameters} | required(METHODS[slug])
+    """Return the arguments that are numbers, with their values."""
+    parameters = inspect.signature(CONSTRUCTORS[slug]).parameters.values()
+    given = {p.name: p.default for p in parameters} | required(CONSTRUCTORS[slug])
     return {
         name: float(value)
         for name, value in given.items()
@@ -37,7 +44,8 @@ def gradients(scale=1.0):
 
 def moved(slug, at, **settings):
     """Return one number in which every update of every step has its own weight."""
-    optimizer = METHODS[slug](**required(METHODS[slug]) | settings)
+    made = CONSTRUCTORS[slug](**required(CONSTRUCTORS[slug]) | settings)
+    optimizer = adaptax.rescale(optax.trace(0.9), made) if slug in RATES else optax.with_extra_args_support(made)
     weights = jax.tree.map(lambda w: jnp.asarray(w, float), PARAMS)
     state, total = optimizer.init(jax.tree.map(jnp.zeros_like, at[0])), 0.0
     for step, gradient in enumerate(at):
@@ -48,13 +56,13 @@ def moved(slug, at, **settings):
     return total
 
 
-@pytest.mark.parametrize("slug", SLUGS)
+@anything
 def test_derivative_by_every_number_is_the_finite_difference(slug):
     with x64(True):
         values = numbers_of(slug)
         function = jax.jit(lambda values: moved(slug, gradients(), **values))
         slopes = jax.jit(jax.grad(function))(values)
-        assert "learning_rate" in slopes
+        assert "learning_rate" in slopes or slug not in METHODS
         for name, value in values.items():
             h = 1e-7 * max(abs(value), 1e-4) if np.isfinite(value) else 1.0
             ahead, behind = (function(values | {name: value + step}) for step in (h, -h))
@@ -62,7 +70,7 @@ def test_derivative_by_every_number_is_the_finite_difference(slug):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("slug", SLUGS)
+@anything
 def test_derivative_by_gradients_is_finite_where_there_was_none(slug):
     """And equal to the finite difference in a direction that keeps what is exactly zero at zero."""
     with x64(True):
@@ -78,17 +86,17 @@ def test_derivative_by_gradients_is_finite_where_there_was_none(slug):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("slug", SLUGS)
+@anything
 def test_derivatives_are_finite_from_a_zero_gradient_on_in_float32(slug):
     """A weight that sees nothing for three steps, with whatever eps a method has set to 0."""
-    eps = {"eps": 0.0} if "eps" in inspect.signature(METHODS[slug]).parameters else {}
+    eps = {"eps": 0.0} if "eps" in inspect.signature(CONSTRUCTORS[slug]).parameters else {}
     at = [jax.tree.map(jnp.zeros_like, PARAMS)] * 3 + [gradients_at(1)]
     slopes = jax.jit(jax.grad(lambda at: moved(slug, at, **eps)))(at)
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(slopes))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("slug", SLUGS)
+@anything
 def test_second_derivatives_are_finite(slug):
     slope = jax.grad(lambda scale: moved(slug, gradients(scale)))
     assert jnp.isfinite(jax.jit(jax.grad(slope))(1.0))
