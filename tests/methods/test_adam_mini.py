@@ -113,3 +113,8 @@ def test_the_rate_inside_makes_the_steps():
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match=r"adam_mini: weight_decay must be at least 0, got -0\.1\."):
         adaptax.adam_mini(weight_decay=-0.1)
+    optimizer, w = adaptax.adam_mini(weight_decay=0.1), jnp.ones(2)
+    with pytest.raises(
+        ValueError, match=r"adam_mini: params must be given, as in update\(gradients, state, params\), got None"
+    ):
+        optimizer.update(w, optimizer.init(w))

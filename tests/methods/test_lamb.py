@@ -69,3 +69,8 @@ def test_bad_input_is_named():
         adaptax.lamb(0.1, weight_decay=-0.1)
     with pytest.raises(ValueError, match=r"trust_ratio: low must be at most high = 1\.0, got 2\.0\."):
         adaptax.lamb(0.1, low=2.0, high=1.0)
+    optimizer, w = adaptax.lamb(0.1), jnp.ones(2)
+    with pytest.raises(
+        ValueError, match=r"lamb: params must be given, as in update\(gradients, state, params\), got None"
+    ):
+        optimizer.update(w, optimizer.init(w))

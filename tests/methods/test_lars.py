@@ -40,6 +40,20 @@ def test_worked_numbers():
     np.testing.assert_allclose(second, [2.9876557686, 3.9977003049], rtol=1e-6)
 
 
+def test_as_printed_it_has_other_numbers():
+    """‖g‖ + λ ‖w‖ for the norm of the sum, by a rate of its own."""
+
+    def measure(gradients, state, params=None, *, direction, **extra_args):
+        length = jnp.linalg.norm
+        return 0.001 * length(params) / (length(gradients) + 0.1 * length(params)), state
+
+    printed = adaptax.rescale(optax.add_decayed_weights(0.1), adaptax.Rate(lambda params: (), measure))
+    optimizer = optax.chain(printed, optax.scale_by_learning_rate(1.0), optax.trace(0.9))
+    _, first, second = walk(optimizer, jnp.array([3.0, 4.0]), GRADIENTS)
+    np.testing.assert_allclose(first, [2.99633, 4.00067], rtol=2e-6)
+    np.testing.assert_allclose(second, [2.99004, 3.99727], rtol=2e-6)
+
+
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_equals_optax(nesterov):
     signal = {"noise": SIGNALS["noise"][:20]}
@@ -87,3 +101,8 @@ def test_bad_input_is_named():
         adaptax.lars(0.1, coefficient=-1.0)
     with pytest.raises(ValueError, match=r"lars: momentum must be in \[0, 1\), got 1\.0\."):
         adaptax.lars(0.1, momentum=1.0)
+    optimizer, w = adaptax.lars(0.1), jnp.ones(2)
+    with pytest.raises(
+        ValueError, match=r"lars: params must be given, as in update\(gradients, state, params\), got None"
+    ):
+        optimizer.update(w, optimizer.init(w))

@@ -163,6 +163,8 @@ def test_the_gain_inside_makes_the_steps():
         ({"low": 1.5}, r"rprop: low must be in \[0, 1\], since gains start at 1, got 1\.5\."),
         ({"low": 0.0}, r"rprop: low must be at least"),
         ({"high": 1e12}, r"rprop: high must be at most"),
+        ({"high": 0.5}, r"rprop: high must be at least 1, since gains start at 1, got 0\.5\."),
+        ({"variant": "x"}, r"rprop: variant must be one of \('irprop-', 'irprop\+', 'rprop-', 'rprop\+'\), got 'x'\."),
     ],
 )
 def test_bad_settings_are_named(settings, message):

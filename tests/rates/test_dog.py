@@ -67,6 +67,22 @@ def test_is_optaxs_by_leaf():
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4), got, expected)
 
 
+def test_optaxs_gives_a_scalar_another_shape_and_rounds_the_start_to_float32():
+    theirs, w = optax.scale_by_distance_over_gradients(1e-2), jnp.float32(1.0)
+    updates, _ = theirs.update(w, theirs.init(w), w)
+    assert updates.shape == (1,)
+    rate = adaptax.dog_rate(1e-2)
+    rates, _ = rate.measure(w, rate.init(w), w)
+    assert rates.shape == ()
+    with x64(True):
+        w = jnp.asarray([1.0, 2.0])
+        dtypes = [
+            {leaf.dtype for leaf in jax.tree.leaves(state) if leaf.shape == (2,)}
+            for state in (theirs.init(w), adaptax.dog_rate().init(w))
+        ]
+        assert dtypes == [{jnp.dtype("float32")}, {jnp.dtype("float64")}]
+
+
 def test_by_tree_is_one_rate_for_the_model():
     with x64(True):
         params = tree_of(np.array(START))

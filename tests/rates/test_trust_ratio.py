@@ -109,6 +109,17 @@ def test_fromage_is_the_ratio_and_a_shrinking_of_the_params():
     np.testing.assert_allclose(second, [2.9297055295, 3.9895990401], rtol=1e-6)
 
 
+def test_optaxs_fromage_almost_freezes_a_layer_of_zeros():
+    """It takes 1e-6 for the norm of the weights; here such a layer moves by c u."""
+    w, g = jnp.zeros(2), jnp.ones(2)
+    theirs = optax.fromage(1.0)
+    updates, _ = theirs.update(g, theirs.init(w), w)
+    np.testing.assert_allclose(updates, -1e-6 / np.sqrt(2) / np.sqrt(2), rtol=1e-5)
+    rate = adaptax.trust_ratio_rate()
+    rates, _ = rate.measure(g, rate.init(w), w, direction=g)
+    assert float(rates) == 1.0
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
