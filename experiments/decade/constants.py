@@ -42,11 +42,24 @@ def choose(names: Iterable[str]) -> dict[str, Method]:
     return {name: _with_constants(name) if ", " in name else known_methods.choose([name])[name] for name in names}
 
 
+def shown(name: str) -> str:
+    """Return the expression of a method, with its constants.
+
+    >>> shown("alignment+lsalr_momentum, alignment.temperature=4")
+    'rescale(trace(0.9), alignment_rate(temperature=4), lsalr_rate())'
+    """
+    base, *others = name.split(", ")
+    expression = known_methods.shown(base)
+    for rate, _, constant in (other.partition(".") for other in others):
+        expression = expression.replace(f"{rate}_rate()", f"{rate}_rate({constant})")
+    return expression
+
+
 def _with_constants(name: str) -> Method:
     base, *others = name.split(", ")
     numbers = {constant: float(value) for constant, _, value in (other.partition("=") for other in others)}
     method = known_methods.choose([base])[base]
-    return Method(make=partial(rule, name=base), numbers=numbers, needs_matrix=method.needs_matrix, shown=name)
+    return Method(make=partial(rule, name=base), numbers=numbers, needs_matrix=method.needs_matrix, shown=shown(name))
 
 
 def rule(learning_rate: ArrayLike, name: str, **constants: Any) -> optax.GradientTransformation:

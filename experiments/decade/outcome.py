@@ -8,13 +8,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from adaptax.comparison.methods import shown
 from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
 from adaptax.comparison.report.pairs import BENEATH
 from adaptax.comparison.report.show import NOTHING
 from adaptax.comparison.results import TaskRecord, read_all
 from experiments.decade import confirming
 from experiments.decade.confirming import FROZEN, duels, ends_lower, forgives, width
+from experiments.decade.constants import shown
 from experiments.decade.pictures import name_of
 from experiments.decade.searching import ALL, CHEAP, FINALISTS, RIVALS, ranking, rates_of, validation_end
 

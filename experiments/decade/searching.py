@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.table import Table
 
 from adaptax.comparison import analysis, around, results
-from adaptax.comparison import methods as known_methods
 from adaptax.comparison.errors import InputError
 from adaptax.comparison.protocol import Protocol
 from adaptax.comparison.record import Line, to_lines
@@ -92,7 +91,7 @@ class _Search:
         (self._out / "order.jsonl").write_text(to_lines(lines), encoding="utf-8")
         table = Table("candidate", f"lower than each rival, of {len(ALL)} tasks", "margin")
         for name, score in last.items():
-            table.add_row(known_methods.shown(name), str(score.lower), f"{score.margin:+.3f}")
+            table.add_row(constants.shown(name), str(score.lower), f"{score.margin:+.3f}")
         self._console.print(table)
 
 
