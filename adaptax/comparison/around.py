@@ -19,7 +19,7 @@ from adaptax.comparison.method import Method, Rule
 Make = Callable[[], adaptax.Rate]
 MOMENTUM = 0.9  # of rates that have this setting without a default
 NUMBERS = {"beta": 0.02}  # of rates that have these settings without defaults
-METHODS = ("delta_bar_delta", "local_gains", "lsalr", "rprop")  # these are their rates around the gradient itself
+METHODS = ("delta_bar_delta", "local_gains", "lsalr", "rprop")  # around the gradient itself their rates are these
 
 
 def of_the_evidence() -> dict[str, Method]:

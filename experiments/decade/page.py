@@ -41,8 +41,9 @@ show when the claims are run here.
   still exist: the seeds are few.
 
 `python -m experiments claims` makes this page from records. `python -m experiments scheduled --out
-experiments/results/compare` makes the records of the verdicts under a schedule, `python -m experiments compare --out
-experiments/results/compare --resume` those at constant rates."""
+experiments/results/compare` makes the records of the verdicts under a schedule. `python -m experiments compare --out
+experiments/results/compare --resume --methods adam,dog,optax_prodigy,optax_sgd` makes those at constant rates; its
+`--tasks` are those of the table below, without `text_transformer`."""
 BY_MAPS = " `python -m experiments maps --out experiments/results/maps` makes those of the maps."
 ENDS = """\
 *Sooner*: 80 % means that after 80 % of its steps the method is as low as its base is at the end. It is the median over

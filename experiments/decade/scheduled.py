@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from adaptax.comparison import methods
+from adaptax.comparison import methods, results
 from adaptax.comparison.protocol import Protocol
 from adaptax.comparison.run import judge
 from experiments.decade.searching import ALL, RIVALS, SCHEDULE
@@ -32,6 +32,9 @@ def scheduled(out: Out = RESULTS / "compare", data: Data = None) -> None:
     It takes many hours of two cores; the same command continues an interrupted comparison.
     """
     console = Console()
-    for slugs, names, protocol in ((ALL, (*ON_TEXT, *OTHERS), Protocol()), (["text_transformer"], ON_TEXT, TEXT)):
-        tasks = {slug: finder.task(slug) for slug in slugs}
-        judge(tasks, methods.choose(contenders(names)), protocol, out, console, folder=data, resume=True)
+    for slug in (*ALL, "text_transformer"):
+        names, protocol = (ON_TEXT, TEXT) if slug == "text_transformer" else ((*ON_TEXT, *OTHERS), Protocol())
+        tasks, chosen = {slug: finder.task(slug)}, methods.choose(contenders(names))
+        # A record goes on with its own layout, also where another one is faster by now.
+        layout = results.read(out / slug).config["layout"] if (out / slug).exists() else None
+        judge(tasks, chosen, protocol, out, console, folder=data, layout=layout, resume=True)

@@ -1,6 +1,6 @@
 """Find papers and tasks by file: a module of their folder with the constant is one, and its file name is the slug.
 
-Nothing is listed by hand.
+Nothing is listed by hand but what waits for a confirmation.
 """
 
 import importlib

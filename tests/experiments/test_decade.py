@@ -274,6 +274,22 @@ def test_the_command_names_the_contenders_of_the_committed_records():
             assert not matrices or slug in ("quadratic", "sparse_logistic")
 
 
+def test_a_scheduled_comparison_goes_on_with_the_layout_of_its_record(monkeypatch, tmp_path: Path):
+    asked = {}
+    monkeypatch.setattr(
+        scheduled,
+        "judge",
+        lambda tasks, methods, protocol, *of, **how: asked.update({s: (protocol, how) for s in tasks}),
+    )
+    monkeypatch.setattr(scheduled.results, "read", lambda folder: judged(folder.name))
+    (tmp_path / "digits").mkdir()
+    scheduled.scheduled(tmp_path)
+    assert list(asked) == [*searching.ALL, "text_transformer"]
+    assert {slug for slug, (_, how) in asked.items() if how["layout"] == "vmap"} == {"digits"}
+    assert all(how["resume"] for _, how in asked.values())
+    assert [slug for slug, (protocol, _) in asked.items() if protocol.final_seeds == 8] == ["text_transformer"]
+
+
 def test_comparing_everything_leaves_out_what_waits_for_the_confirmation(monkeypatch, tmp_path: Path):
     asked = []
     monkeypatch.setattr(comparing, "judge", lambda tasks, *rest, **how: asked.append(list(tasks)))
