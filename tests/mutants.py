@@ -1165,7 +1165,8 @@ def in_a_copy(arguments: list[str], mutant: Mutant | None = None) -> Outcome:
         for part in ("adaptax", "tests"):
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", folder)
-        (folder / "docs").symlink_to(ROOT / "docs")  # a test runs the forms that a page shows
+        for shown in ("docs", "notebooks"):  # tests run the forms that a page and a notebook show
+            (folder / shown).symlink_to(ROOT / shown)
         if mutant:
             (folder / "adaptax" / mutant.file).write_text(mutated(mutant))
         else:  # an installed adaptax must not stand in for the copy
