@@ -1,5 +1,6 @@
 """Layer-wise decay as ELECTRA's and BEiT's programs count their layers."""
 
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -46,6 +47,48 @@ def test_a_pattern_without_an_end_takes_block_10_for_block_1():
     for end, expected in (("", 0.5**10), ("/", 0.5)):
         rate = adaptax.rate_by_path(adaptax.llrd([f"block_{k}{end}" for k in range(12)], 0.5))
         assert float(rate.measure(params, rate.init(params))[0]["block_10"]["kernel"]) == expected
+
+
+def flax_vit(blocks):
+    return {"Embed_0": {"kernel": jnp.ones(2)}, "Head_0": {"bias": jnp.ones(2)}} | {
+        f"Block_{k}": {"Dense_1": {"kernel": jnp.ones(2)}} for k in range(blocks)
+    }
+
+
+def test_a_model_tells_the_number_of_its_blocks():
+    """JAX sorts 12 blocks as 0, 1, 10, 11, 2, …: each has the power of its own number, also without "/"."""
+    params = flax_vit(12)
+    for pattern in (r"Block_(\d+)", r"Block_(\d+)/", r"^Block_(\d+)/.*kernel"):
+        rate = adaptax.rate_by_path(adaptax.llrd(["Embed", pattern, ".*"], 0.5, jax.eval_shape(lambda: params)))
+        rates, _ = rate.measure(params, rate.init(params))
+        assert [float(rates[f"Block_{k}"]["Dense_1"]["kernel"]) for k in range(12)] == [
+            0.5 ** (12 - k) for k in range(12)
+        ]
+        assert (float(rates["Embed_0"]["kernel"]), float(rates["Head_0"]["bias"])) == (0.5**13, 1.0)
+
+
+def test_the_order_is_that_of_the_numbers():
+    """Also where numbers are missing; a set of 1 and 8 begins with 8."""
+    table = adaptax.llrd([r"block_(\d+)"], 0.5, {"block_1": jnp.ones(2), "block_8": jnp.ones(2)})
+    assert [(pattern[-7], rate) for pattern, rate in table.items()] == [("1", 0.5), ("8", 1.0)]
+
+
+def test_a_number_may_have_leading_zeros_and_begin_the_path():
+    params = {"08": jnp.ones(2), "09": jnp.ones(2), "10": jnp.ones(2)}
+    rate = adaptax.rate_by_path(adaptax.llrd([r"^(\d+)"], 0.5, params))
+    assert [float(value) for value in rate.measure(params, rate.init(params))[0].values()] == [0.25, 0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (None, r"llrd: 'Block_\(\\\\d\+\)' needs params, whose leaves tell the numbers\."),
+        ({"Layer_0": jnp.ones(2)}, r"llrd: 'Block_\(\\\\d\+\)' matches no leaf of params\."),
+    ],
+)
+def test_numbers_that_no_leaf_tells_are_named(params, message):
+    with pytest.raises(ValueError, match=message):
+        adaptax.llrd([r"Block_(\d+)", ".*"], 0.5, params)
 
 
 @pytest.mark.parametrize(
