@@ -26,7 +26,8 @@ from adaptax.testing.subject import subject_of
 from adaptax.testing.variants import named, variants
 
 PARAMS = weights()
-REQUIRED = {"learning_rate": 0.05, "momentum": 0.8, "weight_decay": 0.05, "beta": 0.05}  # where there is no default
+TABLE = {"kernel": 0.25, "bias": 2.0, "scale": 0.5, ".*": 1.0}
+REQUIRED = {"learning_rate": 0.05, "momentum": 0.8, "weight_decay": 0.05, "beta": 0.05, "table": TABLE}  # no defaults
 
 
 def modules_of(package):
@@ -36,12 +37,13 @@ def modules_of(package):
 
 
 def rates_of(package):
-    """Return the public rates that a package's files define, by name; what only ends like one is a formula."""
+    """Return the public functions that a package's files define and that make a `Rate`, by name."""
     found = [(name, thing, module) for module in modules_of(package).values() for name, thing in vars(module).items()]
     return {
         name: thing
         for name, thing, module in found
-        if name.endswith("_rate") and hasattr(adaptax, name) and thing.__module__ == module.__name__
+        if hasattr(adaptax, name) and inspect.isfunction(thing) and thing.__module__ == module.__name__
+        if inspect.signature(thing).return_annotation is adaptax.Rate
     }
 
 
@@ -71,7 +73,8 @@ for _name, _constructor in {**METHODS, **RATES, **TRANSFORMS}.items():  # rates 
 def test_all_are_found():
     assert len(SLUGS) >= 12
     assert "lsalr" in SLUGS
-    assert {"cautious_rate", "trust_ratio_rate", "update_floor_rate"} <= set(RATES)
+    assert {"cautious_rate", "trust_ratio_rate", "rate_by_path"} <= set(RATES)
+    assert {"lsalr_rate", "local_gains_rate", "eve_rate"} <= set(rates_of(adaptax.methods))
     assert {"add_cautious_decay", "hold_norms", "scale_by_block_moments"} <= set(TRANSFORMS)
 
 

@@ -5,28 +5,29 @@ for a new method: `make costs`.
 """
 
 import json
+import math
 from pathlib import Path
 
 import jax
 import pytest
 
-import adaptax
+import adaptax.methods
+from adaptax.testing.subject import subject_of
 from experiments.bench.roofline.measure import prepare
-from tests.core.test_conformance import METHODS, RATES, required
+from tests.core.test_conformance import METHODS, RATES, TRANSFORMS, rates_of, required
 
 RECORD = Path(__file__).parent / "costs.json"
-SHAPES = [(4096,)]
+SHAPES = [(64, 64)]  # a matrix: `hold_norms` leaves vectors free
+CONSTRUCTORS = METHODS | RATES | rates_of(adaptax.methods) | TRANSFORMS
 
 
 def costs(slug):
     """Return bytes per weight and equations of one donated step."""
-    constructor = (METHODS | RATES)[slug]
-    made = constructor(**required(constructor))
-    step = prepare(adaptax.rescale(adaptax.scale_by_moments(), made) if slug in RATES else made, SHAPES, "float32")
-    return {"bytes": round(step.xla_bytes / SHAPES[0][0], 1), "equations": step.equations}
+    step = prepare(subject_of(CONSTRUCTORS[slug], required(CONSTRUCTORS[slug])).make(), SHAPES, "float32")
+    return {"bytes": round(step.xla_bytes / math.prod(SHAPES[0]), 1), "equations": step.equations}
 
 
-@pytest.mark.parametrize("slug", METHODS | RATES)
+@pytest.mark.parametrize("slug", CONSTRUCTORS)
 def test_costs_do_not_grow(slug):
     recorded = json.loads(RECORD.read_text()).get(jax.__version__)
     if recorded is None:
@@ -40,7 +41,7 @@ def test_costs_do_not_grow(slug):
 def record():
     """Write today's costs for this JAX."""
     records = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    records[jax.__version__] = {slug: costs(slug) for slug in METHODS | RATES}
+    records[jax.__version__] = {slug: costs(slug) for slug in CONSTRUCTORS}
     RECORD.write_text(json.dumps(records, indent=1) + "\n")
 
 

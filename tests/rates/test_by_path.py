@@ -1,7 +1,5 @@
 """Constant rates by the path of a leaf: the first pattern counts, stacks have a column, nothing is left unmatched."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,14 +8,8 @@ import pytest
 from helpers import SIGNALS, run
 
 import adaptax
-import adaptax.testing
 
 PARAMS = {"embed": {"table": jnp.ones((3, 2))}, "blocks": {"kernel": jnp.ones((2, 3, 3)), "bias": jnp.ones((2, 3))}}
-
-test_conforms = adaptax.testing.conformance(
-    functools.partial(adaptax.rate_by_path, {"kernel": 0.25, "bias": 2.0, "scale": 0.5, ".*": 1.0}),
-    slow=pytest.mark.slow,
-)
 
 
 def oracle(g, rate):
