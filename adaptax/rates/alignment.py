@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from adaptax._checks import check, check_floating, check_fraction
+from adaptax._checks import check, check_floating, check_fraction, check_gradients
 from adaptax._layers import LayerOf, by_leaf
 from adaptax._members import AxisName
 from adaptax._moments import ema
@@ -98,10 +98,11 @@ def alignment_rate(
         gradients: PyTree, state: AlignmentState, params: PyTree = None, *, direction: PyTree = None, **extra_args: Any
     ) -> tuple:
         del params, extra_args
-        check_floating("alignment", gradients)
         if momentum is None:
+            check_floating("alignment", gradients)
             averages, mu = (), direction
         else:
+            check_gradients("alignment", gradients, state.momentum)
             averages = mu = jax.tree.map(
                 lambda m, g: ema(m, wide(g).astype(m.dtype), momentum), state.momentum, gradients
             )

@@ -23,7 +23,7 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
-from adaptax._checks import check, check_floating, check_nonnegative, check_params
+from adaptax._checks import check, check_floating, check_gradients, check_nonnegative, check_params
 from adaptax._layers import LayerOf, by_leaf
 from adaptax._members import AxisName
 from adaptax._numbers import divide, full_like, scalar, wide
@@ -98,7 +98,7 @@ def dog_rate(
         gradients: PyTree, state: DogState, params: PyTree = None, *, direction: PyTree = None, **extra_args: Any
     ) -> tuple:
         del direction, extra_args
-        check_floating("dog", gradients)
+        check_gradients("dog", gradients, state.start)
         check_params("dog", params)
         is_first = state.count == 0
         first = jax.tree.map(lambda w, w0: jnp.where(is_first, wide(w).astype(w0.dtype), w0), params, state.start)

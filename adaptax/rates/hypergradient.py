@@ -26,7 +26,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
 from adaptax._agreement import check_gain
-from adaptax._checks import check_choice, check_floating, check_fraction, check_nonnegative
+from adaptax._checks import check_choice, check_floating, check_fraction, check_gradients, check_nonnegative
 from adaptax._layers import LayerOf, by_parent, by_tree
 from adaptax._members import AxisName
 from adaptax._numbers import full_like, real_dtype, scalar, wide
@@ -120,7 +120,7 @@ def hypergradient_rate(
         gradients: PyTree, state: HypergradientState, params: PyTree = None, *, direction: PyTree, **extra_args: Any
     ) -> tuple:
         del params, extra_args
-        check_floating("hypergradient", gradients, real=True)
+        check_gradients("hypergradient", gradients, state.direction, real=True)
         g, u = (
             jax.tree.map(lambda new, old: wide(new).astype(old.dtype), tree, state.direction)
             for tree in (gradients, direction)

@@ -57,18 +57,35 @@ def takes_axis_name(subject: Subject) -> bool:
     return subject.has("axis_name")
 
 
-@check(when=takes_axis_name, is_heavy=True)
-def sharded_inside_shard_map_is_unsharded(subject: Subject) -> None:
-    """With `axis_name`: every shard sees its part of a leaf alone."""
+def inside_shard_map(subject: Subject, **given: Any) -> tuple[PyTree, PyTree]:
+    """Return the last update of a walk inside `shard_map`, and of the same walk on whole leaves."""
     mesh, (params, specs) = mesh_of(AxisType.Auto), divided()
 
     def last_update(params: PyTree, *gradients: PyTree) -> PyTree:
-        return walk(subject.make(axis_name="x"), params, gradients=list(gradients))[0][-1]
+        return walk(subject.make(**given), params, gradients=list(gradients))[0][-1]
 
     gradients = [gradients_at(step, params) for step in range(3)]
     mapped = jax.shard_map(last_update, mesh=mesh, in_specs=(specs,) * 4, out_specs=specs)
     expected, _ = walk(subject.make(), params, gradients=gradients, compiled=True)
-    assert_close(jax.jit(mapped)(params, *gradients), expected[-1], what="an update of shards")
+    return jax.jit(mapped)(params, *gradients), expected[-1]
+
+
+@check(when=takes_axis_name, is_heavy=True)
+def sharded_inside_shard_map_is_unsharded(subject: Subject) -> None:
+    """With `axis_name`: every shard sees its part of a leaf alone."""
+    updates, expected = inside_shard_map(subject, axis_name="x")
+    assert_close(updates, expected, what="an update of shards")
+
+
+@check(when=takes_axis_name, is_heavy=True)
+def an_unnamed_axis_changes_nothing_or_is_named(subject: Subject) -> None:
+    """Without `axis_name`, what needs whole layers raises `ValueError` and names the axis: a shard is no layer."""
+    try:
+        updates, expected = inside_shard_map(subject)
+    except ValueError as error:
+        expect("'x'" in str(error), f"inside shard_map, an error must name the mesh axis 'x', got {error}")
+    else:
+        assert_close(updates, expected, what="an update of shards")
 
 
 def takes_stacked(subject: Subject) -> bool:

@@ -18,7 +18,7 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact, Int, PyTree
 
-from adaptax._checks import check_floating, check_nonnegative, check_params
+from adaptax._checks import check_floating, check_gradients, check_nonnegative, check_params
 from adaptax._numbers import full_like, narrow, scalar, wide
 
 
@@ -66,6 +66,7 @@ def average_params(gamma: ArrayLike = 8.0) -> optax.GradientTransformationExtraA
 
     def update(updates: PyTree, state: AverageParamsState, params: PyTree = None, **extra_args: Any) -> tuple:
         del extra_args
+        check_gradients("average_params", updates, state.average)
         check_params("average_params", params)
         count = optax.safe_increment(state.count)
 

@@ -171,8 +171,21 @@ def test_a_shard_that_is_taken_for_a_layer_is_caught():
     def local_rate(layer_of=adaptax.by_leaf, *, axis_name=None):
         return norms_of_whole_leaves()
 
-    assert_caught(local_rate, "sharded_inside_shard_map_is_unsharded", "an update of shards")
-    check_of(adaptax.lsalr_rate, "sharded_inside_shard_map_is_unsharded")()
+    for name in ("sharded_inside_shard_map_is_unsharded", "an_unnamed_axis_changes_nothing_or_is_named"):
+        assert_caught(local_rate, name, "an update of shards")
+        check_of(adaptax.lsalr_rate, name)()
+
+
+def test_a_refused_axis_without_its_name_is_caught():
+    def terse_rate(*, axis_name=None):
+        def measure(gradients, state, params=None, *, direction, **extra_args):
+            if axis_name is None:
+                raise ValueError("cannot")
+            return gradients, state
+
+        return adaptax.Rate(lambda params: (), measure)
+
+    assert_caught(terse_rate, "an_unnamed_axis_changes_nothing_or_is_named", "must name the mesh axis 'x', got cannot")
 
 
 def test_a_state_of_two_bytes_is_caught():
