@@ -78,7 +78,8 @@ def cautious_rate(
 
     The direction must point uphill, as all `scale_by_*` and `optax.trace` do. A finished optimizer such as
     `optax.adam(1e-3)` points downhill: around it the mask keeps exactly the weights that it should stop, without an
-    error.
+    error. A mask follows most batches, not their mean: where few examples have large gradients, a masked method may
+    climb where the method alone descends (`docs/rates.md` shows it).
 
     >>> rate = cautious_rate()
     >>> g, u = jnp.array([-0.5, -1.0, 1.0, 4.0]), jnp.array([0.4, -2.8, 3.7, 0.4])

@@ -44,7 +44,7 @@ UNTESTED = (  # what it says, who says so, what was published, why it is not tes
     ),
     (
         *("A mask can make Adam diverge", "MGUP 2026", "a proof for a constructed problem"),
-        "the tasks here are no constructed problems",
+        "the tasks are not constructed; in [one problem that is](rates.md#agreement-per-weight) a mask lets Adam climb",
     ),
     (
         *("Alignment per layer lowers the loss of Muon", "Magma 2026", "perplexity 9 % lower, 1 B weights"),

@@ -33,6 +33,7 @@ SAYS: dict[str, Callable[[str], object]] = {
     "layers": lambda output: (
         [table for table in shown("layers", "layer ") if table in output] == shown("layers", "layer ") != []
     ),
+    "rates": lambda output: shown("rates", "Adam ") == [output],
     "recipes": recipes,
     "stability": lambda output: output == "",
 }

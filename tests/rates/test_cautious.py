@@ -2,6 +2,7 @@
 
 import inspect
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -72,6 +73,35 @@ def test_is_neither_the_first_release_nor_mgup():
     assert not np.any(np.isclose(rates_of(WORKED, optax.trace(0.9)).max(axis=1), 4 / (k + 1)))
     mgup = rates_of(WORKED, optax.trace(0.9), aligned=2.0, opposed=0.5, mean=False)
     np.testing.assert_array_equal(mgup, [(2, 2, 2, 2), (0.5, 2, 2, 2), (2, 0.5, 0.5, 2)])
+
+
+def falls(direction, g):
+    """Return the mean of all weights after steps of 0.01, one for each row of gradients."""
+    state, w = direction.init(g[0]), 0.0
+
+    def step(carry, gradient):
+        w, state = carry
+        update, state = direction.update(gradient, state)
+        return (w - 0.01 * update, state), None
+
+    (w, _), _ = jax.lax.scan(step, (jnp.zeros_like(g[0]), state), g)
+    return float(w.mean())
+
+
+@pytest.mark.parametrize("direction", [adaptax.scale_by_moments, lambda: optax.trace(0.9)])
+def test_a_mask_follows_most_batches_and_not_their_mean(direction):
+    """One batch in ten has gradient 10, the others -1: the mean is 0.1. Masks climb."""
+    g = jnp.where(jax.random.bernoulli(jax.random.key(0), 0.1, (2000, 100)), 10.0, -1.0)
+    mgup = {"aligned": 2.0, "opposed": 0.5, "mean": False}
+    plain, mask, both = (
+        falls(made, g)
+        for made in (
+            direction(),
+            adaptax.rescale(direction(), adaptax.cautious_rate()),
+            adaptax.rescale(direction(), adaptax.cautious_rate(**mgup)),
+        )
+    )
+    assert plain < 0 < both < mask
 
 
 def test_untouched_rows_do_not_speed_up_the_others():
