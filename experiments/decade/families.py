@@ -3,6 +3,7 @@
 width  MNIST, two rectified layers of 16 to 512 units: does the best learning rate stay, if norms are held, if rates
        follow the maximal update parametrization?
 depth  8 × 8 digits, 1 to 10 layers of 32 units, three nonlinearities: where gradients vanish
+deep   MNIST, 4, 6 or 8 sigmoid or tanh layers of 64 units: momentum with LSALR, between none and a whole normalization
 batch  8 × 8 digits, two rectified layers, batches of 4 to all 1,000 pictures: rates that compare signs need gradients
        that are more than noise
 
@@ -14,7 +15,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import optax
@@ -35,11 +36,12 @@ from experiments.models import Classification
 from experiments.models.mlp import Mlp
 from experiments.tasks import mnist_mlp
 
-Name = Literal["width", "depth", "batch"]
+Name = Literal["width", "depth", "deep", "batch"]
 WIDTHS, DEPTHS, BATCHES = (16, 32, 64, 128, 256, 512), (1, 2, 4, 6, 8, 10), (4, 16, 64, 256, 1000)
 NONLINEARITIES = ("sigmoid", "tanh", "relu")
 NARROW = 64  # the width at which the rates of `mup` are 1
 DEPTH_METHODS = ("optax_sgd", "lsalr", "local_gains", "adam", "cautious_adam", "optax_muon", "update_floor_muon")
+DEEP, DEEP_METHODS = (4, 6, 8), ("optax_momentum", "lsalr_momentum", "trust_ratio_momentum", "adam")
 BATCH_METHODS = (
     *("optax_sgd", "local_gains", "delta_bar_delta", "optax_momentum", "cautious_momentum", "alignment_momentum"),
     *("adam", "cautious_adam", "alignment_adam"),
@@ -109,6 +111,13 @@ def _deep(nonlinearity: str, depth: int) -> Task:
     return _on_digits((32,) * depth, nonlinearity, 50, f"8 × 8 digits, {nonlinearity}, {depth} layers of 32 units")
 
 
+def _momentum(nonlinearity: str, depth: int) -> Task:
+    model = partial(mnist_mlp.TASK.problem.model, widths=(NARROW,) * depth, nonlinearity=nonlinearity)
+    problem = dataclasses.replace(mnist_mlp.TASK.problem, model=model)
+    title = f"MNIST, {nonlinearity}, {depth} layers of {NARROW} units"
+    return dataclasses.replace(mnist_mlp.TASK, title=title, problem=problem, steps=1500, evaluate_every=1500)
+
+
 def _chosen(names: tuple[str, ...]) -> Callable[[Task], Mapping[str, Method]]:
     return lambda task: known_methods.choose(names)
 
@@ -121,6 +130,12 @@ FAMILIES: dict[Name, Family] = {
         Grid(1e-3, 10.0, 13),
         3,
     ),
+    "deep": Family(
+        {f"{of}_{depth:02d}": _momentum(of, depth) for of in NONLINEARITIES[:2] for depth in DEEP},
+        _chosen(DEEP_METHODS),
+        Grid(10**-2.5, 10.0, 8),
+        3,
+    ),
     "batch": Family(
         {f"{size:04d}": _on_digits((32, 32), "relu", size, f"8 × 8 digits, batches of {size}") for size in BATCHES},
         _chosen(BATCH_METHODS),
@@ -130,9 +145,7 @@ FAMILIES: dict[Name, Family] = {
 }
 
 
-def maps(
-    families: tuple[Name, ...] = ("width", "depth", "batch"), out: Out = RESULTS / "maps", data: Data = None
-) -> None:
+def maps(families: tuple[Name, ...] = get_args(Name), out: Out = RESULTS / "maps", data: Data = None) -> None:
     """Train families of small tasks at every rate of a grid; records in OUT/FAMILY are kept and reused.
 
     Args:
