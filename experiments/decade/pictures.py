@@ -60,6 +60,26 @@ def draw_depths(records: Mapping[str, TaskRecord]) -> Figure:
     return _maps({of: those for of, those in rows.items() if those}, "hidden layers")
 
 
+def draw_deep(records: Mapping[str, TaskRecord]) -> Figure:
+    """Draw the error against the rate, a panel per net, a curve per method: means, and a dot for each seed."""
+    columns = min(len(records), 3)
+    size = (9, 3.0 * -(-len(records) // columns) + 0.4)
+    figure, axes = plt.subplots(-(-len(records) // columns), columns, figsize=size, sharey=True, layout="constrained")
+    for panel, record in zip(np.ravel(axes), records.values(), strict=True):
+        for method in record.results:
+            of = losses(record, method)
+            (curve,) = panel.plot(list(of), list(of.values()), label=name_of(method))
+            seeds = [(c.rate, c.validation[-1]) for c in analysis.at_best_settings(record, method)]
+            panel.plot(*zip(*seeds, strict=True), ".", color=curve.get_color(), markersize=4)
+        title = record.config["task"]["title"].partition(", ")[2].removesuffix(" of 64 units")
+        panel.set(xscale="log", yscale="log", title=title, xlabel="learning rate")
+        panel.grid(color="#EEEEEE")
+    for first in np.atleast_2d(axes)[:, 0]:
+        first.set_ylabel("validation error at the end, %")
+    figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
 def draw_batches(records: Mapping[str, TaskRecord]) -> Figure:
     """Draw a map for every method: learning rate across, batch up."""
     return _maps({"relu": records}, "pictures in a batch")
@@ -109,4 +129,4 @@ def _look() -> dict[str, str]:
     return {"origin": "lower", "aspect": "auto", "interpolation": "nearest"}
 
 
-PICTURES = {"width": draw_widths, "depth": draw_depths, "batch": draw_batches}
+PICTURES = {"width": draw_widths, "depth": draw_depths, "deep": draw_deep, "batch": draw_batches}

@@ -12,7 +12,7 @@ from adaptax.comparison import analysis
 from adaptax.comparison import methods as known_methods
 from adaptax.comparison.protocol import Grid
 from adaptax.comparison.results import read_all
-from experiments.decade import dropped, families, page, pictures, scheduled, searching, tenfold
+from experiments.decade import dropped, families, mapped, page, pictures, scheduled, searching, tenfold
 from experiments.decade.claims import CLAIMS, Claim
 from experiments.decade.families import FAMILIES, NARROW, Family
 from experiments.decade.page import FAILS, HOLDS, PARTLY, UNTESTED
@@ -180,7 +180,7 @@ def ends_at(record, name: str) -> float:
 
 
 def test_the_words_beside_the_curves_of_width_hold_in_the_records():
-    records = page.read(RECORDS, "width")
+    records = mapped.read(RECORDS, "width")
     assert list(records) == ["016", "032", "064", "128"]
     of = {method: [losses(record, method) for record in records.values()] for method in records["016"].results}
     best = {method: [min(those, key=those.get) for those in found] for method, found in of.items()}
@@ -203,7 +203,7 @@ def test_the_words_beside_the_curves_of_width_hold_in_the_records():
 
 
 def test_the_words_beside_the_maps_of_depth_hold_in_the_records():
-    records = page.read(RECORDS, "depth")
+    records = mapped.read(RECORDS, "depth")
 
     def best(method):
         """Return the lowest loss and its rate by task."""
@@ -247,7 +247,7 @@ def test_the_words_beside_the_maps_of_batch_hold_in_the_records():
         "adam": ("cautious_adam", "alignment_adam"),
     }
     lowers: dict[str, dict[str, float]] = {}  # by method and batch: by which share it lowers its base's best loss
-    for slug, record in page.read(RECORDS, "batch").items():
+    for slug, record in mapped.read(RECORDS, "batch").items():
         lowest = {name: min(loss for loss in losses(record, name).values() if loss == loss) for name in record.results}
         for base, methods in pairs.items():
             for method in methods:
@@ -384,5 +384,5 @@ def test_the_page_is_what_the_records_say():
     text = page.page(RECORDS)
     assert Path(DOCS / "claims.md").read_text(encoding="utf-8") == text
     for name in FAMILIES:
-        assert (f"claims_{name}.png" in text) == bool(page.read(RECORDS, name))
-        assert (DOCS / f"claims_{name}.png").exists() == bool(page.read(RECORDS, name))
+        assert (f"claims_{name}.png" in text) == bool(mapped.read(RECORDS, name))
+        assert (DOCS / f"claims_{name}.png").exists() == bool(mapped.read(RECORDS, name))
