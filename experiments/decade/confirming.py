@@ -12,7 +12,6 @@ import numpy as np
 from rich.console import Console
 
 from adaptax.comparison import analysis
-from adaptax.comparison.errors import InputError
 from adaptax.comparison.method import Method
 from adaptax.comparison.protocol import Grid, Protocol
 from adaptax.comparison.report.show import show
@@ -26,8 +25,8 @@ from experiments.engine import finder
 from experiments.engine.places import RESULTS, Data, Out
 
 TASKS = finder.HELD_OUT
-FROZEN: str | None = None  # the candidate; written here and in the preregistration in one commit, before it runs
-OTHERS: tuple[str, ...] = ()  # its direction without rates, and other contenders of the reports
+FROZEN = "alignment+hypergradient+update_floor_muon"  # as in the preregistration
+OTHERS = ("adam", "cautious_adam", "update_floor_muon")  # other contenders of the reports
 NARROW = Protocol(rates=Grid(1e-3, 1.0, 7), tuning_seeds=1, final_seeds=8, extensions=1, schedules=(SCHEDULE,))
 WIDE = Protocol(rates=Grid(1e-5, 10.0, 13), tuning_seeds=1, extensions=0, schedules=(SCHEDULE,), only_tunes=True)
 ENOUGH, TIMES_AS_WIDE = 4, 10.0  # tasks; times a rival's width
@@ -47,8 +46,6 @@ def confirm(out: Out = RESULTS / "confirmation", data: Data = None) -> None:
 
     It takes hours of two cores; the same command continues an interrupted run.
     """
-    if FROZEN is None:
-        raise InputError("Nothing is frozen yet: docs/preregistration.md names no candidate.")
     console = Console()
     for protocol, names, folder in (
         (NARROW, (FROZEN, *RIVALS, *OTHERS), "new_seeds"),

@@ -1,17 +1,18 @@
 """The confirmation judges as the preregistration says: by new seeds against three rivals, and by the range of rates."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from adaptax.comparison import around
-from adaptax.comparison.errors import InputError
 from adaptax.comparison.protocol import Grid
 from adaptax.comparison.report.pairs import BENEATH
 from experiments.decade import confirming, searching
 from experiments.decade.rates import good_rates
+from experiments.engine.places import RECORDS
 from tests.comparison.test_report import final, judged, member
 
 TEXT = (Path(__file__).parents[2] / "docs" / "preregistration.md").read_text()
@@ -137,15 +138,12 @@ def test_the_report_says_each_difference_each_width_and_both_verdicts():
     assert lines[-1] == "(b) holds"
 
 
-def test_nothing_runs_before_the_freeze(tmp_path: Path):
-    if confirming.FROZEN is None:
-        with pytest.raises(InputError, match=r"^Nothing is frozen yet: docs/preregistration.md names no candidate\.$"):
-            confirming.confirm(tmp_path)
-        assert "## Frozen\nNothing yet." in TEXT
-    else:
-        assert f"`{confirming.FROZEN}`" in TEXT.split("## Frozen")[1]
-        direction = around.direction_of(confirming.FROZEN.partition(", ")[0])
-        assert BENEATH[direction] in (*RIVALS, *confirming.OTHERS)
+def test_the_candidate_is_the_frozen_one_and_the_search_s_best():
+    assert f"`{confirming.FROZEN}`" in TEXT.split("## Frozen")[1]
+    order = map(json.loads, (RECORDS / "search" / "order.jsonl").read_text().splitlines())
+    assert next(line["candidate"] for line in order if line["tasks"] == 9) == confirming.FROZEN
+    direction = around.direction_of(confirming.FROZEN.partition(", ")[0])
+    assert BENEATH[direction] in (*RIVALS, *confirming.OTHERS)
 
 
 def test_a_candidate_with_constants_of_its_own_is_trained_with_them(monkeypatch, tmp_path: Path):
