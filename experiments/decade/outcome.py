@@ -23,7 +23,8 @@ QUESTION = """\
 Is there a product of at most three rates around one direction that ends lower than tuned AdamW, schedule-free AdamW and
 Muon, each with its schedule, on tasks that the search never saw? The [preregistration](preregistration.md) was written
 before the search began. It says which candidates are tried, how they are scored, and when the answer is yes."""
-UNCONFIRMED = "**The confirmation has not been run yet, so there is no answer yet.**"
+ENDED = f"The search ended with `{shown(FROZEN)}`."
+UNCONFIRMED = "**The confirmation has not ended, so there is no answer yet.**"
 SEARCH = """\
 A candidate's score on a task is its mean validation score over three seeds, at the end of the schedule and at its best
 rate. The table shows it divided by the lowest score of the three rivals, so a number below 1 is lower than all rivals
@@ -79,10 +80,11 @@ def page(results: Path) -> str | None:
     confirmed = FROZEN if FROZEN and confirming.is_complete(narrow, wide, FROZEN) else None
     sizes = Counter(len(rates_of(name)) for name in names)
     tried = ", ".join(f"{count} candidates of {KINDS[of]}" for of, count in sorted(sizes.items()))
+    changed = sum("," in name for name in names)
     sections = [
-        Section(TITLE, [QUESTION, answer(narrow, wide, confirmed) if confirmed else UNCONFIRMED]),
+        Section(TITLE, [QUESTION, *([answer(narrow, wide, confirmed)] if confirmed else [ENDED, UNCONFIRMED])]),
         *(confirmation(narrow, wide, confirmed) if confirmed else []),
-        Section("What was tried", [f"Tried so far: {tried}.", SEARCH, PICTURE]),
+        Section("What was tried", [f"Tried: {tried}; {changed} of these have another constant.", SEARCH, PICTURE]),
         Section(f"The best {MOST} of {len(names)} candidates", (), _order(cheap, names, MOST)),
     ]
     if len(finalists) > len(cheap):

@@ -28,7 +28,7 @@ def name_of(method: str) -> str:
     if method in NAMES:
         return NAMES[method]
     rate, _, direction = method.rpartition("_")
-    return f"{NAMES[BENEATH[direction]]}, {rate.replace('_', ' ')}"
+    return f"{NAMES[BENEATH[direction]]}, {'LSALR' if rate == 'lsalr' else rate.replace('_', ' ')}"
 
 
 def draw_widths(records: Mapping[str, TaskRecord]) -> Figure:
@@ -69,7 +69,8 @@ def draw_deep(records: Mapping[str, TaskRecord]) -> Figure:
         for method in record.results:
             of = losses(record, method)
             (curve,) = panel.plot(list(of), list(of.values()), label=name_of(method))
-            seeds = [(c.rate, c.validation[-1]) for c in analysis.at_best_settings(record, method)]
+            ended = [one for one in analysis.at_best_settings(record, method) if one.diverged_at is None]
+            seeds = [(one.rate, one.validation[-1]) for one in ended]
             panel.plot(*zip(*seeds, strict=True), ".", color=curve.get_color(), markersize=4)
         title = record.config["task"]["title"].partition(", ")[2].removesuffix(" of 64 units")
         panel.set(xscale="log", yscale="log", title=title, xlabel="learning rate")

@@ -202,6 +202,35 @@ def test_the_words_beside_the_curves_of_width_hold_in_the_records():
     assert [round(one, 2) for one in of_muon[:2]] == [0.41, 0.2]
 
 
+def test_the_words_beside_the_curves_of_deep_nets_hold_in_the_records():
+    records = mapped.read(RECORDS, "deep")
+    assert list(records) == list(FAMILIES["deep"].tasks)
+    means = {slug: {name: losses(record, name) for name in record.results} for slug, record in records.items()}
+    best = {
+        slug: {name: min((score, rate) for rate, score in of.items() if score == score) for name, of in methods.items()}
+        for slug, methods in means.items()
+    }
+    error = {slug: {name: score for name, (score, _) in of.items()} for slug, of in best.items()}
+    four = [round(error["sigmoid_04"][name], 1) for name in families.DEEP_METHODS]
+    assert four == pytest.approx([3.9, 4.6, 2.8, 3.0], abs=0.051)
+    assert best["sigmoid_04"]["lsalr_momentum"][1] * 10 == pytest.approx(best["sigmoid_04"]["optax_momentum"][1])
+    seeds = [
+        round(curve.validation[-1], 1)
+        for curve in analysis.at_best_settings(records["sigmoid_04"], "lsalr_momentum")
+        if curve.rate == pytest.approx(0.316)
+    ]
+    assert sorted(seeds) == pytest.approx([2.7, 4.0, 47], abs=0.6)
+    for slug in ("sigmoid_06", "sigmoid_08"):
+        for name, of in error[slug].items():
+            assert (of > 89) == (name in ("optax_momentum", "lsalr_momentum"))
+            assert of < 30 or of > 89
+    for slug in ("tanh_04", "tanh_06", "tanh_08"):
+        assert max(error[slug].values()) - min(error[slug].values()) < 0.6
+        assert -0.1 < error[slug]["lsalr_momentum"] - error[slug]["optax_momentum"] < 0.21
+        share = best[slug]["optax_momentum"][1] / best[slug]["lsalr_momentum"][1]
+        assert min(abs(share - 1), abs(share - 3.16)) < 0.02
+
+
 def test_the_words_beside_the_maps_of_depth_hold_in_the_records():
     records = mapped.read(RECORDS, "depth")
 
