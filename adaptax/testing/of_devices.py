@@ -66,8 +66,9 @@ def inside_shard_map(subject: Subject, **given: Any) -> tuple[PyTree, PyTree]:
 
     gradients = [gradients_at(step, params) for step in range(3)]
     mapped = jax.shard_map(last_update, mesh=mesh, in_specs=(specs,) * 4, out_specs=specs)
+    updates = jax.jit(mapped)(params, *gradients)
     expected, _ = walk(subject.make(), params, gradients=gradients, compiled=True)
-    return jax.jit(mapped)(params, *gradients), expected[-1]
+    return updates, expected[-1]
 
 
 @check(when=takes_axis_name, is_heavy=True)
