@@ -12,9 +12,10 @@ Level = str | tuple[str, int] | None  # a pattern, or a pattern and the number o
 NUMBER = r"(\d+)"
 
 
-def numbered(pattern: str, params: PyTree) -> list[str]:
+def by_number(pattern: str, params: PyTree) -> list[str]:
     """Return a pattern for each number that `(\\d+)` stands for in the paths of leaves, from the lowest on."""
-    found = {int(match[1]) for path in leaf_paths(params) if (match := search("llrd", pattern, path))}
+    named = pattern.replace(NUMBER, r"(?P<number>\d+)")  # there may be other groups
+    found = {int(match["number"]) for path in leaf_paths(params) if (match := search("llrd", named, path))}
     if not found:
         raise ValueError(f"llrd: {pattern!r} matches no leaf of params.")
     return [pattern.replace(NUMBER, rf"(?<!\d)0*{number}(?!\d)") for number in sorted(found)]
@@ -28,7 +29,7 @@ def expanded(levels: Sequence[Level], params: PyTree) -> Iterator[Level]:
         elif params is None:
             raise ValueError(f"llrd: {level!r} needs params, whose leaves tell the numbers.")
         else:
-            yield from numbered(level, params)
+            yield from by_number(level, params)
 
 
 def llrd(levels: Sequence[Level], decay: float, params: PyTree = None) -> dict[str, float | list[float]]:

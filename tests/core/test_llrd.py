@@ -58,7 +58,7 @@ def flax_vit(blocks):
 def test_a_model_tells_the_number_of_its_blocks():
     """JAX sorts 12 blocks as 0, 1, 10, 11, 2, …: each has the power of its own number, also without "/"."""
     params = flax_vit(12)
-    for pattern in (r"Block_(\d+)", r"Block_(\d+)/", r"^Block_(\d+)/.*kernel"):
+    for pattern in (r"Block_(\d+)", r"Block_(\d+)/", r"^Block_(\d+)/.*kernel", r"(Layer|Block)_(\d+)"):
         rate = adaptax.rate_by_path(adaptax.llrd(["Embed", pattern, ".*"], 0.5, jax.eval_shape(lambda: params)))
         rates, _ = rate.measure(params, rate.init(params))
         assert [float(rates[f"Block_{k}"]["Dense_1"]["kernel"]) for k in range(12)] == [
