@@ -42,10 +42,11 @@ So LSALR helps a deep net that SGD trains slowly. Elsewhere its loss is at most 
 above. Where gradients vanish, LSALR raises the rate too little. Adam and Muon, whose steps do not shrink with the
 gradient, help more.""",
     "deep": """\
-LSALR divides a layer's gradient by less than its norm, so it lies between momentum and a trust ratio, which normalizes
-each layer's step. MNIST, layers of 64 units, 1,500 steps. LSALR and the trust ratio are around momentum 0.9. Lines are
-means of three seeds, dots are seeds, without a test. An error of 89 % is chance: where the best error is above 59 %,
-the range of good rates means nothing. Where a seed diverged, the line ends.
+LSALR multiplies a layer's rate by 1 + log(1 + 1/‖g‖), which grows more slowly than the gradient's norm shrinks. So it
+lies between momentum alone and a trust ratio, which makes each layer's step as long as its weights, times the learning
+rate. MNIST, layers of 64 units, 1,500 steps. LSALR and the trust ratio are around momentum 0.9. Lines are means of
+three seeds, dots are seeds, without a test. An error of 89 % is chance: where the best error is above 59 %, the range
+of good rates means nothing. Where a seed diverged, the line ends.
 
 * **Sigmoid units**: with four layers LSALR needs a tenth of momentum's rate, and ends higher (4.6 and 3.9 %). At three
   times this rate two of its seeds end at 2.7 and 4.0 %, and one at 47 %. The trust ratio (2.8 %) and Adam (3.0 %) end
