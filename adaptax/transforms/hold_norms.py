@@ -58,8 +58,8 @@ def hold_norms(
 
     It must be the last of its chain, after the learning rate: a later transformation changes the norm. With
     `trust_ratio_rate(layer_of=by_leaf)` around the direction, a layer whose step is perpendicular to its weights turns
-    by the angle whose tangent is η; any other layer turns less. The state keeps one number per layer, measured from the
-    params at the first update: `init` needs shapes only.
+    by the angle whose tangent is η. No layer turns by more than the angle whose sine is η. The state keeps one number
+    per layer, measured from the params at the first update: `init` needs shapes only.
 
     >>> hold = hold_norms()
     >>> w, step = jnp.array([[3.0, 4.0]]), jnp.array([[-0.4, 0.3]])

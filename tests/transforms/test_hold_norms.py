@@ -42,10 +42,22 @@ def test_worked_numbers_with_the_trust_ratio():
         np.testing.assert_allclose(seen[0], expected, rtol=1e-6)
 
 
-def test_a_step_perpendicular_to_the_weights_turns_by_the_arc_tangent_of_the_learning_rate_others_by_less():
+def test_a_step_perpendicular_to_the_weights_turns_by_the_arc_tangent_of_the_learning_rate():
     walked = [np.asarray(w[0], np.float64) for w in walk(hyperball(0.1), jnp.array([[3.0, 4.0]]), GRADIENTS)]
     angles = np.diff([np.arctan2(*w) for w in walked])
     np.testing.assert_allclose(np.abs(angles), [np.arctan(0.1), 0.0110494259, 0.0905012307], rtol=1e-4)
+
+
+def test_no_step_turns_by_more_than_the_arc_sine_of_the_learning_rate():
+    """A step that is perpendicular to where it ends turns by just this angle; of twelve directions none turns more."""
+    w, turns = np.array([3.0, 4.0]), np.radians(np.arange(0, 360, 30.0))
+    farthest = 0.1 * w / 5 + np.sqrt(1 - 0.1**2) * np.array([0.8, -0.6])
+    angles = []
+    for u in (farthest, *np.stack([np.cos(turns), np.sin(turns)], axis=1)):
+        _, moved = walk(hyperball(0.1), jnp.array([w], jnp.float32), [jnp.array([u], jnp.float32)])
+        angles.append(abs(np.arctan2(*np.asarray(moved[0], np.float64)) - np.arctan2(*w)))
+    assert angles[0] == pytest.approx(np.arcsin(0.1), rel=1e-5)
+    assert max(angles) <= np.arcsin(0.1) * (1 + 1e-5)
 
 
 def test_the_ratio_alone_does_not_hold():
