@@ -115,12 +115,17 @@ def _duel(record: TaskRecord, candidate: str, rival: str) -> Duel:
 
 
 def ends_lower(found: Sequence[Duel]) -> bool:
-    """Judge criterion (a): all three are lower on enough tasks, and none is higher on any."""
+    """Judge criterion (a)."""
+    below, above = tasks_of(found)
+    return below >= ENOUGH and not above
+
+
+def tasks_of(found: Sequence[Duel]) -> tuple[int, int]:
+    """Count the tasks on which the candidate is lower than all rivals, and those on which it is higher than any."""
     verdicts: dict[str, list[str]] = {}
     for duel in found:
         verdicts.setdefault(duel.task, []).append(duel.verdict)
-    below = sum(set(of) == {"lower"} for of in verdicts.values())
-    return below >= ENOUGH and not any("higher" in of for of in verdicts.values())
+    return sum(set(of) == {"lower"} for of in verdicts.values()), sum("higher" in of for of in verdicts.values())
 
 
 def forgives(widths: Mapping[str, float], candidate: str) -> bool:

@@ -8,12 +8,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from adaptax.comparison import analysis
 from adaptax.comparison.report.markup import Cell, Section, Table, to_markdown
 from adaptax.comparison.report.pairs import BENEATH
 from adaptax.comparison.report.show import NOTHING
+from adaptax.comparison.report.tables import final_cell
 from adaptax.comparison.results import TaskRecord, read_all
 from experiments.decade import confirming
-from experiments.decade.confirming import FROZEN, duels, ends_lower, forgives, width
+from experiments.decade.confirming import FROZEN, duels, ends_lower, forgives, tasks_of, width
 from experiments.decade.constants import shown
 from experiments.decade.pictures import name_of
 from experiments.decade.searching import ALL, CHEAP, FINALISTS, RIVALS, ranking, rates_of, validation_end
@@ -47,6 +49,10 @@ CONFIRMATION = """\
 The difference candidate – rival, paired by new seed, with its 95 % interval; the p-value is corrected by Holm for all
 differences of the table and does not decide. `python -m experiments confirm --out experiments/results/confirmation`
 makes the records."""
+SCORES = """\
+Test scores at the end with the new seeds, each contender at its best learning rate: the mean ± half width of the 95 %
+interval; lower is better. Bold: the lowest, and those that tie with it. The last three are contenders of the
+[report](report.html), not rivals of this question."""
 WIDTHS = """\
 The width of a method is the highest rate over the lowest one of the range of good rates around its best one, as a
 geometric mean over the tasks. Good rates have at most 1.5 times the best validation score."""
@@ -108,13 +114,16 @@ def _cell(value: float | None) -> Cell:
 
 
 def answer(narrow: Sequence[TaskRecord], wide: Sequence[TaskRecord], candidate: str) -> str:
-    """Say in one sentence whether both criteria hold."""
-    below = "does" if ends_lower(duels(narrow, candidate)) else "does not"
+    """Say whether both criteria hold, and how near the candidate came to the first."""
+    found = duels(narrow, candidate)
+    below, above = tasks_of(found)
+    does = "does" if ends_lower(found) else "does not"
     wider = "is" if forgives(_widths(wide, candidate), candidate) else "is not"
     return (
-        f"The candidate, `{shown(candidate)}`, **{below} end lower** than all three rivals on at least "
-        f"{confirming.ENOUGH} of the {len(confirming.TASKS)} tasks and higher on none. Its range of good rates "
-        f"**{wider}** at least {confirming.TIMES_AS_WIDE:g} times as wide as theirs."
+        f"The candidate, `{shown(candidate)}`, **{does} end lower** than all three rivals on at least "
+        f"{confirming.ENOUGH} of the {len(confirming.TASKS)} tasks and higher on none: it is lower than all three on "
+        f"{below} tasks, and higher than at least one of them on {above}. Its range of good rates **{wider}** at least "
+        f"{confirming.TIMES_AS_WIDE:g} times as wide as theirs."
     )
 
 
@@ -133,11 +142,27 @@ def confirmation(narrow: Sequence[TaskRecord], wide: Sequence[TaskRecord], candi
         ["task", *(f"against `{shown(rival)}`" for rival in RIVALS)],
         [[Cell(f"`{task}`"), *of] for task, of in cells.items()],
     )
-    widths = [[Cell(f"`{shown(name)}`"), Cell(f"{of:.3g}")] for name, of in _widths(wide, candidate).items()]
+    widths = _widths(wide, candidate)
+    of_rates = [
+        [Cell(f"`{shown(name)}`"), Cell(f"{of:.3g}"), Cell(f"{widths[candidate] / of:.2g}")]
+        for name, of in widths.items()
+    ]
     return [
         Section("The confirmation", [CONFIRMATION], against),
-        Section("The range of good rates", [WIDTHS], Table(["method", "width"], widths)),
+        Section("The scores of all contenders", [SCORES], _scores(narrow)),
+        Section("The range of good rates", [WIDTHS], Table(["method", "width", "candidate's over this"], of_rates)),
     ]
+
+
+def _scores(records: Sequence[TaskRecord]) -> Table:
+    """Tabulate the test score of every contender on every task."""
+    best = {record.slug: analysis.best_of(record) for record in records}
+    names = dict.fromkeys(name for record in records for name in record.results)
+    rows = [
+        [Cell(f"`{shown(name)}`"), *(final_cell(record, name, name in best[record.slug]) for record in records)]
+        for name in names
+    ]
+    return Table(["contender", *(f"`{record.slug}` ({record.config['task']['scored']})" for record in records)], rows)
 
 
 def picture(records: Sequence[TaskRecord]) -> Figure:

@@ -5,12 +5,13 @@ import math
 import matplotlib.pyplot as plt
 import pytest
 
+from adaptax.comparison.methods import shown
 from adaptax.comparison.report.pairs import BENEATH
 from adaptax.comparison.results import read_all
 from experiments.decade import outcome, searching
 from experiments.engine.places import DOCS, RECORDS
 from tests.comparison.test_report import at, final, judged
-from tests.experiments.test_confirming import BASE, BELOW, EQUAL, wide
+from tests.experiments.test_confirming import ABOVE, BASE, BELOW, EQUAL, wide
 
 ADAMW, FREE, MUON = searching.RIVALS
 
@@ -62,27 +63,40 @@ def test_every_candidate_is_a_dot_of_its_direction():
     assert outcome._direction("eve+hypergradient_muon, hypergradient.beta=0.08") == "muon"
 
 
-@pytest.mark.parametrize(("ends", "does"), [([BELOW] * 5, "does"), ([BELOW] * 3 + [EQUAL] * 2, "does not")])
-def test_the_confirmation_says_both_verdicts_with_every_difference_and_width(ends, does):
+@pytest.mark.parametrize(
+    ("ends", "does", "below", "above"),
+    [
+        ([BELOW] * 5, "does", 5, 0),
+        ([BELOW] * 3 + [EQUAL] * 2, "does not", 3, 0),
+        ([BELOW] + [ABOVE] * 2 + [EQUAL] * 2, "does not", 1, 2),
+    ],
+)
+def test_the_confirmation_says_both_verdicts_with_every_score_difference_and_width(ends, does, below, above):
     rivals = {name: final(*BASE) for name in searching.RIVALS}
     narrow = [judged(f"task{k}", lsalr=final(*of), **rivals) for k, of in enumerate(ends)]
     of_rivals = {name: {0.1: 1.0, 1.0: 9.0} for name in searching.RIVALS}
     rates = [wide(lsalr={0.01: 1.0, 0.1: 1.0, 1.0: 9.0}, **of_rivals)]
     assert outcome.answer(narrow, rates, "lsalr") == (
         f"The candidate, `lsalr`, **{does} end lower** than all three rivals on at least 4 of the 5 tasks and higher "
-        "on none. Its range of good rates **is** at least 10 times as wide as theirs."
+        f"on none: it is lower than all three on {below} tasks, and higher than at least one of them on {above}. "
+        "Its range of good rates **is** at least 10 times as wide as theirs."
     )
-    first, second = outcome.confirmation(narrow, rates, "lsalr")
+    first, scores, second = outcome.confirmation(narrow, rates, "lsalr")
+    assert [row[0].text for row in scores.table.rows] == ["`lsalr`", *(f"`{shown(name)}`" for name in searching.RIVALS)]
+    assert scores.table.rows[1][-1].text == "20 ± 25"
+    assert scores.table.rows[0][1].kind == "best"  # BELOW on the first task
+    assert scores.table.rows[1][1].kind == ""
     assert [len(row) for row in first.table.rows] == [4] * 5
     assert first.table.rows[0][1].text.startswith("-1.00 ± 0.25, p ")
     assert first.table.rows[0][1].kind == "best"
     assert first.table.rows[4][1].kind == ("best" if does == "does" else "")
     assert [row[1].text for row in second.table.rows] == ["10", "1", "1", "1"]
+    assert [row[2].text for row in second.table.rows] == ["1", "10", "10", "10"]
     assert "**is not** at least" in outcome.answer(narrow, [wide(lsalr={0.1: 1.0}, **of_rivals)], "lsalr")
 
 
 def test_a_seed_that_diverged_is_named():
     rivals = {name: final(*BASE) for name in searching.RIVALS}
     rates = wide(lsalr={0.1: 1.0}, **{name: {0.1: 1.0} for name in searching.RIVALS})
-    first, _ = outcome.confirmation([judged("task", lsalr=final(None, 18.0, 29.0), **rivals)], [rates], "lsalr")
+    first, *_ = outcome.confirmation([judged("task", lsalr=final(None, 18.0, 29.0), **rivals)], [rates], "lsalr")
     assert first.table.rows[0][1].text == "a seed of the candidate diverged"

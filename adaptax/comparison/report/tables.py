@@ -103,12 +103,13 @@ def _leaderboard(records: Sequence[TaskRecord]) -> Table:
             Cell(f"{score:.2f}", "best" if score == max(scores.values()) else ""),
             Cell(f"{lowest[name]}", "best" if lowest[name] == max(lowest.values()) else ""),
         ]
-        rows.append([Cell(shown(name)), *leads, *(_final(r, name, name in best[r.slug]) for r in records)])
+        rows.append([Cell(shown(name)), *leads, *(final_cell(r, name, name in best[r.slug]) for r in records)])
     tasks = [f"{record.config['task']['title']} ({record.config['task']['scored']})" for record in records]
     return Table(["method", "profile", "lowest on", *tasks], rows)
 
 
-def _final(record: TaskRecord, name: str, is_best: bool) -> Cell:
+def final_cell(record: TaskRecord, name: str, is_best: bool) -> Cell:
+    """Write a method's test score at the end, or that it was not run on this task."""
     if name not in record.results:
         return Cell(NOTHING)
     of = analysis.ends(record, name)
