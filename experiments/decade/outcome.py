@@ -143,14 +143,12 @@ def confirmation(narrow: Sequence[TaskRecord], wide: Sequence[TaskRecord], candi
         [[Cell(f"`{task}`"), *of] for task, of in cells.items()],
     )
     widths = _widths(wide, candidate)
-    of_rates = [
-        [Cell(f"`{shown(name)}`"), Cell(f"{of:.3g}"), Cell(f"{widths[candidate] / of:.2g}")]
-        for name, of in widths.items()
-    ]
+    rates = [[f"`{shown(of)}`", f"{its:.3g}", f"{widths[candidate] / its:.2g}"] for of, its in widths.items()]
+    of_rates = Table(["method", "width", "candidate's over this"], [list(map(Cell, row)) for row in rates])
     return [
         Section("The confirmation", [CONFIRMATION], against),
         Section("The scores of all contenders", [SCORES], _scores(narrow)),
-        Section("The range of good rates", [WIDTHS], Table(["method", "width", "candidate's over this"], of_rates)),
+        Section("The range of good rates", [WIDTHS], of_rates),
     ]
 
 
