@@ -5,7 +5,8 @@ $$ \frac{d x^q}{d x} = q\, x^{q - 1}, \quad \text{but } 0 \text{ at } x = 0 \tex
 
 The derivative of a root is infinite at 0. In a second moment it multiplies the derivative of a square, which is 0
 there, and 0 · ∞ turns every gradient through the update into NaN. The values are those of `jnp.sqrt` and `**`, bit for
-bit.
+bit. The derivatives below use plain functions alone: in the gradient of a gradient through `jax.lax.scan` JAX drops
+`custom_jvp`.
 """
 
 import jax
@@ -29,9 +30,9 @@ def safe_sqrt(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
 @safe_sqrt.defjvp
 def _(primals: tuple, tangents: tuple) -> tuple:
     (x,), (dx,) = primals, tangents
-    y = safe_sqrt(x)
     zero = x == 0
-    return y, dx * jnp.where(zero, 0, 0.5 / jnp.where(zero, 1, y))
+    y = jnp.sqrt(jnp.where(zero, 1, x))
+    return jnp.where(zero, 0, y), dx * jnp.where(zero, 0, 0.5 / y)
 
 
 @jax.custom_jvp
@@ -43,10 +44,16 @@ def safe_power(x: Float[Array, "*n"], q: Float[Array, ""]) -> Float[Array, "*n"]
 @safe_power.defjvp
 def _(primals: tuple, tangents: tuple) -> tuple:
     (x, q), (dx, dq) = primals, tangents
-    y = safe_power(x, q)
+    y = _power(x, q)
     steep = (x == 0) & (q < 1)
-    slope = jnp.where(steep, 0, q * safe_power(jnp.where(steep, 1, x), q - 1))
+    slope = jnp.where(steep, 0, q * _power(jnp.where(steep, 1, x), q - 1))
     return y, slope * dx + y * jnp.log(jnp.where(x == 0, 1, x)) * dq
+
+
+def _power(x: Float[Array, "*n"], q: Float[Array, ""]) -> Float[Array, "*n"]:
+    """Return x^q; at 0 its derivative is 0 if it would be infinite."""
+    steep = (x == 0) & (q < 1)
+    return jnp.where(steep, jnp.where(q == 0, 1, 0), jnp.where(steep, 1, x) ** q)
 
 
 def abs_power(x: Inexact[Array, "*n"], power: ArrayLike) -> Float[Array, "*n"]:

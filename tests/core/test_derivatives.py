@@ -47,13 +47,19 @@ def moved(slug, at, **settings):
     made = CONSTRUCTORS[slug](**required(CONSTRUCTORS[slug]) | settings)
     optimizer = adaptax.rescale(optax.trace(0.9), made) if slug in RATES else optax.with_extra_args_support(made)
     weights = jax.tree.map(lambda w: jnp.asarray(w, float), PARAMS)
-    state, total = optimizer.init(jax.tree.map(jnp.zeros_like, at[0])), 0.0
-    for step, gradient in enumerate(at):
-        updates, state = optimizer.update(gradient, state, weights, value=jnp.asarray(loss_at(step), float))
-        for k, leaf in enumerate(jax.tree.leaves(updates)):
-            weight = jnp.cos(jnp.arange(leaf.size, dtype=float).reshape(leaf.shape) + 3 * k + 2 * step)
-            total = total + jnp.sum(leaf * weight)
-    return total
+    losses = jnp.array([loss_at(step) for step in range(len(at))], float)
+
+    def step(state, of):  # in a loop, which compiles once for all steps
+        number, loss, gradient = of
+        updates, state = optimizer.update(gradient, state, weights, value=loss)
+        totals = [
+            jnp.sum(leaf * jnp.cos(jnp.arange(leaf.size, dtype=float).reshape(leaf.shape) + 3 * k + 2 * number))
+            for k, leaf in enumerate(jax.tree.leaves(updates))
+        ]
+        return state, sum(totals)
+
+    of_each = jnp.arange(len(at), dtype=float), losses, jax.tree.map(lambda *leaves: jnp.stack(leaves), *at)
+    return jax.lax.scan(step, optimizer.init(jax.tree.map(jnp.zeros_like, at[0])), of_each)[1].sum()
 
 
 @anything

@@ -34,6 +34,18 @@ def test_derivatives_of_the_root():
         np.testing.assert_array_equal(by_x(safe_sqrt, order)(jnp.zeros(2)), 0.0)
 
 
+@pytest.mark.parametrize(
+    "function", [safe_sqrt, *(lambda x, q=q: safe_power(x, jnp.float32(q)) for q in (0.3, 1.0, 1.7))]
+)
+def test_second_derivatives_through_a_loop_are_finite_at_0(function):
+    """A gradient of a gradient through `lax.scan` drops `custom_jvp`, so JAX's own rules must be finite as well."""
+
+    def total(scale):
+        return jax.lax.scan(lambda sum_, g: (sum_ + scale * g, function(sum_ + scale * g)), 0.0, jnp.zeros(3))[1].sum()
+
+    assert float(jax.grad(jax.grad(total))(1.0)) == float(jax.jacfwd(jax.grad(total))(1.0)) == 0.0
+
+
 @pytest.mark.parametrize("q", [0.3, 1.0, 1.7, 3.0])
 def test_derivatives_of_a_power(q):
     """q x^(q - 1) by x, x^q log x by q."""
