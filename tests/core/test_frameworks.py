@@ -1,4 +1,9 @@
-"""Every method trains real flax nnx, flax linen and Equinox models, with the numbers it has on a plain tree."""
+"""Every method trains real flax nnx, flax linen and Equinox models, with the numbers it has on a plain tree.
+
+Orbax, flax and pickle restore every state.
+"""
+
+import pickle
 
 import equinox as eqx
 import flax.linen as nn
@@ -6,12 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import orbax.checkpoint as ocp
 import pytest
-from flax import nnx
+from flax import nnx, serialization
 from flax.training.train_state import TrainState
 
 import adaptax
-from tests.core.test_conformance import METHODS, SLUGS, required
+from tests.core.test_conformance import METHODS, PARAMS, RATES, SLUGS, TRANSFORMS, gradients_at, loss_at, required
 
 pytestmark = pytest.mark.slow
 
@@ -159,3 +165,38 @@ def test_layer_rates_are_the_same_in_every_framework():
     for tree in trees:
         rates, _ = adaptax.lsalr_rate().measure(tree, ())
         assert len({float(rate) for rate in jax.tree.leaves(rates)}) == 1, "kernel and bias are one layer"
+
+
+@pytest.fixture(params=[*METHODS, *RATES, *TRANSFORMS])
+def trained(request):
+    """Return an optimizer and its state after a step, when everything that a state remembers has been set."""
+    slug = request.param
+    made = {**METHODS, **RATES, **TRANSFORMS}[slug]
+    made = made(**required(made))
+    optimizer = adaptax.rescale(optax.trace(0.9), made) if slug in RATES else optax.with_extra_args_support(made)
+    return optimizer, optimizer.update(gradients_at(1), optimizer.init(PARAMS), PARAMS, value=loss_at(1))[1]
+
+
+def by_pickle(optimizer, state, folder):
+    return pickle.loads(pickle.dumps(state))
+
+
+def by_flax(optimizer, state, folder):
+    return serialization.from_bytes(optimizer.init(PARAMS), serialization.to_bytes(state))
+
+
+def by_orbax(optimizer, state, folder):
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save(folder / "state", state)
+        checkpointer.wait_until_finished()
+        return checkpointer.restore(folder / "state", jax.eval_shape(optimizer.init, PARAMS))
+
+
+@pytest.mark.parametrize("restored", [by_pickle, by_flax, by_orbax])
+def test_a_checkpoint_restores_every_state(trained, restored, tmp_path):
+    optimizer, state = trained
+    again = restored(optimizer, state, tmp_path)
+    assert jax.tree.structure(again) == jax.tree.structure(state)
+    for new, old in zip(jax.tree.leaves(again), jax.tree.leaves(state), strict=True):
+        assert new.dtype == old.dtype
+        np.testing.assert_array_equal(new, old)
