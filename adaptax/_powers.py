@@ -12,7 +12,7 @@ bit. The derivatives below use plain functions alone: in the gradient of a gradi
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, Bool, Float, Inexact
 
 from adaptax._numbers import is_exactly, scalar
 
@@ -45,15 +45,19 @@ def safe_power(x: Float[Array, "*n"], q: Float[Array, ""]) -> Float[Array, "*n"]
 def _(primals: tuple, tangents: tuple) -> tuple:
     (x, q), (dx, dq) = primals, tangents
     y = _power(x, q)
-    steep = (x == 0) & (q < 1)
+    steep = _is_steep(x, q)
     slope = jnp.where(steep, 0, q * _power(jnp.where(steep, 1, x), q - 1))
     return y, slope * dx + y * jnp.log(jnp.where(x == 0, 1, x)) * dq
 
 
 def _power(x: Float[Array, "*n"], q: Float[Array, ""]) -> Float[Array, "*n"]:
     """Return x^q; at 0 its derivative is 0 if it would be infinite."""
-    steep = (x == 0) & (q < 1)
+    steep = _is_steep(x, q)
     return jnp.where(steep, jnp.where(q == 0, 1, 0), jnp.where(steep, 1, x) ** q)
+
+
+def _is_steep(x: Float[Array, "*n"], q: Float[Array, ""]) -> Bool[Array, "*n"]:
+    return (x == 0) & (q < 1)
 
 
 def abs_power(x: Inexact[Array, "*n"], power: ArrayLike) -> Float[Array, "*n"]:

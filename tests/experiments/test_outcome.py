@@ -1,14 +1,16 @@
 """The page of the search shows what the records say, and the confirmation once a candidate is frozen."""
 
+import itertools
 import math
 
 import matplotlib.pyplot as plt
 import pytest
 
+from adaptax.comparison import analysis
 from adaptax.comparison.methods import shown
 from adaptax.comparison.report.pairs import BENEATH
 from adaptax.comparison.results import read_all
-from experiments.decade import outcome, searching
+from experiments.decade import confirming, outcome, searching
 from experiments.engine.places import DOCS, RECORDS
 from tests.comparison.test_report import at, final, judged
 from tests.experiments.test_confirming import ABOVE, BASE, BELOW, EQUAL, wide
@@ -93,6 +95,25 @@ def test_the_confirmation_says_both_verdicts_with_every_score_difference_and_wid
     assert [row[1].text for row in second.table.rows] == ["10", "1", "1", "1"]
     assert [row[2].text for row in second.table.rows] == ["1", "10", "10", "10"]
     assert "**is not** at least" in outcome.answer(narrow, [wide(lsalr={0.1: 1.0}, **of_rivals)], "lsalr")
+
+
+def test_what_the_page_says_of_the_confirmation_is_what_the_records_say():
+    """Of `FOUND`, sentence by sentence."""
+    records = {record.slug: record for record in read_all(RECORDS / "confirmation" / "new_seeds")}
+    verdicts = {
+        slug: {duel.rival: duel.verdict for duel in confirming.duels([record], confirming.FROZEN)}
+        for slug, record in records.items()
+    }
+    lower = {slug for slug, of in verdicts.items() if set(of.values()) == {"lower"}}
+    assert lower == {"cifar10_transformer", "cifar10_denoising"}
+    assert {slug for slug, of in verdicts.items() if of[FREE] == "higher"} == set(confirming.TASKS) - lower
+    words = records["text_words"]
+    above = analysis.difference(words, "adam", ADAMW)
+    assert above.estimate.mean == pytest.approx(0, abs=0.001)  # Optax's weight decay is nearly none
+    assert "adam" in analysis.best_of(words)
+    for one, other in itertools.pairwise(("adam", MUON, "update_floor_muon", confirming.FROZEN)):
+        assert analysis.difference(words, other, one).verdict == "higher"
+    assert analysis.by_mean(words)[-1] == confirming.FROZEN
 
 
 def test_a_seed_that_diverged_is_named():
