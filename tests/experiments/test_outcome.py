@@ -10,7 +10,7 @@ from adaptax.comparison import analysis
 from adaptax.comparison.methods import shown
 from adaptax.comparison.report.pairs import BENEATH
 from adaptax.comparison.results import read_all
-from experiments.decade import confirming, outcome, searching
+from experiments.decade import confirming, outcome, rates, searching
 from experiments.engine.places import DOCS, RECORDS
 from tests.comparison.test_report import at, final, judged
 from tests.experiments.test_confirming import ABOVE, BASE, BELOW, EQUAL, wide
@@ -77,13 +77,13 @@ def test_the_confirmation_says_both_verdicts_with_every_score_difference_and_wid
     rivals = {name: final(*BASE) for name in searching.RIVALS}
     narrow = [judged(f"task{k}", lsalr=final(*of), **rivals) for k, of in enumerate(ends)]
     of_rivals = {name: {0.1: 1.0, 1.0: 9.0} for name in searching.RIVALS}
-    rates = [wide(lsalr={0.01: 1.0, 0.1: 1.0, 1.0: 9.0}, **of_rivals)]
-    assert outcome.answer(narrow, rates, "lsalr") == (
+    swept = [wide(lsalr={0.01: 1.0, 0.1: 1.0, 1.0: 9.0}, **of_rivals)]
+    assert outcome.answer(narrow, swept, "lsalr") == (
         f"The candidate, `lsalr`, **{does} end lower** than all three rivals on at least 4 of the 5 tasks and higher "
         f"on none: it is lower than all three on {below} tasks, and higher than at least one of them on {above}. "
         "Its range of good rates **is** at least 10 times as wide as theirs."
     )
-    first, scores, second = outcome.confirmation(narrow, rates, "lsalr")
+    first, scores, second = outcome.confirmation(narrow, swept, "lsalr")
     assert [row[0].text for row in scores.table.rows] == ["`lsalr`", *(f"`{shown(name)}`" for name in searching.RIVALS)]
     assert scores.table.rows[1][-1].text == "20 ± 25"
     assert scores.table.rows[0][1].kind == "best"  # BELOW on the first task
@@ -94,6 +94,7 @@ def test_the_confirmation_says_both_verdicts_with_every_score_difference_and_wid
     assert first.table.rows[4][1].kind == ("best" if does == "does" else "")
     assert [row[1].text for row in second.table.rows] == ["10", "1", "1", "1"]
     assert [row[2].text for row in second.table.rows] == ["1", "10", "10", "10"]
+    assert [row[3].text for row in second.table.rows] == ["0.01 to 0.1", *["0.1 to 0.1"] * 3]
     assert "**is not** at least" in outcome.answer(narrow, [wide(lsalr={0.1: 1.0}, **of_rivals)], "lsalr")
 
 
@@ -116,8 +117,22 @@ def test_what_the_page_says_of_the_confirmation_is_what_the_records_say():
     assert analysis.by_mean(words)[-1] == confirming.FROZEN
 
 
+def test_what_the_page_says_of_the_widths_is_what_the_records_say():
+    """Of `WIDTHS`: chance is 90 % of ten classes, and 6 log 2 of a neighbor and five drawn words."""
+    near_chance = set()
+    for record in read_all(RECORDS / "confirmation" / "wide"):
+        good = {name: rates.good_rates(rates.losses(record, name)) for name in (confirming.FROZEN, *searching.RIVALS)}
+        widths = {name: high / low for name, (low, high) in good.items()}
+        assert widths[confirming.FROZEN] <= 1.001 * max(of for name, of in widths.items() if name != confirming.FROZEN)
+        chance = {"cifar10_transformer": 90, "cifar10_residual": 90, "text_words": 6 * math.log(2)}.get(record.slug)
+        for name, (low, high) in good.items():
+            scores = [score for rate, score in rates.losses(record, name).items() if low <= rate <= high]
+            near_chance |= {record.slug} if chance and max(scores) > 0.95 * chance else set()
+    assert near_chance == {"cifar10_transformer", "text_words"}
+
+
 def test_a_seed_that_diverged_is_named():
     rivals = {name: final(*BASE) for name in searching.RIVALS}
-    rates = wide(lsalr={0.1: 1.0}, **{name: {0.1: 1.0} for name in searching.RIVALS})
-    first, *_ = outcome.confirmation([judged("task", lsalr=final(None, 18.0, 29.0), **rivals)], [rates], "lsalr")
+    swept = wide(lsalr={0.1: 1.0}, **{name: {0.1: 1.0} for name in searching.RIVALS})
+    first, *_ = outcome.confirmation([judged("task", lsalr=final(None, 18.0, 29.0), **rivals)], [swept], "lsalr")
     assert first.table.rows[0][1].text == "a seed of the candidate diverged"
