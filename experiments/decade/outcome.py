@@ -126,13 +126,13 @@ def answer(narrow: Sequence[TaskRecord], wide: Sequence[TaskRecord], candidate: 
     """Say whether both criteria hold, and how near the candidate came to the first."""
     found = duels(narrow, candidate)
     below, above = tasks_of(found)
-    does = "does" if ends_lower(found) else "does not"
-    wider = "is" if forgives(_widths(wide, candidate), candidate) else "is not"
+    wider = forgives(_widths(wide, candidate), candidate)
     return (
-        f"The candidate, `{shown(candidate)}`, **{does} end lower** than all three rivals on at least "
-        f"{confirming.ENOUGH} of the {len(confirming.TASKS)} tasks and higher on none: it is lower than all three on "
-        f"{below} tasks, and higher than at least one of them on {above}. Its range of good rates **{wider}** at least "
-        f"{confirming.TIMES_AS_WIDE:g} times as wide as theirs."
+        f"**{'Yes' if ends_lower(found) and wider else 'No'}.** The search ended with `{shown(candidate)}`. It must "
+        f"end lower than all three rivals on at least {confirming.ENOUGH} of the {len(confirming.TASKS)} tasks, and "
+        f"higher on none. It ends lower on {below}, and higher than at least one rival on {above}. Its range of "
+        f"good rates must be at least {confirming.TIMES_AS_WIDE:g} times as wide as theirs. "
+        f"It {'is' if wider else 'is not'}."
     )
 
 

@@ -66,22 +66,22 @@ def test_every_candidate_is_a_dot_of_its_direction():
 
 
 @pytest.mark.parametrize(
-    ("ends", "does", "below", "above"),
+    ("ends", "answer", "below", "above"),
     [
-        ([BELOW] * 5, "does", 5, 0),
-        ([BELOW] * 3 + [EQUAL] * 2, "does not", 3, 0),
-        ([BELOW] + [ABOVE] * 2 + [EQUAL] * 2, "does not", 1, 2),
+        ([BELOW] * 5, "Yes", 5, 0),
+        ([BELOW] * 3 + [EQUAL] * 2, "No", 3, 0),
+        ([BELOW] + [ABOVE] * 2 + [EQUAL] * 2, "No", 1, 2),
     ],
 )
-def test_the_confirmation_says_both_verdicts_with_every_score_difference_and_width(ends, does, below, above):
+def test_the_confirmation_says_both_verdicts_with_every_score_difference_and_width(ends, answer, below, above):
     rivals = {name: final(*BASE) for name in searching.RIVALS}
     narrow = [judged(f"task{k}", lsalr=final(*of), **rivals) for k, of in enumerate(ends)]
     of_rivals = {name: {0.1: 1.0, 1.0: 9.0} for name in searching.RIVALS}
     swept = [wide(lsalr={0.01: 1.0, 0.1: 1.0, 1.0: 9.0}, **of_rivals)]
     assert outcome.answer(narrow, swept, "lsalr") == (
-        f"The candidate, `lsalr`, **{does} end lower** than all three rivals on at least 4 of the 5 tasks and higher "
-        f"on none: it is lower than all three on {below} tasks, and higher than at least one of them on {above}. "
-        "Its range of good rates **is** at least 10 times as wide as theirs."
+        f"**{answer}.** The search ended with `lsalr`. It must end lower than all three rivals on at least 4 of the 5 "
+        f"tasks, and higher on none. It ends lower on {below}, and higher than at least one rival on {above}. "
+        "Its range of good rates must be at least 10 times as wide as theirs. It is."
     )
     first, scores, second = outcome.confirmation(narrow, swept, "lsalr")
     assert [row[0].text for row in scores.table.rows] == ["`lsalr`", *(f"`{shown(name)}`" for name in searching.RIVALS)]
@@ -91,11 +91,13 @@ def test_the_confirmation_says_both_verdicts_with_every_score_difference_and_wid
     assert [len(row) for row in first.table.rows] == [4] * 5
     assert first.table.rows[0][1].text.startswith("-1.00 ± 0.25, p ")
     assert first.table.rows[0][1].kind == "best"
-    assert first.table.rows[4][1].kind == ("best" if does == "does" else "")
+    assert first.table.rows[4][1].kind == ("best" if answer == "Yes" else "")
     assert [row[1].text for row in second.table.rows] == ["10", "1", "1", "1"]
     assert [row[2].text for row in second.table.rows] == ["1", "10", "10", "10"]
     assert [row[3].text for row in second.table.rows] == ["0.01 to 0.1", *["0.1 to 0.1"] * 3]
-    assert "**is not** at least" in outcome.answer(narrow, [wide(lsalr={0.1: 1.0}, **of_rivals)], "lsalr")
+    narrower = outcome.answer(narrow, [wide(lsalr={0.1: 1.0}, **of_rivals)], "lsalr")
+    assert narrower.startswith("**No.**")
+    assert narrower.endswith("It is not.")
 
 
 def test_what_the_page_says_of_the_confirmation_is_what_the_records_say():
