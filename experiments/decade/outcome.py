@@ -27,12 +27,7 @@ Is there a product of at most three rates around one direction that ends lower t
 Muon, each with its schedule, on tasks that the search never saw? The [preregistration](preregistration.md) was written
 before the search began. It says which candidates are tried, how they are scored, and when the answer is yes."""
 ENDED = f"The search ended with `{shown(FROZEN)}`."
-FOUND = """\
-It is lower than all three on the vision transformer and on the denoising autoencoder. On the other three tasks
-schedule-free AdamW ends lower than the candidate. It does worst on embeddings of words, where most rows have no
-gradient in a step. There Adam ends lowest, Muon higher, Muon with a floor still higher, and the candidate highest.
-Muon's authors leave embeddings to Adam; here it takes every matrix, as by Optax's default. So the product did not
-become a method of adaptax."""
+FOUND = "[What was measured](measured.md) says where the product ends lower, and where higher."
 UNCONFIRMED = "**The confirmation has not ended, so there is no answer yet.**"
 SEARCH = """\
 A candidate's score on a task is its mean validation score over three seeds, at the end of the schedule and at its best
@@ -58,8 +53,7 @@ differences of the table and does not decide. `python -m experiments confirm --o
 makes the records."""
 SCORES = """\
 Test scores at the end with the new seeds, each contender at its best learning rate: the mean ± half width of the 95 %
-interval; lower is better. Bold: the lowest, and those that tie with it. The last three are contenders of the
-[report](report.html), not rivals of this question."""
+interval; lower is better. Bold: the lowest, and those that tie with it. The last three are not rivals."""
 WIDTHS = """\
 The width of a method is the highest rate over the lowest one of the range of good rates around its best one, as a
 geometric mean over the tasks. Good rates have at most 1.5 times the best validation score. So on the vision transformer
@@ -153,7 +147,12 @@ def confirmation(narrow: Sequence[TaskRecord], wide: Sequence[TaskRecord], candi
     )
     widths = _widths(wide, candidate)
     of_rates = [
-        [f"`{shown(name)}`", f"{of:,.0f}", f"{widths[candidate] / of:.2g}", *(_range(record, name) for record in wide)]
+        [
+            f"`{shown(name)}`",
+            f"{of:,.0f}",
+            f"{widths[candidate] / of:.2g}",
+            *("{:g} to {:g}".format(*good_rates(losses(record, name))) for record in wide),
+        ]
         for name, of in widths.items()
     ]
     header = ["method", "width", "candidate's over this", *(f"`{record.slug}`" for record in wide)]
@@ -164,18 +163,12 @@ def confirmation(narrow: Sequence[TaskRecord], wide: Sequence[TaskRecord], candi
     ]
 
 
-def _range(record: TaskRecord, name: str) -> str:
-    low, high = good_rates(losses(record, name))
-    return f"{low:g} to {high:g}"
-
-
 def _scores(records: Sequence[TaskRecord]) -> Table:
     """Tabulate the test score of every contender on every task."""
     best = {record.slug: analysis.best_of(record) for record in records}
-    names = dict.fromkeys(name for record in records for name in record.results)
     rows = [
         [Cell(f"`{shown(name)}`"), *(final_cell(record, name, name in best[record.slug]) for record in records)]
-        for name in names
+        for name in dict.fromkeys(name for record in records for name in record.results)
     ]
     return Table(["contender", *(f"`{record.slug}` ({record.config['task']['scored']})" for record in records)], rows)
 

@@ -100,8 +100,8 @@ def test_the_confirmation_says_both_verdicts_with_every_score_difference_and_wid
     assert narrower.endswith("It is not.")
 
 
-def test_what_the_page_says_of_the_confirmation_is_what_the_records_say():
-    """Of `FOUND`, sentence by sentence."""
+def test_what_the_page_of_measurements_says_of_the_confirmation_is_what_the_records_say():
+    """Of docs/measured.md on the product, sentence by sentence."""
     records = {record.slug: record for record in read_all(RECORDS / "confirmation" / "new_seeds")}
     verdicts = {
         slug: {duel.rival: duel.verdict for duel in confirming.duels([record], confirming.FROZEN)}

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 # From the bottom up; a module may import its own layer and those before it. The command line imports what it is asked
 # for by name, since it commands them all.
 LAYERS = ("data", "models", "tasks", "caffe", "engine", "learned", "papers", "decade", "gallery", "explorer", "bench")
-MOST_LINES, MOST_FILES = 11_700, 4  # more only with evidence that needs them
+MOST_LINES, MOST_FILES = 11_660, 4  # more only with evidence that needs them
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.py"))
 LIBRARY = sorted((ROOT / "adaptax").rglob("*.py"))
 
